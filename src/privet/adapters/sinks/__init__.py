@@ -1,0 +1,1 @@
+"""Where masked lines go."""

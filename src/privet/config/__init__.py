@@ -1,0 +1,1 @@
+"""The configuration: its model, its loader, and the engine that is built from it."""

@@ -1,0 +1,1 @@
+"""Everything that decides: pure functions and data, no clock, no files, no sockets."""

@@ -1,0 +1,138 @@
+"""Client addresses as packed bytes, and subjects that can be banned.
+
+Hot loops use *client keys*: 4 bytes for an IPv4 address, 8 bytes for the /64 of an IPv6 client,
+16 bytes for a pseudonym (100::/64), which is an opaque client of its own. Everything that leaves
+the hot loops is a `Subject`. Neither ever shows an address unless `reveal` is called.
+"""
+
+from __future__ import annotations
+
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+
+import msgspec
+
+PSEUDONYM_NET = bytes.fromhex("0100000000000000")
+"""The first 8 bytes of 100::/64 (RFC 6666, discard-only), where pseudonyms live."""
+
+_MAPPED = bytes(10) + b"\xff\xff"
+_V4_LEN, _V6_NET_LEN, _V6_LEN = 4, 8, 16
+_LONGEST = 64  # "[" + 45 characters of the longest IPv6 text + "]" + port or zone
+
+
+def pack(text: bytes) -> bytes | None:
+    """Return the 4 or 16 bytes of an address in text form, or None.
+
+    Accepts brackets, a zone id (dropped) and v4-mapped IPv6 (returned as IPv4).
+    """
+    if len(text) > _LONGEST:
+        return None
+    try:
+        word = text.decode("ascii")
+    except UnicodeDecodeError:
+        return None
+    if ":" not in word:
+        try:
+            return inet_pton(AF_INET, word)
+        except (OSError, ValueError):
+            return None
+    if word[0] == "[":
+        word = word[1:].partition("]")[0]
+    try:
+        packed = inet_pton(AF_INET6, word.partition("%")[0])
+    except (OSError, ValueError):
+        return None
+    return packed[12:] if packed.startswith(_MAPPED) else packed
+
+
+def key_of(packed: bytes) -> bytes:
+    """Return the client key of a packed address: IPv6 clients are one per /64."""
+    if len(packed) == _V4_LEN or packed.startswith(PSEUDONYM_NET):
+        return packed
+    return packed[:_V6_NET_LEN]
+
+
+def client_key(text: bytes) -> bytes | None:
+    """Return the client key of an address in text form, None if it is no client's address.
+
+    Unspecified addresses (0.0.0.0, ::) are what the mask `drop` writes: nobody's address.
+    """
+    packed = pack(text)
+    return key_of(packed) if packed and any(packed) else None
+
+
+def is_pseudonym(key: bytes) -> bool:
+    """Tell whether a client key is a pseudonym."""
+    return len(key) == _V6_LEN
+
+
+class Subject(msgspec.Struct, frozen=True, order=True):
+    """What a verdict is about: a prefix, of which an address is the longest.
+
+    `packed` has 4 or 16 bytes with host bits zero, `length` is the prefix length in bits.
+    """
+
+    packed: bytes
+    length: int
+
+    @classmethod
+    def of_key(cls, key: bytes) -> Subject:
+        """Make the subject of a client key."""
+        return cls(key.ljust(_V6_LEN, b"\0") if len(key) == _V6_NET_LEN else key, len(key) * 8)
+
+    @classmethod
+    def parse(cls, text: str) -> Subject:
+        """Make the subject of `ADDRESS` or `ADDRESS/LENGTH`.
+
+        An IPv6 address without a length is its /64. Raises ValueError (without the text).
+        """
+        word, slash, length = text.strip().partition("/")
+        packed = pack(word.encode("ascii", "replace"))
+        if packed is None:
+            raise ValueError("not an address or a prefix")
+        if not slash:
+            return cls.of_key(key_of(packed))
+        bits = len(packed) * 8
+        if ":" in word and len(packed) == _V4_LEN and length.isascii() and length.isdigit():
+            length = str(int(length) - 96)  # a v4-mapped prefix counts the 96 bits before the IPv4 part
+        if not (length.isascii() and length.isdigit() and int(length) <= bits):
+            raise ValueError(f"a prefix length is a whole number from 0 to {bits}")
+        return cls(mask_bits(packed, int(length)), int(length))
+
+    @property
+    def version(self) -> int:
+        """4 or 6."""
+        return 4 if len(self.packed) == _V4_LEN else 6
+
+    @property
+    def is_pseudonym(self) -> bool:
+        """Whether this is a pseudonym, which can never be banned."""
+        return self.packed[:_V6_NET_LEN] == PSEUDONYM_NET and self.version == 6
+
+    def covers(self, other: Subject) -> bool:
+        """Tell whether every address of `other` is also one of this subject's."""
+        return (
+            self.version == other.version
+            and self.length <= other.length
+            and mask_bits(other.packed, self.length) == self.packed
+        )
+
+    def overlaps(self, other: Subject) -> bool:
+        """Tell whether the two have an address in common."""
+        return self.covers(other) or other.covers(self)
+
+    def reveal(self) -> str:
+        """Return the clear text: only for those who may see it."""
+        word = inet_ntop(AF_INET if self.version == 4 else AF_INET6, self.packed)
+        return word if self.length == len(self.packed) * 8 else f"{word}/{self.length}"
+
+    def __repr__(self) -> str:
+        """Never show an address."""
+        return f"<v{self.version}>"
+
+    __str__ = __repr__
+
+
+def mask_bits(packed: bytes, length: int) -> bytes:
+    """Return `packed` with all but the first `length` bits zero."""
+    bits = len(packed) * 8
+    return ((int.from_bytes(packed) >> (bits - length)) << (bits - length)).to_bytes(len(packed))

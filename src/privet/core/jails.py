@@ -1,0 +1,63 @@
+"""Jails as data: which requests count, how many within what time, and what follows."""
+
+from __future__ import annotations
+
+import msgspec
+
+from privet.core.address import Subject  # noqa: TC001  msgspec resolves annotations at run time
+from privet.core.verdicts import Action
+
+TEXT_FIELDS = ("method", "path", "query", "agent", "referer", "host")
+NUMBER_FIELDS = ("status", "size")
+FIELDS = TEXT_FIELDS + NUMBER_FIELDS
+
+
+class Is(msgspec.Struct, frozen=True):
+    """The whole field equals `text`."""
+
+    text: str
+
+
+class Matches(msgspec.Struct, frozen=True):
+    """The regular expression is found in the field."""
+
+    regex: str
+
+
+class Between(msgspec.Struct, frozen=True):
+    """The number is from `low` to `high`, both included."""
+
+    low: float
+    high: float
+
+
+Test = Is | Matches | Between
+
+
+class Predicate(msgspec.Struct, frozen=True):
+    """One condition on one field: any of `any` holds (if there are some), and none of `none`."""
+
+    field: str
+    any: tuple[Test, ...] = ()
+    none: tuple[Test, ...] = ()
+
+
+class Jail(msgspec.Struct, frozen=True):
+    """A rule: requests on `sources` for which every predicate holds are failures.
+
+    Times in seconds. With `dry_run` the verdict is a report.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    predicates: tuple[Predicate, ...] = ()
+    findtime: float = 600.0
+    maxretry: int = 5
+    bantime: float = 600.0
+    ignoreip: tuple[Subject, ...] = ()
+    dry_run: bool = False
+
+    @property
+    def action(self) -> Action:
+        """What a verdict of this jail asks for."""
+        return Action.REPORT if self.dry_run else Action.BAN

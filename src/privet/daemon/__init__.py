@@ -1,0 +1,1 @@
+"""The long-running process: wiring, reload, control socket, signals."""

@@ -1,0 +1,1 @@
+"""One use case each that needs no daemon."""
