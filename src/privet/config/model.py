@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from privet.core.jails import Jail  # noqa: TC001  msgspec resolves annotations at run time
+from privet.core.jails import Jail
 
 MaskMode = Literal["drop", "truncate", "pseudonym"]
 Backend = Literal["auto", "nftables", "null"]

@@ -35,8 +35,8 @@ def pack(text: bytes) -> bytes | None:
             return inet_pton(AF_INET, word)
         except (OSError, ValueError):
             return None
-    if word[0] == "[":
-        word = word[1:].partition("]")[0]
+    if word[0] == "[" and word[-1] == "]":
+        word = word[1:-1]
     try:
         packed = inet_pton(AF_INET6, word.partition("%")[0])
     except (OSError, ValueError):

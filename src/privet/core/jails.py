@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from privet.core.address import Subject  # noqa: TC001  msgspec resolves annotations at run time
+from privet.core.address import Subject
 from privet.core.verdicts import Action
 
 TEXT_FIELDS = ("method", "path", "query", "agent", "referer", "host")

@@ -1,0 +1,139 @@
+"""The nft program: it makes the structure, and changes elements where netlink does not work.
+
+Addresses reach it by standard input only, since arguments are seen by everyone on the machine; and
+what it says never leaves this module, since it quotes the line that it complains of.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import subprocess
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from privet.adapters.firewall.layout import FAMILY, TABLE, Structure, milliseconds, set_name, shape
+from privet.ports import FirewallError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from privet.ports import Order
+
+_WITHIN = 30.0  # seconds; listing a hundred thousand elements takes about two
+_COMPLAINT = re.compile(r"^/dev/stdin:(\d+):\d+-\d+: Error: (.*)$", re.MULTILINE)
+_CODES = {os.strerror(code): code for code in errno.errorcode}
+
+
+def run(program: str, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    """Run nft. Raises FirewallError when it is missing, not allowed to, or hangs."""
+    # Users other than root often have no sbin in their path.
+    path = shutil.which(program, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
+    if path is None:
+        raise FirewallError(f"the program {program} is missing: install the package nftables")
+    try:
+        result = subprocess.run(  # fixed arguments, no shell
+            [path, *arguments],
+            input=text,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_WITHIN,
+            check=False,
+            env={"LC_ALL": "C"},
+        )
+    except subprocess.TimeoutExpired:
+        raise FirewallError(f"{program} did not end within {_WITHIN:.0f} s", transient=True) from None
+    except OSError as error:
+        raise FirewallError(f"{program} cannot be run: {error.strerror}") from None
+    if result.returncode and "Operation not permitted" in result.stderr:
+        raise FirewallError("no right to change the firewall: run as root or with CAP_NET_ADMIN")
+    return result
+
+
+def build(program: str, text: str) -> None:
+    """Carry out text that holds no address. Raises FirewallError with the first complaint."""
+    result = run(program, "-f", "-", text=text)
+    if result.returncode:
+        complaint = result.stderr.partition("\n")[0]
+        raise FirewallError(f"nft refuses the structure: {complaint}", transient=True)
+
+
+def listing(program: str, *arguments: str) -> str:
+    """Return what nft lists, empty for what does not exist. Raises FirewallError."""
+    result = run(program, *arguments)
+    if not result.returncode:
+        return result.stdout
+    if os.strerror(errno.ENOENT) in result.stderr:
+        return ""
+    raise FirewallError("nft cannot list the table", transient=True)
+
+
+class TextWriter:
+    """Changes and lists elements by the nft program."""
+
+    def __init__(self, program: str) -> None:
+        """Remember which program to run."""
+        self._program = program
+
+    def structure(self) -> Structure:
+        """Read which of our sets exist, and which of them a rule looks up."""
+        items = self._list("-t", "list", "table", FAMILY, TABLE)
+        sets = frozenset(item["set"]["name"] for item in items if "set" in item and shape(item["set"]["name"]))
+        rules = [msgspec.json.encode(item).decode() for item in items if "rule" in item]
+        return Structure(sets, frozenset(name for name in sets if any(f'"@{name}"' in rule for rule in rules)))
+
+    def commit(self, orders: Sequence[Order]) -> dict[int, int]:
+        """Carry out orders as one transaction."""
+        lines = [(position, line) for position, order in enumerate(orders) for line in _lines(order)]
+        result = run(self._program, "-f", "-", text="\n".join(line for _, line in lines) + "\n")
+        if not result.returncode:
+            return {}
+        refused: dict[int, int] = {}
+        for number, complaint in _COMPLAINT.findall(result.stderr):
+            refused.setdefault(lines[int(number) - 1][0], _code(complaint))
+        if not refused:
+            raise FirewallError("nft failed without naming a line", transient=True)
+        return refused
+
+    def elements(self, name: str) -> Iterator[tuple[bytes, float | None]]:
+        """List the elements of a set."""
+        for item in self._list("list", "set", FAMILY, TABLE, name):
+            for element in item.get("set", {}).get("elem", []):
+                yield _element(element)
+
+    def _list(self, *arguments: str) -> list[dict[str, Any]]:
+        text = listing(self._program, "-j", *arguments)
+        return msgspec.json.decode(text, type=dict[str, list[dict[str, Any]]])["nftables"] if text else []
+
+    def close(self) -> None:
+        """Do nothing: no program is left running."""
+
+
+def _lines(order: Order) -> Iterator[str]:
+    """Yield the lines for one order, with the same steps as over netlink."""
+    name = f"{FAMILY} {TABLE} {set_name(order.subject)}"
+    address = inet_ntop(AF_INET if len(order.subject.packed) == 4 else AF_INET6, order.subject.packed)
+    closed = f"element {name} {{ {address} timeout {milliseconds(order.seconds or 0)}ms }}"
+    if order.seconds is not None and not order.known:
+        yield f"create {closed}"
+        return
+    yield f"add {closed}"
+    yield f"delete element {name} {{ {address} }}"
+    if order.seconds is not None:
+        yield f"add {closed}"
+
+
+def _code(complaint: str) -> int:
+    """Return the error number for a complaint, EINVAL for one of nft's own."""
+    return next((code for text, code in _CODES.items() if text in complaint), errno.EINVAL)
+
+
+def _element(item: str | dict[str, Any]) -> tuple[bytes, float | None]:
+    inner: dict[str, Any] = {"val": item} if isinstance(item, str) else item["elem"]
+    word = inner["val"]
+    return inet_pton(AF_INET6 if ":" in word else AF_INET, word), inner.get("expires")

@@ -1,0 +1,16 @@
+"""The machine's time zone, for stamps that carry no offset and for tables."""
+
+from __future__ import annotations
+
+from datetime import UTC, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+
+def local_zone(path: str = "/etc/localtime") -> tzinfo:
+    """Return the local zone with its whole history, UTC where the machine has none."""
+    try:
+        with Path(path).open("rb") as file:
+            return ZoneInfo.from_file(file)
+    except (OSError, ValueError):
+        return UTC

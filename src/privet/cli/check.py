@@ -1,0 +1,38 @@
+"""`privet check`: every mistake in the configuration at once."""
+
+from __future__ import annotations
+
+import click
+
+from privet.cli.main import EX_WARNING
+from privet.cli.options import config_option, json_option, load_config
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  privet check
+  privet check --config examples/web.toml
+"""
+)
+@config_option
+@json_option
+def command(config_path: str, *, as_json: bool) -> int:
+    """Check the configuration with the code that the daemon starts with.
+
+    Prints every mistake as `file:line: key: message` and exits with 78 if there is one, with 1 if a jail
+    can never match as things stand.
+    """
+    from privet.cli.output import print_json  # noqa: PLC0415
+    from privet.config.compile import engine_for, missing_fields  # noqa: PLC0415
+
+    config = load_config(config_path)
+    engine_for(config)
+    warnings = missing_fields(config)
+    if as_json:
+        print_json("check", warnings)
+    else:
+        for warning in warnings:
+            click.secho(f"{config_path}: warning: {warning}", fg="yellow", err=True)
+        click.echo(f"{config_path}: {len(config.sources)} sources, {len(config.jails)} jails, no mistakes")
+    return EX_WARNING if warnings else 0

@@ -1,0 +1,104 @@
+"""The entry point: verbs are loaded when they are called, errors become exit codes."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from privet import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERBS = {
+    "status": "what Privet sees and does now",
+    "jails": "the rules and how often they matched",
+    "bans": "who is banned now",
+    "ban": "ban addresses or prefixes by hand",
+    "unban": "lift bans",
+    "replay": "what the rules would have done on old logs",
+    "report": "who leeches, from any log",
+    "demo": "one night with attackers, through the real engine",
+    "check": "check the configuration",
+    "run": "run the daemon in the foreground",
+    "pipe": "take a web server's log, mask it, write it, watch it",
+    "firewall": "show or remove the firewall rules",
+    "completion": "print the completion script of a shell",
+}
+"""Every verb with its one line of help; module `privet.cli.<verb>` holds it as `command`."""
+
+EX_WARNING, EX_ERROR, EX_USAGE, EX_DATA, EX_NOT_RUNNING, EX_PERMISSION, EX_CONFIG = 1, 2, 64, 65, 69, 77, 78
+EX_INTERRUPTED = 130
+
+
+class Failure(click.ClickException):
+    """A verb cannot go on: what, where, what to do; `exit_code` says which kind."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class _Verbs(click.Group):
+    """Loads a verb's module only when it is called, so that `--help` and pipes start fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"privet.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            import difflib  # noqa: PLC0415  only for a typo
+
+            close = difflib.get_close_matches(args[0], VERBS, 1)
+            ctx.fail(f"no such verb: {args[0]}" + (f", did you mean '{close[0]}'?" if close else ""))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.command(
+    cls=_Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Begin with `privet demo`. Each verb has examples: privet VERB --help",
+)
+@click.version_option(__version__, prog_name="privet")
+def privet() -> None:
+    """Protect small servers from abuse while no client address reaches the disk."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one verb and exit with its code."""
+    gc.set_threshold(100_000, 50, 100)  # rows are many, short-lived and without cycles
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; return its exit code, with errors said on stderr."""
+    try:
+        code = privet.main(arguments, prog_name="privet", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        return EX_USAGE
+    except click.ClickException as error:
+        click.echo(f"privet: {error.format_message()}", err=True)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return EX_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away: nothing more to say
+        return 0
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,43 @@
+"""What a subject is called in output: its address for those who may see it, else a pseudonym."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from privet.cli.output import rfc3339
+from privet.core.mask import Mask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from privet.core.address import Subject
+    from privet.core.verdicts import Verdict
+
+
+class Names:
+    """Pseudonyms under a key that is forgotten when the process ends, so they mean nothing elsewhere."""
+
+    def __init__(self, *, reveal: bool) -> None:
+        self._reveal = reveal
+        self._mask = Mask("pseudonym", os.urandom(32))
+
+    def of(self, subject: Subject) -> str:
+        """Return the name of a subject."""
+        if self._reveal or subject.is_pseudonym:
+            return subject.reveal()
+        return self._mask.clients[subject.packed[: subject.length // 8]].decode()
+
+    def verdicts(self, verdicts: Iterable[Verdict]) -> list[dict[str, object]]:
+        """Return verdicts as JSON lists them."""
+        return [
+            {
+                "time": rfc3339(v.time),
+                "jail": v.jail,
+                "subject": self.of(v.subject),
+                "failures": v.failures,
+                "action": v.action.value,
+                "until": rfc3339(v.until),
+            }
+            for v in verdicts
+        ]

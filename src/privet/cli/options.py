@@ -1,0 +1,55 @@
+"""Options that several verbs share, and the configuration that they read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from privet.cli.main import EX_CONFIG, Failure
+
+if TYPE_CHECKING:
+    from privet.config.model import Config
+
+DEFAULT_CONFIG = "/etc/privet/privet.toml"
+
+config_option = click.option(
+    "-c",
+    "--config",
+    "config_path",
+    metavar="FILE",
+    default=DEFAULT_CONFIG,
+    envvar="PRIVET_CONFIG",
+    show_default=True,
+    help="The configuration.",
+)
+runtime_option = click.option(
+    "--runtime",
+    metavar="DIR",
+    envvar="PRIVET_RUNTIME",
+    help="Where the daemon's sockets are.  [default: /run/privet as root, else $XDG_RUNTIME_DIR/privet]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, as docs/json.md describes.")
+reveal_option = click.option("--reveal", is_flag=True, help="Show addresses instead of pseudonyms.")
+
+
+def load_config(path: str) -> Config:
+    """Load the configuration, or fail with every mistake in it."""
+    from privet.config.errors import ConfigErrors  # noqa: PLC0415  verbs that need no configuration start faster
+    from privet.config.loader import load  # noqa: PLC0415
+
+    try:
+        return load(path)
+    except ConfigErrors as errors:
+        raise Failure("the configuration cannot be used\n" + str(errors), EX_CONFIG) from None
+
+
+def runtime_dir(given: str | None, config: Config | None = None) -> Path:
+    """Return the directory of sockets and day keys."""
+    if given or (config and config.daemon.runtime):
+        return Path(given or str(config and config.daemon.runtime))
+    if os.geteuid() == 0:
+        return Path("/run/privet")
+    return Path(os.environ.get("XDG_RUNTIME_DIR", f"/tmp/privet-{os.getuid()}")) / "privet"  # noqa: S108  0700, owner checked

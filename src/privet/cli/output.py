@@ -1,0 +1,65 @@
+"""How verbs print: tables for people, one JSON envelope for programs. Data on stdout, talk on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
+
+
+def print_json(kind: str, items: Sequence[object], **more: object) -> None:
+    """Print the envelope: `{"privet": 1, "kind": …, "items": […], "next": null}` and what the kind adds."""
+    envelope = {"privet": 1, "kind": kind, "items": items, "next": None, **more}
+    click.echo(json.dumps(envelope, ensure_ascii=False))
+
+
+def rfc3339(seconds: float) -> str:
+    """Return a time as RFC 3339 in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def local(seconds: float) -> str:
+    """Return a time as tables show it: local, to the second."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def rounded(seconds: float) -> str:
+    """Return a duration as people say it: `58 min`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that neither colours nor folds what is not read by a person."""
+    from rich.console import Console  # noqa: PLC0415  slow to import
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, width=None if stream.isatty() else 200, highlight=False, soft_wrap=not stream.isatty())
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], footer: str = "") -> None:
+    """Print a table; columns whose name begins with `#` are numbers."""
+    from rich import box  # noqa: PLC0415  slow to import
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        numeric = column.startswith("#")
+        table.add_column(column.removeprefix("#"), justify="right" if numeric else "left", no_wrap=numeric)
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+    screen = console()
+    screen.print(table)
+    if footer:
+        screen.print(Text(footer))

@@ -1,0 +1,108 @@
+"""`privet replay`: what the rules would have done on old logs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure
+from privet.cli.options import config_option, json_option, load_config, reveal_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from privet.cli.names import Names
+    from privet.core.verdicts import Verdict
+    from privet.tasks.replay import Replayed
+
+SHOWN = 50  # bans in the table that a person reads
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  privet replay --config examples/web.toml access.log
+  privet replay --jail leech /var/log/apache2/access.log*
+  zcat old.gz | privet replay --source web --json -
+"""
+)
+@config_option
+@click.option("--source", "source_name", metavar="NAME", help="The source that the files stand for.")
+@click.option("--jail", "jails", metavar="NAME", multiple=True, help="Ask this jail only; may be repeated.")
+@json_option
+@reveal_option
+@click.argument("logs", metavar="LOG...", nargs=-1, required=True)
+def command(
+    config_path: str, source_name: str | None, jails: tuple[str, ...], logs: tuple[str, ...], *, as_json: bool, reveal: bool
+) -> int:
+    """Run the rules over old logs and list every ban that they would have made.
+
+    LOG may be plain, .gz, .xz or .zst, or - for standard input; several are read in order of time. The
+    path is the daemon's own, with the log's time as the clock and no firewall. Clients are shown as
+    pseudonyms that mean nothing outside of this run, unless --reveal is given.
+
+    Exit code 1 means that something deserves a look: unparsed lines, or a source that jails cannot work on.
+    """
+    from privet.cli.names import Names  # noqa: PLC0415  heavy imports wait until the verb is called
+    from privet.cli.progress import reading  # noqa: PLC0415
+    from privet.ports import SourceError  # noqa: PLC0415
+    from privet.tasks.replay import replay, source_of  # noqa: PLC0415
+
+    config = load_config(config_path)
+    unknown = [name for name in jails if name not in config.jails]
+    if unknown:
+        raise Failure(f"no jail {unknown[0]}; there are: {', '.join(config.jails) or 'none'}", EX_USAGE)
+    try:
+        source = source_of(config, logs, source_name)
+        with reading(logs) as progress:
+            outcome = replay(config, logs, source, jails=jails, progress=progress)
+    except LookupError as error:
+        raise Failure(str(error.args[0]), EX_USAGE) from None
+    except SourceError as error:
+        raise Failure(str(error), EX_DATA) from None
+    names = Names(reveal=reveal)
+    (_print_json if as_json else _print_tables)(outcome, names)
+    return EX_WARNING if outcome.totals.unparsed or outcome.complaints else 0
+
+
+def _print_json(outcome: Replayed, names: Names) -> None:
+    import msgspec  # noqa: PLC0415
+
+    from privet.cli.output import print_json  # noqa: PLC0415
+
+    print_json(
+        "replay",
+        names.verdicts(outcome.verdicts),
+        totals=msgspec.to_builtins(outcome.totals),
+        samples=outcome.samples,
+        complaints=outcome.complaints,
+    )
+
+
+def _print_tables(outcome: Replayed, names: Names) -> None:
+    from privet.cli.output import local, print_table  # noqa: PLC0415
+
+    verdicts, totals = outcome.verdicts, outcome.totals
+    rows = [(local(v.time), v.jail, names.of(v.subject), v.failures, v.action) for v in verdicts[:SHOWN]]
+    hint = f", the first {SHOWN} shown; all of them with --json" if len(verdicts) > SHOWN else ""
+    print_table("", ("TIME", "JAIL", "SUBJECT", "#FAILURES", "ACTION"), rows, f"{len(verdicts)} verdicts{hint}")
+    print_table("", ("JAIL", "#VERDICTS", "#CLIENTS"), _by_jail(verdicts))
+    unparsed = ", ".join(f"{count} {reason}" for reason, count in totals.unparsed.items()) or "0"
+    click.echo(
+        f"{totals.lines} lines: {totals.parsed} parsed, {totals.ignored} ignored, unparsed: {unparsed}; "
+        f"{totals.clients} clients; {totals.late} lines later than the tolerance"
+    )
+    for reason, lines in outcome.samples.items():
+        click.echo(f"{reason}, for example:")
+        for line in lines:
+            click.echo(f"  {line}")
+    for complaint in outcome.complaints:
+        click.secho(f"warning: {complaint}", fg="yellow", err=True)
+
+
+def _by_jail(verdicts: Sequence[Verdict]) -> list[tuple[str, int, int]]:
+    jails = sorted({v.jail for v in verdicts})
+    return [
+        (jail, sum(v.jail == jail for v in verdicts), len({v.subject for v in verdicts if v.jail == jail})) for jail in jails
+    ]

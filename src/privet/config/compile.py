@@ -1,0 +1,70 @@
+"""Build the engine from the configuration: for the daemon, replay, the demo and tests alike."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from privet.core.engine import Engine
+from privet.core.formats import parse_format
+from privet.core.parse import Plan, plan_of
+from privet.core.recognise import AutoPlan
+from privet.core.select import columns_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+    from datetime import tzinfo
+
+    from privet.config.model import Config, SourceConfig
+    from privet.core.parse import Rows
+
+MASKED_COLUMNS = frozenset({"host", "user", "status", "size"})
+"""The unquoted columns that the masked log needs."""
+
+
+def plan_for(source: SourceConfig, want: Collection[str] = (), zone: tzinfo = UTC) -> Plan | AutoPlan:
+    """Make the parser of a source; stamps that carry no offset are in `zone`."""
+    if source.format == "auto":
+        return AutoPlan(want, zone)
+    return plan_of(parse_format(source.format), want, zone)
+
+
+def engine_for(
+    config: Config,
+    *,
+    zone: tzinfo = UTC,
+    want: Collection[str] = (),
+    observers: Sequence[Callable[[str, Rows], None]] = (),
+) -> Engine:
+    """Build the engine; `want` names columns that the observers read besides those of the jails."""
+    plans = {}
+    for name, source in config.sources.items():
+        jails = [jail for jail in config.jails.values() if name in jail.sources]
+        columns = set(want).union(*(columns_for(jail.predicates) for jail in jails))
+        plans[name] = plan_for(source, columns, zone)
+    return Engine(
+        plans,
+        config.jails.values(),
+        tolerance=config.engine.tolerance,
+        max_clients=config.engine.max_clients,
+        observers=observers,
+    )
+
+
+def missing_fields(config: Config) -> list[str]:
+    """Name the predicates that read a field which the declared format of their source does not have."""
+    missing = []
+    for jail in config.jails.values():
+        for name in jail.sources:
+            source = config.sources[name]
+            if source.format == "auto":
+                continue
+            fields = set(parse_format(source.format).fields)
+            if fields & {"request", "target"}:
+                fields |= {"method", "path", "query"}
+            missing += [
+                f"jail {jail.name}: source {name} has no field {p.field}"
+                for p in jail.predicates
+                if p.field not in fields
+            ]
+    return missing

@@ -1,0 +1,211 @@
+"""From the text of `privet.toml` to a `Config`, or to the list of all its mistakes."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import partial
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
+
+from privet.config.errors import ConfigError, ConfigErrors, dotted
+from privet.config.lines import KeyLines
+from privet.config.model import (
+    Backend,
+    Config,
+    DaemonConfig,
+    EngineConfig,
+    FirewallConfig,
+    MaskMode,
+    SourceConfig,
+)
+from privet.config.predicates import predicates
+from privet.config.values import (
+    Decoder,
+    Invalid,
+    Problem,
+    at_least,
+    bad,
+    choice,
+    did_you_mean,
+    duration,
+    each,
+    flag,
+    networks,
+    read,
+    shown,
+    table,
+    text,
+    texts,
+    whole,
+)
+from privet.core.jails import FIELDS, Jail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_LEAST_TOLERANCE = 60.0  # seconds: servers stamp the start of a request and write at its end
+_LEAST_CLIENTS = 1000
+
+SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
+    "daemon": {"runtime": text, "user": text},
+    "firewall": {"backend": choice(Backend)},
+    "engine": {"tolerance": at_least(_LEAST_TOLERANCE, duration), "max_clients": whole(_LEAST_CLIENTS)},
+    "source": {"path": texts, "pipe": flag, "format": text, "log": text, "mask": choice(MaskMode)},
+    "jail": {
+        "source": texts,
+        **{field: partial(predicates, field) for field in FIELDS},
+        "findtime": duration,
+        "maxretry": whole(1),
+        "bantime": duration,
+        "ignoreip": networks,
+        "dry_run": flag,
+    },
+}
+"""Every setting of every table; the tables `source` and `jail` hold one table per name."""
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+
+def load(path: str | FilePath) -> Config:
+    """Read a configuration file.
+
+    Raises ConfigErrors with every mistake; a file that cannot be read is one (its cause is the OSError).
+    """
+    name = str(path)
+    try:
+        data = FilePath(path).read_bytes()
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+        raise ConfigErrors([ConfigError(file=name, line=0, message=message)]) from error
+    try:
+        content = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigErrors([ConfigError(file=name, line=line, message="is not UTF-8")]) from None
+    return parse(content, name)
+
+
+def parse(content: str, name: str) -> Config:
+    """Read a configuration from a text; `name` stands for it in messages. Raises ConfigErrors."""
+    document = _document(content, name)
+    try:
+        return _config(document, name)
+    except Invalid as error:
+        lines = KeyLines(content)
+        raise ConfigErrors(_placed(problem, name, lines) for problem in error.problems) from None
+
+
+def _placed(problem: Problem, name: str, lines: KeyLines) -> ConfigError:
+    return ConfigError(
+        file=name,
+        line=lines.of(problem.key),
+        key=dotted(problem.key),
+        message=problem.message,
+        hint=problem.hint,
+    )
+
+
+def _document(content: str, name: str) -> dict[str, Any]:
+    """Parse TOML; the place moves from the end of tomllib's message to the front."""
+    line = column = 0
+    try:
+        return tomllib.loads(content)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        found = _PLACE.search(message)
+        if found is not None:
+            message = message[: found.start()]
+            line, column = (int(number) for number in found.groups(0))
+            line = line or content.count("\n") + 1
+    except ValueError as error:  # a number of more digits than Python converts
+        message = str(error)
+    except RecursionError:
+        message = "lists or tables are nested too deeply"
+    raise ConfigErrors([ConfigError(file=name, line=line, column=column, message=message)]) from None
+
+
+def _config(document: dict[str, Any], name: str) -> Config:
+    known_sources = tuple(_names(document.get("source")))
+    tables: dict[str, Decoder] = {
+        "daemon": partial(_plain, DaemonConfig, SETTINGS["daemon"]),
+        "firewall": partial(_plain, FirewallConfig, SETTINGS["firewall"]),
+        "engine": partial(_plain, EngineConfig, SETTINGS["engine"]),
+        "source": partial(_named, _source),
+        "jail": partial(_named, partial(_jail, known_sources)),
+    }
+    decoded, problems = read(document, tables)
+    if problems:
+        raise Invalid(*problems)
+    sources, jails = decoded.pop("source", {}), decoded.pop("jail", {})
+    return Config(path=name, sources=sources, jails=jails, **decoded)
+
+
+def _names(value: object) -> list[str]:
+    return list(value) if isinstance(value, dict) else []
+
+
+def _plain(build: Callable[..., Any], decoders: Mapping[str, Decoder], value: object) -> object:
+    """Decode a table of which there is one."""
+    settings, problems = read(value, decoders)
+    if problems:
+        raise Invalid(*problems)
+    return build(**settings)
+
+
+def _named(decode: Callable[[str, Any], Any], value: object) -> dict[str, Any]:
+    """Decode a table of named tables."""
+    decoded, problems = read(value, {name: partial(decode, name) for name in table(value)})
+    if problems:
+        raise Invalid(*problems)
+    return decoded
+
+
+def _source(name: str, value: object) -> SourceConfig:
+    settings, problems = read(value, SETTINGS["source"])
+    problems += [*_name_problems(name), *_source_problems(table(value))]
+    if problems:
+        raise Invalid(*problems)
+    return SourceConfig(name=name, paths=settings.pop("path", ()), **settings)
+
+
+def _source_problems(settings: Mapping[str, object]) -> list[Problem]:
+    """Check what the settings of a source say together."""
+    has_path, pipe = "path" in settings, settings.get("pipe", False)
+    if has_path and pipe is True:
+        return [Problem("a source has either 'path' or 'pipe', not both", key=("pipe",))]
+    if not has_path and pipe is False:
+        return [Problem("needs 'path' or 'pipe = true'")]
+    if "log" in settings and pipe is False:
+        return [Problem("only a source with 'pipe = true' writes a log", key=("log",))]
+    return []
+
+
+def _jail(known_sources: tuple[str, ...], name: str, value: object) -> Jail:
+    settings, problems = read(value, {**SETTINGS["jail"], "source": partial(_references, known_sources)})
+    problems += _name_problems(name)
+    if "source" not in table(value):
+        problems.append(Problem("needs 'source'"))
+    if problems:
+        raise Invalid(*problems)
+    # In the order of FIELDS, so that jails that ask the same are equal however they are written.
+    conditions = tuple(one for field in FIELDS for one in settings.pop(field, ()))
+    return Jail(name=name, sources=settings.pop("source"), predicates=conditions, **settings)
+
+
+def _references(known: tuple[str, ...], value: object) -> tuple[str, ...]:
+    """Decode the names of sources that exist."""
+
+    def reference(name: str) -> str:
+        if name not in known:
+            raise bad(f"there is no source {shown(name)}", did_you_mean(name, known))
+        return name
+
+    return each(texts(value), reference)
+
+
+def _name_problems(name: str) -> list[Problem]:
+    if _NAME.fullmatch(name):
+        return []
+    return [Problem("a name consists of letters, digits, '-' and '_' and does not begin with '-'")]

@@ -1,0 +1,156 @@
+"""Sliding windows: who made `maxretry` failures within `findtime`. Exact, in any order of arrival.
+
+The rules, kept for every client and limit:
+- a verdict falls at the failure that makes `maxretry` failures with last - first <= `findtime`;
+- it covers [t, t + bantime): failures inside do not count, and after it the count starts anew;
+- a failure that arrives late counts at its own time.
+
+A client's state is one sorted list: slot 0 holds the length at which the list must be looked at again,
+the others the times of its failures. One more failure adds at most one to any count, so a client with
+n of m failures needs no look before m - n more: most failures cost one dictionary look-up, one append
+and one comparison, however many limits share the window.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from privet.core.jails import Jail
+
+_SWEEP_FROM = 1024  # fewer clients than this are not worth sweeping
+_EVICT_SHARE = 8  # at the cap one in eight goes, so that the sort is paid once per cap / 8 new clients
+
+
+class Limit:
+    """One jail's limit over a window; `until` maps clients to the end of their last ban."""
+
+    def __init__(self, jail: Jail, order: int) -> None:
+        self.jail = jail
+        self.order = order
+        self.maxretry, self.findtime, self.bantime = jail.maxretry, jail.findtime, jail.bantime
+        self.until: dict[bytes, float] = {}
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """A client reached a limit with the failure in row `row` of the batch, at `time`."""
+
+    row: int
+    limit: Limit
+    key: bytes
+    time: float
+    failures: int
+
+
+class Window:
+    """The failures that jails with equal predicates share. `tolerance` bounds how late one may arrive."""
+
+    def __init__(self, limits: Sequence[Limit], tolerance: float, max_clients: int) -> None:
+        self.limits = limits
+        self.clients: dict[bytes, list[float]] = {}
+        self.evicted = 0
+        self._cap = max_clients
+        self._first_look = 1 + min(limit.maxretry for limit in limits)
+        self._longest = max(limit.maxretry for limit in limits)
+        self._tolerance = tolerance
+        self._keep = max(limit.findtime for limit in limits) + tolerance
+        self._room = _SWEEP_FROM  # new clients that may come before the next sweep
+
+    def hit(self, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]) -> list[Reached]:
+        """Count failures in order of arrival; return the limits that they reach."""
+        clients, room, reached = self.clients, self._room, []
+        get, first_look = clients.get, self._first_look
+        for row, key, time in zip(rows, keys, times, strict=True):
+            seen = get(key)
+            if seen is None:
+                seen = clients[key] = [first_look, time]
+                room -= 1
+                if room <= 0:
+                    room = self._make_room(time)
+            elif time < seen[-1]:
+                reached += self._late(row, key, seen, time)
+                continue
+            else:
+                seen.append(time)
+            if len(seen) >= seen[0]:
+                reached += self._look(row, key, seen, time)
+        self._room = room
+        return reached
+
+    def carry(self, old: Window) -> None:
+        """Take over what an equal window has counted; bans go to the limits of unchanged jails."""
+        self.clients, self.evicted, self._room = old.clients, old.evicted, 0
+        before = {limit.jail: limit for limit in old.limits}
+        for limit in self.limits:
+            if limit.jail in before:
+                limit.until = before[limit.jail].until
+        for seen in self.clients.values():
+            seen[0] = 0  # limits may have changed: look at each client's next failure
+
+    def forget(self, key: bytes) -> None:
+        """Forget a client: its count starts anew."""
+        self.clients.pop(key, None)
+        for limit in self.limits:
+            limit.until.pop(key, None)
+
+    def _look(self, row: int, key: bytes, seen: list[float], time: float) -> list[Reached]:
+        """Check every limit for failures that end at the newest, `time`; set when to look again."""
+        reached = []
+        slack, keep = self._longest, time
+        for limit in self.limits:
+            start = max(time - limit.findtime, limit.until.get(key, 0.0))
+            count = len(seen) - bisect_left(seen, start, 1)
+            if count >= limit.maxretry:
+                start = limit.until[key] = time + limit.bantime
+                reached.append(Reached(row, limit, key, time, count))
+                count = 0
+            slack = min(slack, limit.maxretry - count)
+            keep = min(keep, start - self._tolerance)
+        del seen[1 : bisect_left(seen, keep, 1, len(seen) - 1)]  # the newest always stays
+        seen[0] = len(seen) + slack
+        return reached
+
+    def _late(self, row: int, key: bytes, seen: list[float], time: float) -> list[Reached]:
+        """Insert a failure before the newest and check the limits around it."""
+        place = bisect_right(seen, time, 1)
+        seen.insert(place, time)
+        reached = []
+        for limit in self.limits:
+            until = limit.until.get(key, 0.0)
+            if time >= until and any(self._spans(limit, seen, place, until)):
+                limit.until[key] = time + limit.bantime
+                reached.append(Reached(row, limit, key, time, limit.maxretry))
+        seen[0] = 0  # so that the next failure looks: what follows may be one closer to a limit
+        return reached
+
+    @staticmethod
+    def _spans(limit: Limit, seen: list[float], place: int, until: float) -> Iterator[bool]:
+        """Yield, for each run of `maxretry` failures around `place`, whether it is within `findtime`."""
+        reach = limit.maxretry - 1
+        first = max(place - reach, bisect_left(seen, max(seen[place] - limit.findtime, until), 1))
+        for start in range(first, min(place, len(seen) - 1 - reach) + 1):
+            yield seen[start + reach] - seen[start] <= limit.findtime
+
+    def _make_room(self, now: float) -> int:
+        """Drop clients whose failures left every findtime; at the cap also those with the fewest, longest silent.
+
+        Return how many new ones may come before the next time.
+        """
+        horizon = now - self._keep
+        for key in [key for key, seen in self.clients.items() if seen[-1] < horizon]:
+            del self.clients[key]
+        if len(self.clients) >= self._cap:
+            order = sorted(self.clients, key=lambda key: (len(self.clients[key]), self.clients[key][-1]))
+            for key in order[: self._cap // _EVICT_SHARE]:
+                del self.clients[key]
+                self.evicted += 1
+        for limit in self.limits:
+            ended = [key for key, until in limit.until.items() if until < horizon]
+            for key in ended:
+                del limit.until[key]
+        return min(max(_SWEEP_FROM, len(self.clients) >> 1), self._cap - len(self.clients))

@@ -1,0 +1,191 @@
+"""Take the addresses out of log lines, wherever they stand.
+
+`drop` writes 0.0.0.0 or `::`, `truncate` the first 24 or 48 bits, `pseudonym` an address of 100::/64
+(discard-only, so never a visitor's) made with a key that lives for one day: the same client of the same
+site has the same pseudonym all day, and nothing turns it back once the key is gone.
+
+What looks like an address but cannot be read as one is dropped: what cannot be masked is not written.
+Not recognised: reverse names with the address inside, decimal or hexadecimal numbers, base64.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from privet.core.address import PSEUDONYM_NET, Subject, key_of, mask_bits, pack
+from privet.core.parse import Cache
+from privet.core.times import write_clf
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from privet.core.parse import Rows
+
+DROPPED_V4, DROPPED_V6 = b"0.0.0.0", b"::"
+TRUNCATED = {4: 24, 6: 48}  # bits kept
+SITES = 64  # masks kept at once: `%v` may hold whatever Host a visitor sends
+SAMPLE = 200  # bytes shown of a line that does not parse
+
+_TOKEN = re.compile(rb"[0-9A-Fa-f:.]{3,}")
+_OCTET = rb"0{0,2}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_V4 = re.compile(_OCTET + rb"(?:\." + _OCTET + rb"){3}")
+_ERROR_CLIENT = re.compile(rb"(?<=\[client )([0-9A-Fa-f:.]+)(?=:\d{1,5}\])|(?<=\[remote )([0-9A-Fa-f:.]+)(?=:\d{1,5}\])")
+_ENCODED = re.compile(rb"%(?:25|2[Ee]|3[0-9Aa]|[46][1-6])")
+_ROUNDS = 3  # of percent-decoding that are looked into
+_URL_SAFE = "".join(map(chr, range(0x20, 0x7F))).translate(str.maketrans("", "", '"%\\'))
+
+
+class Mask:
+    """Masks for one site on one day. `key` is 32 random bytes, used by the mode `pseudonym` only."""
+
+    def __init__(self, mode: str, key: bytes = b"") -> None:
+        if mode == "pseudonym" and not key:
+            raise ValueError("pseudonyms need a key")
+        self._text = {"drop": _dropped, "truncate": _truncated, "pseudonym": self._pseudonym}[mode]
+        self._key = key
+        self.clients: Cache[bytes] = Cache(self._client, 16_384)
+        self.values: Cache[bytes] = Cache(self.scrub, 4_096)
+
+    def scrub(self, data: bytes) -> bytes:
+        """Return `data` with every address in it masked."""
+        if b"%" in data and _ENCODED.search(data):
+            plain = data
+            for _ in range(_ROUNDS):
+                plain = unquote_to_bytes(plain)
+                masked = self._scrub_plain(plain)
+                if masked != plain:
+                    return quote_from_bytes(masked, _URL_SAFE).encode()
+        return self._scrub_plain(data)
+
+    def _scrub_plain(self, data: bytes) -> bytes:
+        if data.count(b".") < 3 and data.count(b":") < 2:
+            return data
+        if b"[" in data:
+            data = _ERROR_CLIENT.sub(self._error_client, data)
+        return _TOKEN.sub(self._token, data)
+
+    def _client(self, key: bytes) -> bytes:
+        """Return the masked text of a client key; what is masked already stays."""
+        subject = Subject.of_key(key)
+        return subject.reveal().encode() if subject.is_pseudonym else self._text(key)
+
+    def _pseudonym(self, key: bytes) -> bytes:
+        digest = blake2b(key, key=self._key, digest_size=8, person=b"privet-log").digest()
+        return Subject(PSEUDONYM_NET + digest, 128).reveal().encode()
+
+    def _address(self, packed: bytes) -> bytes:
+        return self.clients[key_of(packed)] if any(packed) else DROPPED_V6
+
+    def _error_client(self, found: re.Match[bytes]) -> bytes:
+        """Mask Apache's `[client ADDRESS:PORT]`, where an IPv6 address has no brackets before its port."""
+        packed = pack(found[0])
+        return _bracketed(self._address(packed)) if packed else found[0]
+
+    def _token(self, found: re.Match[bytes]) -> bytes:
+        """Mask a run of hexadecimal digits, dots and colons if it is an address, holds one or might."""
+        text = found[0]
+        dots, colons = text.count(b"."), text.count(b":")
+        if colons >= 2:
+            for candidate in (text, text[:-1], text[1:]):
+                packed = pack(candidate)
+                if packed and any(packed):
+                    if _inside_word(found) and not _DIGIT.search(text):
+                        return text  # Foo::Bar
+                    return text.replace(candidate, self._address(packed))
+        if dots >= 3:
+            text = _V4.sub(self._v4, text)
+        if (colons >= 7 or (b"::" in text and text.count(b":") > 2)) and not _is_masked(text) and _DIGIT.search(text):
+            return DROPPED_V6
+        return text
+
+    def _v4(self, found: re.Match[bytes]) -> bytes:
+        octets = bytes(map(int, found[0].split(b".")))
+        if not any(octets[1:]):
+            return found[0]  # N.0.0.0 is a browser's version
+        masked = self.clients[octets]
+        return _bracketed(masked) if found.string[found.end() : found.end() + 1] == b":" else masked
+
+
+_DIGIT = re.compile(rb"\d")
+
+
+def _inside_word(found: re.Match[bytes]) -> bool:
+    before, after = found.string[: found.start()][-1:], found.string[found.end() :][:1]
+    return before.isalnum() or after.isalnum() or b"_" in (before, after)
+
+
+def _is_masked(text: bytes) -> bool:
+    return b"100::" in text
+
+
+def _bracketed(address: bytes) -> bytes:
+    """Return an address as it stands before a port."""
+    return b"[" + address + b"]" if b":" in address else address
+
+
+def _dropped(key: bytes) -> bytes:
+    return DROPPED_V4 if len(key) == 4 else DROPPED_V6
+
+
+def _truncated(key: bytes) -> bytes:
+    subject = Subject.of_key(key)
+    kept = mask_bits(subject.packed, TRUNCATED[subject.version])
+    return Subject(kept, len(kept) * 8).reveal().encode()
+
+
+class Masks:
+    """The masks of one day, one per site. `day_key` is 32 random bytes, None where the mode needs none."""
+
+    def __init__(self, mode: str, day_key: bytes | None) -> None:
+        self.mode, self._day_key = mode, day_key
+        self._sites: dict[bytes, Mask] = {}
+
+    def site(self, name: bytes) -> Mask:
+        """Return the mask of a site."""
+        mask = self._sites.get(name)
+        if mask is None:
+            if len(self._sites) >= SITES:
+                self._sites.clear()
+            mask = self._sites[name] = self._make(name)
+        return mask
+
+    def _make(self, name: bytes) -> Mask:
+        if self._day_key is None:
+            return Mask(self.mode)
+        return Mask(self.mode, blake2b(name, key=self._day_key, person=b"privet-site", digest_size=32).digest())
+
+
+def combined(rows: Rows, masks: Masks, site: bytes) -> bytes:
+    """Return rows as lines of the plain combined format, masked.
+
+    The site of a row is its virtual host where the format has one, else `site`.
+    """
+    hosts = rows.columns.get("host")
+    if hosts is None or not hosts or hosts.count(hosts[0]) == len(hosts):
+        values = masks.site(hosts[0] if hosts else site).values
+        clients = list(map(masks.site(hosts[0] if hosts else site).clients.__getitem__, rows.keys))
+    else:
+        values = masks.site(site).values
+        clients = [masks.site(host).clients[key] for host, key in zip(hosts, rows.keys, strict=True)]
+    clean = values.__getitem__
+    columns: list[Sequence[bytes]] = [clients]
+    for name in ("user", "stamp", "request", "status", "size", "referer", "agent"):
+        column = _stamps(rows) if name == "stamp" else rows.column(name)
+        columns.append(column if name in ("stamp", "status", "size") else list(map(clean, column)))
+    return b"".join([b'%b - %b [%b] "%b" %b %b "%b" "%b"\n' % row for row in zip(*columns, strict=True)])
+
+
+def _stamps(rows: Rows) -> Sequence[bytes]:
+    column = rows.columns.get("stamp", ())
+    return column if column and len(column[0]) == 26 else list(map(write_clf, rows.times))
+
+
+_DROP = Mask("drop")
+
+
+def sample(line: bytes) -> str:
+    """Return the beginning of a line, masked and printable."""
+    return _DROP.scrub(line[: 4 * SAMPLE])[:SAMPLE].decode("ascii", "backslashreplace")

@@ -1,0 +1,377 @@
+"""From a block of log lines to columns: the hot path.
+
+Two ways give the same answer. The *fast* one splits the whole block at its double quotes, when every
+line has just as many as the format says and none is escaped: the pieces then are the columns, and
+only the short unquoted gaps meet a regular expression. The *exact* one runs one regular expression
+per line, possessive throughout, so that a hostile line costs time linear in its length. Any block
+that the fast way does not fit whole goes the exact way (`tests/property/test_parse.py` holds them equal).
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import zip_longest
+from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from privet.core import times
+from privet.core.address import client_key, is_pseudonym
+from privet.core.formats import Field, Format, FormatError, Literal, named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+Value = TypeVar("Value")
+
+CACHE_SIZE = 65_536  # distinct texts remembered per column: some 10 MB at the most
+NO_ADDRESS, NOT_IN_FORMAT, NO_TIME = "no client address", "not in the format", "no readable time"
+
+
+
+class Rows:
+    """The lines of one block, parsed: a column is a sequence of bytes with one value per row.
+
+    `keys` are client keys, `times` seconds since the epoch. `bad` holds (reason, line) of what did
+    not parse; `ignored` counts lines that are no requests. `lines` = rows + bad + ignored.
+    """
+
+    __slots__ = ("bad", "columns", "ignored", "keys", "lines", "times")
+
+    def __init__(self, lines: int) -> None:
+        self.lines = lines
+        self.keys: list[bytes] = []
+        self.times: list[float] = []
+        self.columns: dict[str, Sequence[bytes]] = {}
+        self.bad: list[tuple[str, bytes]] = []
+        self.ignored = 0
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def extend(self, other: Rows) -> None:
+        """Add the rows of the lines that follow; a column that one side lacks is filled with "-"."""
+        names = self.columns.keys() | other.columns.keys() if other.keys else self.columns.keys()
+        self.columns = {
+            name: [*self.column(name), *other.column(name)] for name in sorted(names)
+        }
+        self.lines += other.lines
+        self.keys += other.keys
+        self.times += other.times
+        self.bad += other.bad
+        self.ignored += other.ignored
+
+    def column(self, name: str) -> Sequence[bytes]:
+        """Return a column; "-" for every row where the format has no such field."""
+        return self.columns.get(name) or [b"-"] * len(self.keys)
+
+
+class Cache(dict[bytes, Value]):
+    """What a function said of each text, forgotten whole when it grows past its bound."""
+
+    def __init__(self, function: Callable[[bytes], Value], size: int = CACHE_SIZE) -> None:
+        super().__init__()
+        self._function, self._size = function, size
+
+    def __missing__(self, text: bytes) -> Value:
+        value = self._function(text)
+        if len(self) >= self._size:
+            self.clear()
+        self[text] = value
+        return value
+
+
+class _Finish:
+    """Turns the client and time columns into keys and seconds, and sorts out the rows that have none."""
+
+    def __init__(self, read_time: Callable[[bytes], float | None], *, forwarded: bool = False) -> None:
+        self.keys = Cache(_last_hop_key if forwarded else client_key)
+        self.times = Cache(read_time)
+
+    def __call__(
+        self, rows: Rows, columns: dict[str, Sequence[bytes]], client: str, line: Callable[[int], bytes]
+    ) -> None:
+        """Fill `rows`; `line(i)` gives the text of row i for those that end in `rows.bad`."""
+        keys = list(map(self.keys.__getitem__, columns.pop(client)))
+        columns["stamp"] = columns.pop("time")
+        seconds = list(map(self.times.__getitem__, columns["stamp"]))
+        rows.columns = columns
+        if None in keys or None in seconds:
+            good = [key is not None and second is not None for key, second in zip(keys, seconds, strict=True)]
+            rows.bad += [
+                (NO_ADDRESS if keys[i] is None else NO_TIME, line(i)) for i, fine in enumerate(good) if not fine
+            ]
+            keys, seconds = _kept(keys, good), _kept(seconds, good)
+            rows.columns = {name: _kept(column, good) for name, column in columns.items()}
+        rows.keys = keys  # type: ignore[assignment]  # every None was sorted out above
+        rows.times = seconds  # type: ignore[assignment]
+
+
+def _kept(column: Sequence[Value], good: Iterable[bool]) -> list[Value]:
+    return [value for value, fine in zip(column, good, strict=True) if fine]
+
+
+def _last_hop_key(text: bytes) -> bytes | None:
+    """Return the client key of the last address in an X-Forwarded-For list: the nearest proxy wrote it."""
+    return client_key(text.rpartition(b",")[2].strip())
+
+
+class TextPlan:
+    """Parses one text format. `want` names the unquoted columns that somebody reads."""
+
+    def __init__(self, fmt: Format, want: Iterable[str] = (), zone: tzinfo = UTC) -> None:
+        self.format = fmt
+        segments = _segments(fmt, frozenset(want))
+        self._client = "client" if "client" in fmt.fields else "forwarded"
+        self._names = [name for segment in segments for name in segment.names]
+        self._exact = re.compile(b"(?:" + b'"'.join(s.regex for s in segments) + b"|([^\n]*))\n")
+        self._quotes = len(segments) - 1
+        self._head_names = segments[0].names + segments[-1].names if self._quotes else []
+        self._has_fast = {self._client, "time"} <= set(self._head_names)
+        if self._has_fast:
+            self._head = re.compile(b"(?:" + segments[0].regex + b'"' + segments[-1].regex + b"|[^\n]*)\n")
+            self._inner = [_Inner(segment) for segment in segments[1:-1]]
+        stamp = next(e.time for e in fmt.elements if isinstance(e, Field) and e.name == "time")
+        self._finish = _Finish(_time_reader(stamp, zone), forwarded=self._client == "forwarded")
+
+    def parse(self, block: bytes) -> Rows:
+        """Parse whole lines, each with its newline."""
+        rows = Rows(block.count(b"\n"))
+        if not (self._has_fast and self._fast(block, rows)):
+            self._slow(block, rows)
+        return rows
+
+    def time_of(self, line: bytes) -> float | None:
+        """Return the time of one line, None when it has none."""
+        found = self._exact.match(line if line.endswith(b"\n") else line + b"\n")
+        stamp = found and found[self._names.index("time") + 1]
+        return self._finish.times[stamp] if stamp else None
+
+    def _fast(self, block: bytes, rows: Rows) -> bool:
+        if b"\\" in block and b'\\"' in block:
+            return False
+        parts, step, lines = block.split(b'"'), self._quotes, rows.lines
+        if len(parts) != step * lines + 1:
+            return False
+        heads = b'"'.join(parts[::step])
+        if heads.count(b"\n") != lines:
+            return False
+        columns: dict[str, Sequence[bytes]] = dict(
+            zip(self._head_names, zip(*self._head.findall(heads), strict=True), strict=False)
+        )
+        if b"" in columns.get(self._client, (b"",)):
+            return False
+        if not all(inner.take(parts[place::step], columns) for place, inner in enumerate(self._inner, 1)):
+            return False
+        self._finish(rows, columns, self._client, _line_getter(block))
+        return True
+
+    def _slow(self, block: bytes, rows: Rows) -> None:
+        good: list[tuple[bytes, ...]] = []
+        numbers = []
+        for number, values in enumerate(self._exact.findall(block)):
+            if values[-1]:
+                rows.bad.append((NOT_IN_FORMAT, values[-1]))
+            elif any(values):
+                good.append(values)
+                numbers.append(number)
+            else:
+                rows.ignored += 1  # a blank line
+        if good:
+            columns = dict(zip(self._names, zip(*good, strict=True), strict=False))
+            line = _line_getter(block)
+            self._finish(rows, columns, self._client, lambda i: line(numbers[i]))
+
+
+def _line_getter(block: bytes) -> Callable[[int], bytes]:
+    """Return what gives line i of a block, split only when somebody asks."""
+    lines: list[bytes] = []
+
+    def line(number: int) -> bytes:
+        if not lines:
+            lines.extend(block.split(b"\n"))
+        return lines[number]
+
+    return line
+
+
+class _Segment(msgspec.Struct, frozen=True):
+    """What stands between two double quotes of a format: its regular expression and the columns it captures."""
+
+    regex: bytes
+    names: list[str]
+    whole: bool  # one quoted field and nothing else
+
+
+def _segments(fmt: Format, want: frozenset[str]) -> list[_Segment]:
+    """Split a format at its double quotes: even segments stand outside of quotes, odd ones inside."""
+    parts: list[list[Literal | Field]] = [[]]
+    for element in fmt.elements:
+        if isinstance(element, Field):
+            parts[-1].append(element)
+            continue
+        first, *others = element.text.split(b'"')
+        parts[-1].append(Literal(first))
+        parts += [[Literal(other)] for other in others]
+    if len(parts) % 2 == 0:
+        raise FormatError("its double quotes do not pair")
+    seen: set[str] = set()
+    return [
+        _segment([e for e in part if e != Literal(b"")], number % 2 == 1, want, seen)
+        for number, part in enumerate(parts)
+    ]
+
+
+def _segment(elements: list[Literal | Field], quoted: bool, want: frozenset[str], seen: set[str]) -> _Segment:  # noqa: FBT001
+    whole = quoted and len(elements) == 1 and isinstance(elements[0], Field)
+    regex, names = b"", []
+    for element, following in zip_longest(elements, elements[1:]):
+        if isinstance(element, Literal):
+            regex += re.escape(element.text)
+            continue
+        stop = following.text[:1] if isinstance(following, Literal) else b""
+        pattern = _quoted(stop) if quoted else _unquoted(element, stop)
+        take = element.name and element.name not in seen and (quoted or element.name in want | _ALWAYS)
+        if take:
+            seen.add(element.name)
+            names.append(element.name)
+        regex += b"(" + pattern + b")" if take else b"(?:" + pattern + b")"
+    return _Segment(regex, names, whole)
+
+
+_ALWAYS = frozenset({"client", "forwarded", "time"})
+
+
+def _quoted(stop: bytes) -> bytes:
+    """Return what a value inside quotes may be: anything up to `stop`, a quote being escaped."""
+    plain = rb'[^"\\\n' + re.escape(stop) + b"]*+"
+    return plain + rb"(?:\\[^\n]" + plain + b")*+"
+
+
+def _unquoted(field: Field, stop: bytes) -> bytes:
+    """Return what a value outside of quotes may be: no double quote, nothing of what follows it."""
+    plain = rb'[^"\n' + re.escape(stop) + b"]"
+    if field.name in ("status", "size"):
+        return rb"\d{3}|-" if field.name == "status" else rb"\d++|-"
+    if field.name == "user":
+        return rb'[^"\n]*?' if stop else rb'[^"\n]*+'  # the only one with spaces inside, as the visitor gave it
+    if field.name == "forwarded":
+        return rb'[^ ",\n]++(?:, ?[^ ",\n]++)*+'
+    if field.name == "host" and stop == b":":
+        return rb'\[[^]"\n]*+\]|' + plain + b"*+"
+    if field.name == "time" and " " in field.time:
+        return plain + b"++" + (b" " + plain + b"++") * field.time.count(" ")
+    return plain + (b"++" if field.name in _ALWAYS else b"*+")
+
+
+class _Inner:
+    """Checks one segment of every line of a block at once, and takes its columns."""
+
+    def __init__(self, segment: _Segment) -> None:
+        self.names, self.whole = segment.names, segment.whole
+        self.all = re.compile(b"(?:" + segment.regex + b"\n)*+")
+        self.each = re.compile(segment.regex + b"\n")
+
+    def take(self, pieces: list[bytes], columns: dict[str, Sequence[bytes]]) -> bool:
+        """Add the columns of `pieces`, one per line; False when one does not fit."""
+        if self.whole:
+            columns.update((name, pieces) for name in self.names)
+            return True
+        text = b"\n".join(pieces) + b"\n"
+        if not self.all.fullmatch(text):
+            return False
+        if len(self.names) == 1:
+            columns[self.names[0]] = self.each.findall(text)
+        elif self.names:
+            columns.update(zip(self.names, zip(*self.each.findall(text), strict=True), strict=True))
+        return True
+
+
+def _time_reader(how: str, zone: tzinfo) -> Callable[[bytes], float | None]:
+    known = {"clf": times.read_clf, "iso": times.read_iso, "epoch": times.read_epoch}
+    return known.get(how) or times.reader(how, zone)
+
+
+class JsonPlan:
+    """Parses lines that are JSON objects (Caddy, Traefik, nginx with a JSON log_format)."""
+
+    def __init__(self, fmt: Format) -> None:
+        self.format = fmt
+        self._paths = [(name, [path.split(".") if path[0] != "." else [path] for path in paths]) for name, paths in fmt.keys.items()]
+        self._finish = _Finish(times.read_any)
+
+    def parse(self, block: bytes) -> Rows:
+        """Parse whole lines, each with its newline."""
+        lines = block.split(b"\n")[:-1]
+        rows = Rows(len(lines))
+        found: list[tuple[int, dict[str, bytes]]] = []
+        for number, line in enumerate(lines):
+            values = self._values(line)
+            if values is None:
+                rows.bad.append((NOT_IN_FORMAT, line))
+            elif "status" in values:
+                found.append((number, values))
+            else:
+                rows.ignored += 1  # a blank line, or a message of the server that is no request
+        if found:
+            names = {name for _, values in found for name in values} | {"client", "time"}
+            columns: dict[str, Sequence[bytes]] = {
+                name: [values.get(name, b"-") for _, values in found] for name in sorted(names)
+            }
+            self._finish(rows, columns, "client", lambda i: lines[found[i][0]])
+        return rows
+
+    def time_of(self, line: bytes) -> float | None:
+        """Return the time of one line, None when it has none."""
+        values = self._values(line)
+        return self._finish.times[values["time"]] if values and "time" in values else None
+
+    def _values(self, line: bytes) -> dict[str, bytes] | None:
+        if not line.strip():
+            return {}
+        try:
+            entry = msgspec.json.decode(line)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return None
+        if not isinstance(entry, dict):
+            return None
+        values = {}
+        for name, paths in self._paths:
+            value = next((v for v in (_dig(entry, path) for path in paths) if v is not None), None)
+            if value is not None:
+                values[name] = value
+        if "request" not in values and "method" in values and "target" in values:
+            values["request"] = b" ".join((values.pop("method"), values.pop("target"), values.pop("proto", b"HTTP")))
+        return values
+
+
+def _dig(node: object, path: list[str]) -> bytes | None:
+    """Return the value at a dotted path as the text that a combined log would hold."""
+    for key in path:
+        if not isinstance(node, dict):
+            return None
+        node = node.get(key)
+    if isinstance(node, list):  # Caddy's headers
+        node = node[0] if node else None
+    if isinstance(node, str):
+        return _escape(node)
+    return repr(node).encode() if isinstance(node, int | float) and not isinstance(node, bool) else None
+
+
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f"\\]')
+
+
+def _escape(text: str) -> bytes:
+    """Escape quotes, backslashes and control characters as Apache does, so that a value stays in its line."""
+    if _UNSAFE.search(text):
+        text = _UNSAFE.sub(lambda m: "\\" + m[0] if m[0] in '"\\' else f"\\x{ord(m[0]):02x}", text)
+    return text.encode("utf-8", "replace")
+
+
+Plan = TextPlan | JsonPlan
+
+
+def plan_of(fmt: Format, want: Iterable[str] = (), zone: tzinfo = UTC) -> Plan:
+    """Make the parser of a format."""
+    return JsonPlan(fmt) if fmt.keys else TextPlan(fmt, want, zone)

@@ -1,0 +1,89 @@
+"""Find out how lines look: the format `auto`.
+
+The named formats exclude each other as soon as the client field must hold an address, so each line is
+parsed by the one format that fits it, whatever stood before. That makes one source of several files
+in different formats work (Debian's `access.log` and `other_vhosts_access.log`), and any split of the
+input into blocks gives the same rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from privet.core.formats import APACHE, named
+from privet.core.parse import NO_ADDRESS, NO_TIME, NOT_IN_FORMAT, Plan, Rows, plan_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import tzinfo
+
+_TELLING = {NO_ADDRESS: 2, NO_TIME: 1, NOT_IN_FORMAT: 0}
+"""Of the reasons that different formats give for one line, the higher says more."""
+
+
+class AutoPlan:
+    """Parses lines of any named format; `format` is the one that fitted last, None before the first."""
+
+    def __init__(self, want: Iterable[str], zone: tzinfo) -> None:
+        want = tuple(want)
+        self._plans = [plan_of(named(name), want, zone) for name in (*reversed(APACHE), "json")]
+        self._current: Plan | None = None
+
+    @property
+    def name(self) -> str:
+        """What is known of the format."""
+        return f"auto ({self._current.format.name})" if self._current else "auto (not yet recognised)"
+
+    @property
+    def fields(self) -> frozenset[str] | None:
+        """The fields of the lines seen, None before the first."""
+        return self._current.format.fields if self._current else None
+
+    def parse(self, block: bytes) -> Rows:
+        """Parse whole lines, each with its newline."""
+        if self._current:
+            rows = self._current.parse(block)
+            if not rows.bad:
+                return rows
+        return self._parse_mixed(block)
+
+    def time_of(self, line: bytes) -> float | None:
+        """Return the time of one line, None when it has none."""
+        return next((time for plan in self._ordered() if (time := plan.time_of(line)) is not None), None)
+
+    def _ordered(self) -> list[Plan]:
+        """Return the plans, the current one first."""
+        return sorted(self._plans, key=lambda plan: plan is not self._current)
+
+    def _parse_mixed(self, block: bytes) -> Rows:
+        """Parse runs of lines that one format fits, each with its own plan, in order."""
+        total = Rows(0)
+        run: list[bytes] = []
+        for line in [line + b"\n" for line in block.split(b"\n")[:-1]]:
+            plan, reason = self._fitting(line)
+            if plan is None or plan is not self._current:
+                self._finish_run(total, run)
+            if plan is None:
+                total.lines += 1
+                total.bad.append((reason, line[:-1]))
+                continue
+            self._current = plan
+            run.append(line)
+        self._finish_run(total, run)
+        return total
+
+    def _finish_run(self, total: Rows, run: list[bytes]) -> None:
+        if run and self._current:
+            total.extend(self._current.parse(b"".join(run)))
+            run.clear()
+
+    def _fitting(self, line: bytes) -> tuple[Plan | None, str]:
+        """Return the plan that has a row for a line, or None and the most telling reason."""
+        best = NOT_IN_FORMAT
+        for plan in self._ordered():
+            rows = plan.parse(line)
+            if not rows.bad:
+                return plan, ""
+            best = max(best, rows.bad[0][0], key=_TELLING.__getitem__)
+        return None, best
+

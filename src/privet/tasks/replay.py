@@ -1,0 +1,114 @@
+"""Run the rules over old logs: the daemon's own path, with files as the source and the log's time as the clock."""
+
+from __future__ import annotations
+
+import math
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from privet.adapters.localtime import local_zone
+from privet.adapters.sources.archive import Archive
+from privet.config.compile import engine_for
+from privet.core.engine import Batch, SourceState
+from privet.core.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from privet.config.model import Config
+    from privet.core.engine import Engine
+    from privet.core.parse import Rows
+
+
+class Totals(msgspec.Struct):
+    """What was read: `lines` = parsed + ignored + unparsed; `clients` are distinct."""
+
+    lines: int = 0
+    parsed: int = 0
+    ignored: int = 0
+    unparsed: dict[str, int] = {}
+    late: int = 0
+    clients: int = 0
+    pseudonyms: int = 0
+
+
+class Replayed(msgspec.Struct):
+    """The outcome of a replay. `samples` hold masked lines per reason, `complaints` what the sources suffer from."""
+
+    verdicts: list[Verdict]
+    totals: Totals
+    samples: dict[str, list[str]]
+    complaints: list[str]
+
+
+def source_of(config: Config, paths: Sequence[str], name: str | None) -> str:
+    """Return which source the files stand for: the one named, the only one, or the one whose paths match all.
+
+    Raises LookupError that says what to do.
+    """
+    if name is not None:
+        if name not in config.sources:
+            raise LookupError(f"no source {name}; there are: {', '.join(config.sources) or 'none'}")
+        return name
+    if len(config.sources) == 1:
+        return next(iter(config.sources))
+    fitting = [
+        source.name
+        for source in config.sources.values()
+        if all(any(fnmatch(path, pattern) for pattern in source.paths) for path in paths)
+    ]
+    if len(fitting) != 1:
+        raise LookupError(f"say which source these files stand for: --source {'|'.join(config.sources)}")
+    return fitting[0]
+
+
+def replay(
+    config: Config,
+    paths: Sequence[str],
+    source: str,
+    *,
+    jails: Sequence[str] = (),
+    progress: Callable[[int], None] | None = None,
+) -> Replayed:
+    """Feed files to the engine of the configuration and collect its verdicts.
+
+    With `jails` only those are asked. Raises SourceError for files that cannot be read.
+    """
+    clients: set[bytes] = set()
+
+    def observe(_source: str, rows: Rows) -> None:
+        clients.update(rows.keys)
+
+    chosen = {name: jail for name, jail in config.jails.items() if not jails or name in jails}
+    engine = engine_for(
+        msgspec.structs.replace(config, jails=chosen), zone=local_zone(), observers=(observe,)
+    )
+    verdicts: list[Verdict] = []
+    for batch in batches(engine, paths, source, progress):
+        verdicts += engine.feed(batch, math.inf)
+    return _outcome(engine.sources[source], verdicts, len(clients))
+
+
+def batches(
+    engine: Engine, paths: Sequence[str], source: str, progress: Callable[[int], None] | None = None
+) -> Iterator[Batch]:
+    """Yield files as batches of one source."""
+    archive = Archive([path if path == "-" else Path(path) for path in paths], engine.sources[source].plan.time_of, progress)
+    for block in archive.blocks():
+        yield Batch(source, block)
+
+
+def _outcome(state: SourceState, verdicts: list[Verdict], clients: int) -> Replayed:
+    totals = Totals(
+        lines=state.lines,
+        parsed=state.parsed,
+        ignored=state.ignored,
+        unparsed=dict(state.unparsed.most_common()),
+        late=state.late,
+        clients=clients,
+        pseudonyms=state.pseudonyms,
+    )
+    return Replayed(verdicts, totals, state.samples, [state.complaint] if state.complaint else [])

@@ -1,0 +1,101 @@
+"""The documentation keeps up with the code: every setting has a paragraph, and what it says is so."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from privet.config.loader import SETTINGS, parse
+from privet.config.model import Config, DaemonConfig, EngineConfig, FirewallConfig, SourceConfig
+from privet.core.formats import NAMES
+from privet.core.jails import FIELDS, Jail
+
+PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+MODELS: dict[str, type[msgspec.Struct]] = {
+    "daemon": DaemonConfig,
+    "firewall": FirewallConfig,
+    "engine": EngineConfig,
+    "source": SourceConfig,
+    "jail": Jail,
+}
+WRITTEN_AS = {"name": (), "paths": ("path",), "sources": ("source",), "predicates": FIELDS}
+HEADINGS = {
+    "daemon": ("The daemon: `[daemon]`",),
+    "firewall": ("The firewall: `[firewall]`",),
+    "engine": ("The engine: `[engine]`",),
+    "source": ("Sources: `[source.NAME]`",),
+    "jail": ("Jails: `[jail.NAME]`", "Conditions of a jail"),
+}
+ALL_SETTINGS = [(table, setting) for table, settings in SETTINGS.items() for setting in settings]
+SHORTEST_PARAGRAPH = 60
+
+
+def paragraphs(table: str) -> dict[str, str]:
+    """Return what stands below each setting's heading in the sections of a table."""
+    sections = {part.partition("\n")[0]: part for part in re.split(r"^## ", PAGE, flags=re.MULTILINE)}
+    text = "".join(sections[heading] for heading in HEADINGS[table])
+    return dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", text, flags=re.MULTILINE | re.DOTALL))
+
+
+def defaults() -> list[tuple[str, str, object]]:
+    """Return table, setting and default of the model's fields that have one which can be written."""
+    found = []
+    for table, model in MODELS.items():
+        for field in msgspec.structs.fields(model):
+            names = WRITTEN_AS.get(field.name, (field.name,))
+            if field.default not in (msgspec.NODEFAULT, None) and names == (field.name,):
+                found.append((table, field.name, field.default))
+    return found
+
+
+@pytest.mark.parametrize("table", MODELS)
+def test_every_field_of_the_model_is_a_setting(table: str) -> None:
+    written = [WRITTEN_AS.get(name, (name,)) for name in MODELS[table].__struct_fields__]
+
+    assert {name for names in written for name in names} == set(SETTINGS[table])
+
+
+def test_every_table_of_the_model_is_known() -> None:
+    singular = {"sources": "source", "jails": "jail"}
+
+    assert {singular.get(name, name) for name in Config.__struct_fields__} - {"path"} == set(SETTINGS)
+
+
+@pytest.mark.parametrize(("table", "setting"), ALL_SETTINGS)
+def test_every_setting_has_a_paragraph(table: str, setting: str) -> None:
+    assert len(paragraphs(table).get(setting, "")) >= SHORTEST_PARAGRAPH
+
+
+@pytest.mark.parametrize("table", MODELS)
+def test_no_paragraph_is_about_a_setting_that_is_gone(table: str) -> None:
+    assert set(paragraphs(table)) <= set(SETTINGS[table])
+
+
+@pytest.mark.parametrize(("table", "setting", "default"), defaults())
+def test_the_default_in_the_paragraph_is_the_default(table: str, setting: str, default: object) -> None:
+    stated = re.search(r"Default: `(.+?)`", paragraphs(table)[setting])
+
+    assert stated, "no default is stated"
+    assert SETTINGS[table][setting](tomllib.loads(f"x = {stated[1]}")["x"]) == default
+
+
+def test_every_named_format_is_mentioned() -> None:
+    paragraph = paragraphs("source")["format"]
+
+    assert [name for name in NAMES if f"`{name}`" not in paragraph] == []
+
+
+@pytest.mark.parametrize("block", re.findall(r"^```toml\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL))
+def test_every_example_can_be_loaded(block: str) -> None:
+    assert parse(block, "configuration.md").sources
+
+
+@pytest.mark.parametrize("written", re.findall(r"^\| `(\w+ = .*?)` \|", PAGE, flags=re.MULTILINE))
+def test_every_condition_in_the_table_can_be_loaded(written: str) -> None:
+    parsed = parse(f"[source.web]\npipe = true\n[jail.one]\nsource = 'web'\n{written}\n", "configuration.md")
+
+    assert parsed.jails["one"].predicates
