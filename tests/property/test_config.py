@@ -145,7 +145,7 @@ class Writer:
             path, key = (*path, key), inner
             written += self.choose(".", " . ") + self.key(inner)
             self.note((*path, key))
-        self.text += f"{written}{self.choose('=', ' = ')}{self.value(value)}{self.choose('', ' # [x] =')}\n"
+        self.text += f"{written}{self.choose('=', ' = ')}{self.value(value)}{self.choose('', ' # isn\'t "["[ =')}\n"
 
 
 def key_paths(table: dict[str, Any], above: Path = ()) -> Iterator[Path]:

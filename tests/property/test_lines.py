@@ -1,3 +1,5 @@
+"""However the input is cut, the same lines come out; a merge is a stable sort."""
+
 from __future__ import annotations
 
 from math import inf
@@ -41,7 +43,6 @@ def test_counters_agree_at_every_cut(data: bytes, cuts: list[int], limit: int) -
         assert (splitter.too_long, splitter.pending) == (whole.too_long, whole.pending)
 
 
-Line = tuple[float | None, bytes]
 STREAM = st.lists(st.lists(st.one_of(st.none(), st.integers(0, 500)), min_size=1), max_size=4)
 
 

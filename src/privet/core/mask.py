@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from privet.core.address import PSEUDONYM_NET, Subject, key_of, mask_bits, pack
-from privet.core.parse import Cache
+from privet.core.parse import NO_ADDRESS, Cache
 from privet.core.times import write_clf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from privet.core.parse import Rows
+    from privet.core.parse import Plan, Rows
+    from privet.core.recognise import AutoPlan
 
 DROPPED_V4, DROPPED_V6 = b"0.0.0.0", b"::"
 TRUNCATED = {4: 24, 6: 48}  # bits kept
@@ -176,6 +177,20 @@ def combined(rows: Rows, masks: Masks, site: bytes) -> bytes:
         column = _stamps(rows) if name == "stamp" else rows.column(name)
         columns.append(column if name in ("stamp", "status", "size") else list(map(clean, column)))
     return b"".join([b'%b - %b [%b] "%b" %b %b "%b" "%b"\n' % row for row in zip(*columns, strict=True)])
+
+
+def masked_log(rows: Rows, plan: Plan | AutoPlan, masks: Masks, site: bytes) -> bytes:
+    """Return the lines of a block as the masked log holds them.
+
+    Rows are plain combined; lines that did not parse follow as they are, masked. A client that is no
+    address may be a name that tells one, so it is dropped.
+    """
+    lines = [combined(rows, masks, site)] if rows.keys else []
+    for reason, line in rows.bad:
+        span = plan.client_span(line) if reason == NO_ADDRESS else None
+        kept = line if span is None or line[slice(*span)] == b"-" else line[: span[0]] + DROPPED_V4 + line[span[1] :]
+        lines.append(masks.site(site).scrub(kept) + b"\n")
+    return b"".join(lines)
 
 
 def _stamps(rows: Rows) -> Sequence[bytes]:

@@ -148,6 +148,12 @@ class TextPlan:
         stamp = found and found[self._names.index("time") + 1]
         return self._finish.times[stamp] if stamp else None
 
+    def client_span(self, line: bytes) -> tuple[int, int] | None:
+        """Return where the client stands in a line of this format, None in others."""
+        found = self._exact.match(line if line.endswith(b"\n") else line + b"\n")
+        place = self._names.index(self._client) + 1
+        return found.span(place) if found and found[place] is not None else None
+
     def _fast(self, block: bytes, rows: Rows) -> bool:
         if b"\\" in block and b'\\"' in block:
             return False
@@ -326,6 +332,12 @@ class JsonPlan:
         """Return the time of one line, None when it has none."""
         values = self._values(line)
         return self._finish.times[values["time"]] if values and "time" in values else None
+
+    def client_span(self, line: bytes) -> tuple[int, int] | None:
+        """Return where the client stands in a line of this format, None in others."""
+        client = (self._values(line) or {}).get("client", b"")
+        place = line.find(b'"' + client + b'"') + 1 if client else 0
+        return (place, place + len(client)) if place else None
 
     def _values(self, line: bytes) -> dict[str, bytes] | None:
         if not line.strip():

@@ -51,6 +51,10 @@ class AutoPlan:
         """Return the time of one line, None when it has none."""
         return next((time for plan in self._ordered() if (time := plan.time_of(line)) is not None), None)
 
+    def client_span(self, line: bytes) -> tuple[int, int] | None:
+        """Return where the client stands in a line, None where no format fits."""
+        return next((span for plan in self._ordered() if (span := plan.client_span(line))), None)
+
     def _ordered(self) -> list[Plan]:
         """Return the plans, the current one first."""
         return sorted(self._plans, key=lambda plan: plan is not self._current)

@@ -20,9 +20,9 @@ path = "[x]"   # = "
   [ jail . leech ]
 text = """ = "" one
 [no.header] ""\\"""
-key = 1"""""
+key = 1"""" # isn't "[
 literal = \'\'\'
-key = 2\'\'\'\'
+key = 2\'\'\'\' # isn't [
 numbers = [ # ]
   1, # don't
   "]",
@@ -72,7 +72,7 @@ def test_each_key_has_its_line(path: str, line: int) -> None:
 
 
 def test_the_document_of_this_test_is_toml() -> None:
-    assert tomllib.loads(DOCUMENT)["jail"]["leech"]["text"] == ' = "" one\n[no.header] """""\nkey = 1""'
+    assert tomllib.loads(DOCUMENT)["jail"]["leech"]["text"] == ' = "" one\n[no.header] """""\nkey = 1"'
 
 
 def test_the_empty_key_has_its_line() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from math import inf
 
 import pytest
@@ -144,6 +145,12 @@ def test_every_problem_of_a_condition_is_told() -> None:
 )
 def test_what_is_no_regular_expression(regex: str, said: str) -> None:
     assert problems("path", regex)[0].message.startswith(said)
+
+
+def test_an_ambiguous_regular_expression_is_refused_even_if_warnings_are_ignored() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert problems("path", "[[:digit:]]")[0].hint == "write '\\[' for a bracket"
 
 
 def test_a_regular_expression_nested_too_deeply() -> None:

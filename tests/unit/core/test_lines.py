@@ -1,3 +1,5 @@
+"""Line splitting and merging by time, one case each."""
+
 from __future__ import annotations
 
 from itertools import chain

@@ -164,27 +164,30 @@ def _text(value: bytes) -> str:
     return value.rstrip(b"\0").decode("ascii", "replace")
 
 
+def connect(buffer: int = 8 << 20) -> socket.socket:
+    """Open a socket; `buffer` bounds what one transaction, and the errors about it, may take."""
+    line = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
+    cap_ack, force_send, force_receive = 10, 32, 33  # absent from the module socket
+    try:
+        line.setsockopt(270, cap_ack, 1)  # SOL_NETLINK: errors without a copy of the message
+        for option in (force_send, force_receive):
+            with suppress(PermissionError):  # in some containers; then transactions are halved until they fit
+                line.setsockopt(socket.SOL_SOCKET, option, buffer)
+        line.settimeout(ANSWER_WITHIN)
+        line.bind((0, 0))
+    except OSError:
+        line.close()
+        raise
+    return line
+
+
 class NetlinkWriter:
     """Changes and lists elements over a netlink socket. Every failure is an OSError."""
 
-    def __init__(self, buffer: int = 8 << 20) -> None:
-        """Open the socket; `buffer` bounds what one transaction, and the errors about it, may take."""
-        self._sequence = 1
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
-        try:
-            self._prepare(buffer)
-        except OSError:
-            self._socket.close()
-            raise
-
-    def _prepare(self, buffer: int) -> None:
-        cap_ack, force_send, force_receive = 10, 32, 33  # absent from the module socket
-        self._socket.setsockopt(270, cap_ack, 1)  # SOL_NETLINK: errors without a copy of the message
-        for option in (force_send, force_receive):
-            with suppress(PermissionError):  # in some containers; then transactions are halved until they fit
-                self._socket.setsockopt(socket.SOL_SOCKET, option, buffer)
-        self._socket.settimeout(ANSWER_WITHIN)
-        self._socket.bind((0, 0))
+    def __init__(self, line: socket.socket, sequence: int = 1) -> None:
+        """Take the socket, and the number of the first message."""
+        self._socket = line
+        self._sequence = sequence
 
     def commit(self, orders: Sequence[Order]) -> dict[int, int]:
         """Carry out orders as one transaction, or as two where the socket's buffers are too small."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.adapters.firewall.layout import BASE, FAMILY, TABLE, Writer, script, set_name, shape
-from privet.adapters.firewall.netlink import NetlinkWriter
+from privet.adapters.firewall.netlink import NetlinkWriter, connect
 from privet.adapters.firewall.program import TextWriter, build, listing
 from privet.core.address import Subject
 from privet.ports import FirewallError, Held, Order
@@ -42,7 +42,11 @@ class NftablesFirewall:
     def open(self) -> None:
         """Make the structure, or complete and adopt what is there."""
         self.close()
-        self._complete(BASE)
+        try:
+            self._complete(BASE)
+        except FirewallError:
+            self.close()
+            raise
 
     def repair(self) -> bool:
         """Make the structure again if it is gone; tell whether bans were lost since the last call."""
@@ -145,7 +149,7 @@ class NftablesFirewall:
 def _choose(program: str) -> Writer:
     """Return netlink if the kernel lets this process use it, else the program."""
     try:
-        writer = NetlinkWriter()
+        writer = NetlinkWriter(connect())
     except OSError:
         return TextWriter(program)
     try:

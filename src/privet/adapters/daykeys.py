@@ -1,0 +1,93 @@
+"""The key of the day, from which every site's pseudonyms are made: in memory, and on tmpfs for the others.
+
+Whichever intake needs a day's key first creates it; the others find it. Nothing is ever written to a disk:
+where the directory is not on tmpfs the key stays in memory, and `shared` is False.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+KEY_BYTES = 32
+GRACE = 3600  # seconds that the key of yesterday stays, for lines that come late
+_IN_MEMORY = ("tmpfs", "ramfs")
+
+
+class DayKeys:
+    """Keys by local day. `complaint` says why they are not shared, None if they are."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._day, self._key, self._until = "", b"", 0.0
+        self.complaint: str | None = None
+
+    def today(self, now: float) -> tuple[str, bytes]:
+        """Return the local day of `now`, as YYYY-MM-DD, and its key."""
+        if not self._until - 86400 <= now < self._until:
+            moment = time.localtime(now)
+            self._day = time.strftime("%Y-%m-%d", moment)
+            self._until = time.mktime((moment.tm_year, moment.tm_mon, moment.tm_mday + 1, 0, 0, 0, 0, 0, -1))
+            self._key = self._find(self._day)
+            self._forget_old(now)
+        return self._day, self._key
+
+    def _find(self, day: str) -> bytes:
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if filesystem_of(self._directory) not in _IN_MEMORY:
+                raise OSError("is not on tmpfs")  # noqa: TRY301  one way out for all that can go wrong
+            key = _shared(self._directory / day)
+        except OSError as error:
+            self.complaint = f"{self._directory}: {error.strerror or error}; pseudonyms differ from other intakes'"
+            return os.urandom(KEY_BYTES)
+        self.complaint = None
+        return key
+
+    def _forget_old(self, now: float) -> None:
+        """Remove the keys of days that ended more than the grace period ago."""
+        with suppress(OSError):
+            for path in self._directory.iterdir():
+                if _ended(path.name) + GRACE < now:
+                    path.unlink(missing_ok=True)
+
+
+def _shared(path: Path) -> bytes:
+    """Return the key in a file, made now if it is not there: a link appears whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with suppress(FileExistsError):
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        try:
+            os.write(descriptor, os.urandom(KEY_BYTES))
+        finally:
+            os.close(descriptor)
+        try:
+            os.link(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise OSError(f"the key of {path.name} is damaged")
+    return key
+
+
+def _ended(name: str) -> float:
+    """Return when a day ended, in seconds since the epoch; drafts and strangers are infinitely young."""
+    try:
+        moment = time.strptime(name, "%Y-%m-%d")
+    except ValueError:
+        return float("inf")
+    return time.mktime((moment.tm_year, moment.tm_mon, moment.tm_mday + 1, 0, 0, 0, 0, 0, -1))
+
+
+def filesystem_of(path: Path, mounts: str = "/proc/self/mountinfo") -> str:
+    """Return the type of the file system that holds a path, "" if it cannot be told."""
+    wanted, best, found = path.resolve(), -1, ""
+    for line in Path(mounts).read_text(encoding="utf-8", errors="replace").splitlines():
+        fields = line.split(" ")
+        point = Path(fields[4].replace("\\040", " "))
+        if wanted.is_relative_to(point) and len(point.parts) >= best:
+            best, found = len(point.parts), fields[fields.index("-") + 1]
+    return found

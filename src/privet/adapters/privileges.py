@@ -1,0 +1,53 @@
+"""Who this process is: the run-time directory is made as root, then root is given up."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEYS = "keys"
+
+
+def user_ids(name: str) -> tuple[int, int] | None:
+    """Return the user and group id of an account, None if there is no such account."""
+    try:
+        found = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return found.pw_uid, found.pw_gid
+
+
+def prepare_runtime(directory: Path, user: str) -> None:
+    """Make the run-time directory, and in it the one for day keys, which belongs to `user`.
+
+    Idempotent. As root the directory may be entered by all, since web servers write to sockets in it; what
+    is inside has its own modes. Raises OSError.
+    """
+    root = os.geteuid() == 0
+    directory.mkdir(mode=0o755 if root else 0o700, parents=True, exist_ok=True)
+    if directory.stat().st_uid not in (0, os.geteuid()):
+        raise PermissionError(13, "belongs to somebody else", str(directory))
+    keys = directory / KEYS
+    with suppress(FileExistsError):
+        keys.mkdir(mode=0o700)
+    ids = user_ids(user)
+    if root and ids:
+        os.chown(keys, *ids, follow_symlinks=False)
+
+
+def drop_to(user: str) -> str | None:
+    """Become `user` for good; return why that was not possible, None if it was or was not needed."""
+    if os.geteuid() != 0:
+        return None
+    ids = user_ids(user)
+    if ids is None:
+        return f"no user {user}: still running as root; make one with: adduser --system --group {user}"
+    os.setgroups([])
+    os.setresgid(ids[1], ids[1], ids[1])
+    os.setresuid(ids[0], ids[0], ids[0])
+    return None

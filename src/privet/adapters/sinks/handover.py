@@ -1,0 +1,93 @@
+"""The way of lines from `privet pipe` to the daemon: never waited for, bounded, losses counted."""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from typing import TYPE_CHECKING
+
+from privet.core.wire import Hello, Lines, pack_hello, pack_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+BUFFER = 4 << 20  # bytes kept while the daemon is away or slow: some 20,000 lines
+RETRY = 1.0  # seconds between attempts to reach it
+_SEND_BUFFER = 1 << 20  # bytes asked of the kernel, which may grant less
+
+
+class Handover:
+    """Packets to the daemon's intake socket. `hello` is asked for at each connection."""
+
+    def __init__(self, path: Path, hello: Callable[[], Hello]) -> None:
+        self.dropped = 0
+        self._path, self._hello = path, hello
+        self._socket: socket.socket | None = None
+        self._waiting: deque[bytes] = deque()
+        self._size = 0
+        self._next_try = 0.0
+
+    @property
+    def connected(self) -> bool:
+        """Whether the daemon is there."""
+        return self._socket is not None
+
+    def fileno(self) -> int | None:
+        """Return the descriptor to watch for room to send, None when there is nothing to send."""
+        return self._socket.fileno() if self._socket and self._waiting else None
+
+    def put(self, data: bytes, taken: int, unwritten: int, now: float) -> None:
+        """Hand lines on, or keep them; of what is kept too long the oldest goes first. `now` is monotonic."""
+        self._waiting.append(data)
+        self._size += len(data)
+        while self._size > BUFFER:
+            oldest = self._waiting.popleft()
+            self._size -= len(oldest)
+            self.dropped += oldest.count(b"\n")
+        self.push(taken, unwritten, now)
+
+    def push(self, taken: int, unwritten: int, now: float) -> None:
+        """Send what is waiting, as far as the daemon takes it."""
+        if self._socket is None and now >= self._next_try:
+            self._next_try = now + RETRY
+            self._connect()
+        while self._socket and self._waiting:
+            packet = pack_lines(Lines(self._waiting[0], taken, self.dropped, unwritten))
+            if not self._send(packet):
+                break
+            self._size -= len(self._waiting.popleft())
+
+    def close(self) -> None:
+        """Count what could not be handed on, and hang up."""
+        self.dropped += sum(data.count(b"\n") for data in self._waiting)
+        self._waiting.clear()
+        self._hang_up()
+
+    def _connect(self) -> None:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+        try:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+            connection.connect(str(self._path))
+        except OSError:
+            connection.close()
+            return
+        self._socket = connection
+        self._send(pack_hello(self._hello()))
+
+    def _send(self, packet: bytes) -> bool:
+        if self._socket is None:
+            return False
+        try:
+            self._socket.send(packet)
+        except BlockingIOError:
+            return False
+        except OSError:
+            self._hang_up()
+            return False
+        return True
+
+    def _hang_up(self) -> None:
+        if self._socket:
+            self._socket.close()
+            self._socket = None

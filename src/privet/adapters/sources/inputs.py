@@ -1,0 +1,115 @@
+"""Where `privet pipe` gets its lines: standard input, a FIFO, or a datagram socket that speaks syslog."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import socket
+import stat
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PIPE_SIZE = 1 << 20  # bytes: a web server's writes wait when its pipe is full
+_READ = 1 << 20
+_RECEIVE_BUFFER = 64 << 20  # bytes asked of the kernel, which may grant less
+_DATAGRAM = 1 << 16
+_KEPT = 100_000  # datagrams not yet taken; more are dropped and counted
+_SYSLOG = re.compile(rb"<\d{1,3}>(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )?(?:[^ :]+ )?[\w.-]+: ")
+
+
+class StreamInput:
+    """Standard input or a FIFO; a FIFO is held open for writing too, so that it has no end."""
+
+    def __init__(self, fifo: Path | None = None) -> None:
+        self.endless = fifo is not None
+        if fifo is None:
+            self._descriptor = 0
+        else:
+            if not fifo.exists():
+                os.mkfifo(fifo, 0o600)
+            if not stat.S_ISFIFO(fifo.stat().st_mode):
+                raise OSError(f"{fifo} is no FIFO")
+            self._descriptor = os.open(fifo, os.O_RDWR | os.O_CLOEXEC)
+        os.set_blocking(self._descriptor, False)
+        with suppress(OSError):
+            fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+        self.dropped = 0
+
+    def fileno(self) -> int:
+        """Return what to watch for lines."""
+        return self._descriptor
+
+    def read(self) -> bytes | None:
+        """Return what has come, b"" when nothing has, None at the end."""
+        try:
+            return os.read(self._descriptor, _READ) or None
+        except BlockingIOError:
+            return b""
+
+    def close(self) -> None:
+        """Stop listening; standard input stays."""
+        if self._descriptor:
+            os.close(self._descriptor)
+
+
+class DatagramInput:
+    """A unix datagram socket; a thread empties it as fast as the kernel allows, since few datagrams wait there."""
+
+    endless = True
+
+    def __init__(self, path: Path, group: int | None = None) -> None:
+        self._path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        path.unlink(missing_ok=True)
+        mask = os.umask(0o117)
+        try:
+            self._socket.bind(str(path))
+        finally:
+            os.umask(mask)
+        if group is not None:
+            os.chown(path, -1, group)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        self.dropped = 0
+        self._lines: deque[bytes] = deque()
+        self._ready, self._wake = os.pipe()
+        os.set_blocking(self._ready, False)
+        threading.Thread(target=self._drain, daemon=True).start()
+
+    def fileno(self) -> int:
+        """Return what to watch for lines."""
+        return self._ready
+
+    def read(self) -> bytes | None:
+        """Return what has come, without the syslog header, b"" when nothing has."""
+        with suppress(BlockingIOError):
+            os.read(self._ready, 64)
+        block = []
+        with suppress(IndexError):
+            while True:  # to the very end, so that the next line wakes the reader again
+                block.append(_SYSLOG.sub(b"", self._lines.popleft(), count=1).rstrip(b"\n") + b"\n")
+        return b"".join(block)
+
+    def close(self) -> None:
+        """Take the socket away."""
+        self._path.unlink(missing_ok=True)
+        self._socket.close()
+
+    def _drain(self) -> None:
+        receive = self._socket.recv
+        while True:
+            try:
+                line = receive(_DATAGRAM)
+            except OSError:
+                return  # closed
+            if len(self._lines) < _KEPT:
+                self._lines.append(line)
+                if len(self._lines) == 1:
+                    os.write(self._wake, b"!")
+            else:
+                self.dropped += 1

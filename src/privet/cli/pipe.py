@@ -1,0 +1,135 @@
+"""`privet pipe`: take a web server's log, mask it, write it, and hand its lines to the daemon."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from privet.cli.options import config_option, runtime_dir, runtime_option
+
+if TYPE_CHECKING:
+    from privet.config.model import Config, SourceConfig
+    from privet.tasks.pipe import Input
+
+MODES = ("drop", "truncate", "pseudonym")
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    epilog="""\b
+Examples:
+  CustomLog "||/usr/bin/privet pipe web" privet                (Apache, access log)
+  ErrorLog  "||/usr/bin/privet pipe --lines --log /var/log/apache2/error.log web"
+  privet pipe --socket /run/privet/web.sock --group www-data web    (nginx, as a service)
+"""
+)
+@config_option
+@runtime_option
+@click.option("--log", metavar="FILE", help="Where the masked log is written.  [default: `log` of the source]")
+@click.option("--mask", metavar="MODE", help=f"One of {', '.join(MODES)}.  [default: `mask` of the source]")
+@click.option("--format", "format_text", metavar="FORMAT", help="How lines look.  [default: `format` of the source]")
+@click.option("--fifo", metavar="PATH", help="Read a FIFO instead of standard input.")
+@click.option("--socket", "socket_path", metavar="PATH", help="Listen on a unix datagram socket that speaks syslog.")
+@click.option("--group", metavar="NAME", help="The group that may write to the socket.")
+@click.option("--lines", "raw", is_flag=True, help="Lines of any shape (error logs): mask and write them only.")
+@click.argument("source_name", metavar="SOURCE", default="web")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    config_path: str,
+    runtime: str | None,
+    source_name: str,
+    fifo: str | None,
+    socket_path: str | None,
+    group: str | None,
+    *,
+    raw: bool,
+    **overrides: str | None,
+) -> int:
+    """Take log lines from standard input, write them masked, and hand them to the daemon.
+
+    It ends at the end of its input, never on SIGTERM or SIGHUP (with --fifo or --socket, which have no end,
+    on SIGTERM, after the last line). A mistake in the configuration does not stop it, since a web server does
+    not start without its log: it then masks with `drop`, and complains on stderr and in `privet status`.
+    """
+    from privet.adapters.privileges import drop_to, prepare_runtime  # noqa: PLC0415  heavy imports wait for the call
+    from privet.adapters.sinks.logfile import LogFile, Nowhere  # noqa: PLC0415
+    from privet.tasks.pipe import Pipe  # noqa: PLC0415
+
+    complaints: list[str] = [f"unknown argument {word}" for word in ctx.args]
+    config = _config(config_path, complaints)
+    source = _source(config, source_name, overrides, complaints)
+    where = runtime_dir(runtime, config)
+    try:
+        prepare_runtime(where, config.daemon.user)
+    except OSError as error:
+        complaints.append(f"{error.filename}: {error.strerror}")
+    lines = _input(fifo, socket_path, group, complaints)
+    log = LogFile(Path(source.log)) if source.log else Nowhere()
+    refusal = drop_to(config.daemon.user)
+    complaints += [refusal] if refusal else []
+    pipe = Pipe(source, lines, log, where, raw=raw)
+    for complaint in complaints:
+        pipe.complain(complaint)
+    pipe.run()
+    return 0
+
+
+def _config(path: str, complaints: list[str]) -> Config:
+    from privet.config.errors import ConfigErrors  # noqa: PLC0415
+    from privet.config.loader import load  # noqa: PLC0415
+    from privet.config.model import Config  # noqa: PLC0415
+
+    try:
+        return load(path)
+    except ConfigErrors as errors:
+        complaints.extend(map(str, errors.errors))
+        return Config()
+
+
+def _source(config: Config, name: str, overrides: dict[str, str | None], complaints: list[str]) -> SourceConfig:
+    """Return the source as configured and overridden; with any mistake, as `fallback` says."""
+    import msgspec  # noqa: PLC0415
+
+    from privet.config.model import SourceConfig  # noqa: PLC0415
+    from privet.core.formats import FormatError, parse_format  # noqa: PLC0415
+    from privet.tasks.pipe import fallback  # noqa: PLC0415
+
+    if name not in config.sources and not complaints:
+        complaints.append(f"no source {name} in the configuration")
+    source = config.sources.get(name, SourceConfig(name=name, pipe=True))
+    source = msgspec.structs.replace(source, log=overrides["log"] or source.log)
+    mask, format_text = overrides["mask"] or source.mask, overrides["format_text"] or source.format
+    if mask not in MODES:
+        complaints.append(f"no mask {mask}: there are {', '.join(MODES)}")
+    if format_text != "auto":
+        try:
+            parse_format(format_text)
+        except FormatError as error:
+            complaints.append(f"format: {error}")
+    if complaints:
+        return fallback(source)
+    return msgspec.structs.replace(source, mask=mask, format=format_text)  # type: ignore[arg-type]  # checked above
+
+
+def _input(fifo: str | None, socket_path: str | None, group: str | None, complaints: list[str]) -> Input:
+    from privet.adapters.sources.inputs import DatagramInput, StreamInput  # noqa: PLC0415
+
+    if socket_path:
+        Path(socket_path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        return DatagramInput(Path(socket_path), _group_id(group, complaints))
+    return StreamInput(Path(fifo) if fifo else None)
+
+
+def _group_id(name: str | None, complaints: list[str]) -> int | None:
+    import grp  # noqa: PLC0415
+
+    try:
+        return grp.getgrnam(name).gr_gid if name else None
+    except KeyError:
+        complaints.append(f"no group {name}")
+        return None
+

@@ -1,0 +1,57 @@
+"""The messages from `privet pipe` to the daemon: one per packet of a SOCK_SEQPACKET socket.
+
+The first says who speaks (`Hello`, JSON), the others carry whole lines behind the speaker's counters, so
+that the daemon knows of losses without asking.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import msgspec
+
+LARGEST = 1 << 18  # bytes of one packet: a block and the longest line that may end it
+
+_HELLO, _LINES = b"H", b"L"
+_COUNTERS = struct.Struct("!QQQ")
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """Who speaks: the source by name, and what the pipe has to complain of."""
+
+    source: str
+    pid: int
+    mask: str
+    complaints: tuple[str, ...] = ()
+
+
+class Lines(msgspec.Struct, frozen=True):
+    """Whole lines, with totals since the pipe's start: lines taken in, not handed on, not written."""
+
+    data: bytes
+    taken: int
+    dropped: int
+    unwritten: int
+
+
+def pack_hello(hello: Hello) -> bytes:
+    """Return the packet of a greeting."""
+    return _HELLO + msgspec.json.encode(hello)
+
+
+def pack_lines(lines: Lines) -> bytes:
+    """Return the packet of some lines."""
+    return _LINES + _COUNTERS.pack(lines.taken, lines.dropped, lines.unwritten) + lines.data
+
+
+def unpack(packet: bytes) -> Hello | Lines:
+    """Return the message in a packet; raises ValueError for anything else."""
+    kind, body = packet[:1], packet[1:]
+    if kind == _LINES and len(body) >= _COUNTERS.size:
+        return Lines(body[_COUNTERS.size :], *_COUNTERS.unpack_from(body))
+    if kind == _HELLO:
+        try:
+            return msgspec.json.decode(body, type=Hello)
+        except msgspec.DecodeError as error:
+            raise ValueError(str(error)) from None
+    raise ValueError("not a message of privet pipe")
