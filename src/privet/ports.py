@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from privet.core.address import Subject
+    from privet.core.bans import Held, Order
 
 
 class PrivetError(Exception):
@@ -36,24 +34,6 @@ class FirewallError(PrivetError):
     """The firewall refused, or did not answer."""
 
 
-class Order(msgspec.Struct, frozen=True):
-    """One wish to the firewall: close `subject` for `seconds`, or open it again (None).
-
-    `known` tells that the firewall holds the subject already, so that a longer end replaces it.
-    """
-
-    subject: Subject
-    seconds: float | None
-    known: bool = False
-
-
-class Held(msgspec.Struct, frozen=True):
-    """One ban that the firewall holds, with the seconds left (None: for good)."""
-
-    subject: Subject
-    seconds: float | None
-
-
 class Firewall(Protocol):
     """Where bans are enforced. Called from one thread at a time."""
 
@@ -70,7 +50,11 @@ class Firewall(Protocol):
     def apply(self, orders: Sequence[Order]) -> list[str | None]:
         """Carry out orders; a subject that is already closed gets the new end, a missing one opens."""
 
-    # Raises FirewallError. Slow for large sets: for start-up and for repair only.
+    # Cheap when nothing is wrong, so that it can be called every second. Raises FirewallError.
+    def repair(self) -> bool:
+        """Make the structure again if somebody removed it; tell whether bans were lost since the last call."""
+
+    # Raises FirewallError. Slow for large sets: for start-up only.
     def held(self) -> Iterator[Held]:
         """List what is banned now."""
 

@@ -145,7 +145,8 @@ class Writer:
             path, key = (*path, key), inner
             written += self.choose(".", " . ") + self.key(inner)
             self.note((*path, key))
-        self.text += f"{written}{self.choose('=', ' = ')}{self.value(value)}{self.choose('', ' # isn\'t "["[ =')}\n"
+        comment = self.choose("", ' # isn\'t "["[ =')
+        self.text += f"{written}{self.choose('=', ' = ')}{self.value(value)}{comment}\n"
 
 
 def key_paths(table: dict[str, Any], above: Path = ()) -> Iterator[Path]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 
 KEY_BYTES = 32
@@ -27,9 +28,8 @@ class DayKeys:
     def today(self, now: float) -> tuple[str, bytes]:
         """Return the local day of `now`, as YYYY-MM-DD, and its key."""
         if not self._until - 86400 <= now < self._until:
-            moment = time.localtime(now)
-            self._day = time.strftime("%Y-%m-%d", moment)
-            self._until = time.mktime((moment.tm_year, moment.tm_mon, moment.tm_mday + 1, 0, 0, 0, 0, 0, -1))
+            day = date.fromtimestamp(now)  # noqa: DTZ012  the day of the log's readers is the local one
+            self._day, self._until = day.isoformat(), _midnight_after(day)
             self._key = self._find(self._day)
             self._forget_old(now)
         return self._day, self._key
@@ -61,6 +61,9 @@ def _shared(path: Path) -> bytes:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         try:
             os.write(descriptor, os.urandom(KEY_BYTES))
+            if os.geteuid() == 0:  # the other intakes run as the owner of the directory
+                owner = path.parent.stat()
+                os.fchown(descriptor, owner.st_uid, owner.st_gid)
         finally:
             os.close(descriptor)
         try:
@@ -76,10 +79,13 @@ def _shared(path: Path) -> bytes:
 def _ended(name: str) -> float:
     """Return when a day ended, in seconds since the epoch; drafts and strangers are infinitely young."""
     try:
-        moment = time.strptime(name, "%Y-%m-%d")
+        return _midnight_after(date.fromisoformat(name))
     except ValueError:
         return float("inf")
-    return time.mktime((moment.tm_year, moment.tm_mon, moment.tm_mday + 1, 0, 0, 0, 0, 0, -1))
+
+
+def _midnight_after(day: date) -> float:
+    return time.mktime((day.year, day.month, day.day + 1, 0, 0, 0, 0, 0, -1))
 
 
 def filesystem_of(path: Path, mounts: str = "/proc/self/mountinfo") -> str:

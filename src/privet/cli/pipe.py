@@ -69,9 +69,9 @@ def command(
         complaints.append(f"{error.filename}: {error.strerror}")
     lines = _input(fifo, socket_path, group, complaints)
     log = LogFile(Path(source.log)) if source.log else Nowhere()
-    refusal = drop_to(config.daemon.user)
-    complaints += [refusal] if refusal else []
     pipe = Pipe(source, lines, log, where, raw=raw)
+    refusal = drop_to(config.daemon.user)  # last: afterwards not even Python's own files may be readable
+    complaints += [refusal] if refusal else []
     for complaint in complaints:
         pipe.complain(complaint)
     pipe.run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,10 @@ def read_epoch(text: bytes) -> float | None:
 
 
 def reader(pattern: str, zone: tzinfo) -> Callable[[bytes], float | None]:
-    """Return a reader for a strftime pattern; stamps without an offset are in `zone`."""
+    """Return a reader for a strftime pattern; stamps without an offset are in `zone`.
+    """
+    with suppress(ValueError):  # loads what strptime needs while files can still be opened
+        datetime.strptime("", "%Y")  # noqa: DTZ007
 
     def read(text: bytes) -> float | None:
         if len(text) > _LONGEST:

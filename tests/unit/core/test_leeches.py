@@ -36,7 +36,7 @@ def summed(lines: Sequence[Line], batch: int = 1000, max_clients: int = 1000) ->
 
 
 def example() -> list[Line]:
-    """The row that the administrator's own table shows: 43 hits, 9K, 100%, 128.8s, 200 (93%), 503 (6%)."""
+    """Make the row that administrators know: 43 hits, 9K, 100%, 128.8s, 200 (93%), 503 (6%)."""
     times = [1000.0 + 128.8 * number for number in range(43)]
     statuses = [b"503" if number in {10, 20, 30} else b"200" for number in range(43)]
     return [(ONE, time, b"9999", status) for time, status in zip(times, statuses, strict=True)]
@@ -52,7 +52,7 @@ def test_the_row_that_administrators_know() -> None:
 
 
 def test_columns_stand_under_their_heads() -> None:
-    assert HEADER.split() == "ip hits bandw. hits% interv. status code distrib.".split()
+    assert HEADER.split() == ["ip", "hits", "bandw.", "hits%", "interv.", "status", "code", "distrib."]
     line = format_row(LeechRow(Subject.of_key(ONE), 1_234_567_890, 12_345, 99, 12_345.6, (("404", 100),)), "x" * 20)
     assert line == "x" * 20 + " 1234567890 12345K   99% 12345.6s 404 (100%)"
     line = format_row(LeechRow(Subject.of_key(ONE), 7, 3, 1, 2.0, (("404", 100),)), "you")

@@ -7,6 +7,7 @@ and prefixes of different lengths never swallow each other, as they do in interv
 
 from __future__ import annotations
 
+import math
 import re
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -16,7 +17,7 @@ from privet.core.address import Subject, mask_bits
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from privet.ports import Order
+    from privet.core.bans import Order
 
 FAMILY, TABLE, CHAIN = "inet", "privet", "bans"
 BASE = frozenset({"v4_32", "v6_64"})
@@ -71,9 +72,9 @@ def shape(name: str) -> tuple[int, int] | None:
     return (width, length) if length <= width * 8 else None
 
 
-def milliseconds(seconds: float) -> int:
-    """Return a timeout as the kernel counts it."""
-    return int(min(max(_SHORTEST, seconds), _LONGEST) * 1000)
+def milliseconds(seconds: float) -> int | None:
+    """Return a timeout as the kernel counts it, None for a ban without an end."""
+    return None if seconds == math.inf else int(min(max(_SHORTEST, seconds), _LONGEST) * 1000)
 
 
 def script(standing: Structure, wanted: frozenset[str]) -> str:

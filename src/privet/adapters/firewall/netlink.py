@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from privet.core.address import Subject
-    from privet.ports import Order
+    from privet.core.bans import Order
 
 _NETLINK_NETFILTER = 12
 _SUBSYS_NFTABLES = 10
@@ -194,6 +194,7 @@ class NetlinkWriter:
         try:
             return self._transact(orders)
         except OSError as error:
+            self._drain()
             if error.errno not in (errno.EMSGSIZE, errno.ENOBUFS) or len(orders) == 1:
                 raise
         middle = len(orders) // 2
@@ -221,6 +222,14 @@ class NetlinkWriter:
             for reply in replies(self._socket.recv(1 << 16)):
                 if first <= reply.sequence <= last:
                     yield reply
+
+    def _drain(self) -> None:
+        """Read away what is left of a failure: a socket that ran over takes nothing new until it is empty."""
+        self._socket.settimeout(0)
+        with suppress(BlockingIOError):
+            while self._socket.recv(1 << 16):
+                pass
+        self._socket.settimeout(ANSWER_WITHIN)
 
     def _advance(self, messages: int) -> None:
         self._sequence += messages

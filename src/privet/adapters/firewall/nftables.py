@@ -13,10 +13,13 @@ from privet.adapters.firewall.layout import BASE, FAMILY, TABLE, Writer, script,
 from privet.adapters.firewall.netlink import NetlinkWriter, connect
 from privet.adapters.firewall.program import TextWriter, build, listing
 from privet.core.address import Subject
-from privet.ports import FirewallError, Held, Order
+from privet.core.bans import Held
+from privet.ports import FirewallError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from privet.core.bans import Order
 
 _TRANSACTION = 10_000  # orders: about 30 ms in the kernel, during which nobody else can change rules
 _ROUNDS = 5  # one per reason to try again: gone structure, refused orders, held ones, halves, and one spare
@@ -43,7 +46,7 @@ class NftablesFirewall:
         """Make the structure, or complete and adopt what is there."""
         self.close()
         try:
-            self._complete(BASE)
+            self._complete()
         except FirewallError:
             self.close()
             raise
@@ -54,7 +57,7 @@ class NftablesFirewall:
         lost, self._lost = self._lost, False
         return lost
 
-    def _complete(self, more: frozenset[str] = frozenset()) -> None:
+    def _complete(self, more: frozenset[str] = BASE) -> None:
         """Bring what stands up to what has stood before and `more`."""
         with _as_firewall_error():
             standing = self._writer.structure()
@@ -105,14 +108,15 @@ class NftablesFirewall:
 
     def _homeless(self, orders: Sequence[Order]) -> dict[Subject, str | None]:
         """Make the sets that bans still need; answer for what has no set even so."""
-        needed = frozenset(set_name(order.subject) for order in orders if order.seconds is not None)
+        placed = [(order, set_name(order.subject)) for order in orders]
+        needed = frozenset(name for order, name in placed if order.seconds is not None)
         refusal = None
         if not needed <= self._sets:
             try:
                 self._complete(needed)
             except FirewallError as error:
                 refusal = str(error)
-        strays = [order for order in orders if set_name(order.subject) not in self._sets]
+        strays = [order for order, name in placed if name not in self._sets]
         return {order.subject: refusal if order.seconds is not None else None for order in strays}
 
     def held(self) -> Iterator[Held]:

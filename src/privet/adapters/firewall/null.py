@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from privet.ports import Held
+from privet.core.bans import Held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from privet.core.address import Subject
-    from privet.ports import Order
+    from privet.core.bans import Order
 
 _ROOM = 1024  # bans before over ones are first looked for
 
@@ -53,7 +54,8 @@ class NullFirewall:
     def held(self) -> Iterator[Held]:
         """List what would be closed now."""
         now = self._clock()
-        return (Held(subject, end - now) for subject, end in list(self._ends.items()) if end > now)
+        ends = [(subject, end) for subject, end in self._ends.items() if end > now]
+        return (Held(subject, None if end == math.inf else end - now) for subject, end in ends)
 
     def show(self) -> str:
         """Say that there are no rules."""

@@ -22,7 +22,7 @@ from privet.ports import FirewallError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from privet.ports import Order
+    from privet.core.bans import Order
 
 _WITHIN = 30.0  # seconds; listing a hundred thousand elements takes about two
 _COMPLAINT = re.compile(r"^/dev/stdin:(\d+):\d+-\d+: Error: (.*)$", re.MULTILINE)
@@ -118,7 +118,8 @@ def _lines(order: Order) -> Iterator[str]:
     """Yield the lines for one order, with the same steps as over netlink."""
     name = f"{FAMILY} {TABLE} {set_name(order.subject)}"
     address = inet_ntop(AF_INET if len(order.subject.packed) == 4 else AF_INET6, order.subject.packed)
-    closed = f"element {name} {{ {address} timeout {milliseconds(order.seconds or 0)}ms }}"
+    timeout = milliseconds(order.seconds or 0)
+    closed = f"element {name} {{ {address}{'' if timeout is None else f' timeout {timeout}ms'} }}"
     if order.seconds is not None and not order.known:
         yield f"create {closed}"
         return

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from inotify_simple import INotify, flags  # type: ignore[import-untyped]  # it ships no types
+from inotify_simple import INotify, flags
 
 from privet.core.lines import BLOCK, LONGEST_LINE, LineSplitter, LineTime, merge_by_time
 from privet.ports import SourceError
@@ -34,13 +34,16 @@ if TYPE_CHECKING:
 REREAD_LIMIT = 64 << 20
 """Bytes of each file that a restart reads again at most: about a second of work."""
 
+REREAD_STEP = 1 << 17
+"""Bytes between the places that a restart looks at on its way back to the longest findtime."""
+
 QUIET_POLLS = 60
 """How many polls without a new line let go of a file whose name has gone to another, or that was deleted:
 after a graceful restart, server processes write the end of long requests to the old file."""
 
 _MARK = 1024  # bytes compared to notice a truncation: enough to hold a time of day
-_SAMPLE = 1 << 14  # bytes at the start of a block, and
-_SAMPLE_LINES = 50  # lines of them, whose times tell how old the block is
+_SAMPLE = 1 << 14  # bytes of such a place, and
+_SAMPLE_LINES = 50  # lines of them, whose times tell how old it is
 _COMPRESSED = (".gz", ".xz", ".zst", ".bz2")
 _ROTATED = re.compile(r"[.-]\d.*")  # what a rotated file has after the name: .1, -20260131
 _NAMES_CHANGE = flags.CREATE | flags.MOVED_TO | flags.MOVED_FROM | flags.DELETE | flags.ATTRIB | flags.ONLYDIR
@@ -292,8 +295,8 @@ class _Past:
         self._fd, self._end, self._line_time, self._since = fd, end, line_time, since
         floor = max(end - limit, 0)
         start, older = end, 0
-        while start > floor and older < 2:  # one older block may be a few slow requests, so one more
-            start = max(start - BLOCK, floor)
+        while start > floor and older < 2:  # one may be a few slow requests, so two in a row
+            start = max(start - REREAD_STEP, floor)
             older = older + 1 if self._is_older(start) else 0
         self._start = _line_start(fd, start)
         self.is_whole = start == older == 0  # the time may lie in the file before this one

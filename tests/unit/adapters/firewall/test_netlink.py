@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import socket
 import struct
@@ -29,7 +30,7 @@ from privet.adapters.firewall.netlink import (
     transaction,
 )
 from privet.core.address import Subject
-from privet.ports import Order
+from privet.core.bans import Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,6 +94,11 @@ def test_a_transaction_closes_extends_and_opens() -> None:
         (0x11, REQUEST, 107),
     ]
     assert owners == [0, 1, 1, 1, 2, 2]
+
+
+def test_a_ban_for_good_has_no_timeout() -> None:
+    data, _ = transaction([Order(V4, math.inf)], 1)
+    assert element(V4, None) in data
 
 
 @given(st.lists(st.tuples(st.integers(0, 0x3FFF), st.binary(max_size=20))))

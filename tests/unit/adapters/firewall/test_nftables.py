@@ -11,7 +11,8 @@ from privet.adapters.firewall import nftables
 from privet.adapters.firewall.layout import BASE, Structure
 from privet.adapters.firewall.nftables import NftablesFirewall
 from privet.core.address import Subject
-from privet.ports import FirewallError, Order
+from privet.core.bans import Order
+from privet.ports import FirewallError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

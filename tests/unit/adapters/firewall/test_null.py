@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from privet.adapters.firewall import null
 from privet.adapters.firewall.null import NullFirewall
 from privet.core.address import Subject
-from privet.ports import Held, Order
+from privet.core.bans import Held, Order
 
 if TYPE_CHECKING:
     import pytest
@@ -42,6 +43,12 @@ def test_the_new_end_counts_and_unban_opens() -> None:
     firewall.apply([Order(ONE, 60.0), Order(TWO, 60.0)])
     firewall.apply([Order(ONE, 5.0, known=True), Order(TWO, None), Order(TWO, None)])
     assert list(firewall.held()) == [Held(ONE, 5.0)]
+
+
+def test_a_ban_for_good() -> None:
+    firewall = NullFirewall(Clock())
+    firewall.apply([Order(ONE, math.inf)])
+    assert list(firewall.held()) == [Held(ONE, None)]
 
 
 def test_bans_outlive_close_but_not_remove() -> None:

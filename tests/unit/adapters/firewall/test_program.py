@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,8 @@ from privet.adapters.firewall import program
 from privet.adapters.firewall.layout import Structure
 from privet.adapters.firewall.program import TextWriter, build, listing, run
 from privet.core.address import Subject
-from privet.ports import FirewallError, Order
+from privet.core.bans import Order
+from privet.ports import FirewallError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +75,7 @@ def test_listing_what_is_not_there_is_empty(nft: Callable[[str], str]) -> None:
 
 def test_orders_go_by_standard_input_with_the_steps_of_netlink(nft: Callable[[str], str], tmp_path: Path) -> None:
     writer = TextWriter(nft(f'echo "$@" > {tmp_path}/arguments; cat > {tmp_path}/input'))
-    assert writer.commit([Order(ONE, 60.0), Order(TWO, 1.5, known=True), Order(ONE, None)]) == {}
+    assert writer.commit([Order(ONE, 60.0), Order(TWO, 1.5, known=True), Order(ONE, None), Order(TWO, math.inf)]) == {}
     assert (tmp_path / "arguments").read_text() == "-f -\n"
     assert (tmp_path / "input").read_text().splitlines() == [
         "create element inet privet v4_32 { 192.0.2.1 timeout 60000ms }",
@@ -82,6 +84,7 @@ def test_orders_go_by_standard_input_with_the_steps_of_netlink(nft: Callable[[st
         "add element inet privet v6_64 { 2001:db8:: timeout 1500ms }",
         "add element inet privet v4_32 { 192.0.2.1 timeout 100ms }",
         "delete element inet privet v4_32 { 192.0.2.1 }",
+        "create element inet privet v6_64 { 2001:db8:: }",
     ]
 
 

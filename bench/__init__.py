@@ -1,0 +1,1 @@
+"""Benchmarks and the load they run on: `python -m bench.generate` makes logs."""

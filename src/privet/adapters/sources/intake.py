@@ -1,0 +1,97 @@
+"""The daemon's end of the intake: packets from every `privet pipe`, read as they come."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from privet.core.wire import LARGEST, Hello, Lines, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+_PEER = struct.Struct("iII")  # struct ucred: pid, uid, gid
+_BURST = 16  # packets taken from one pipe before others get their turn: at most 4 MiB
+_BACKLOG = 64
+
+
+class Peer(msgspec.Struct):
+    """One connected pipe and what it last said of itself."""
+
+    connection: socket.socket
+    hello: Hello | None = None
+    taken: int = 0
+    dropped: int = 0
+    unwritten: int = 0
+
+
+class Intake:
+    """A SOCK_SEQPACKET server. Only processes of the given users may speak, others are refused and counted."""
+
+    def __init__(self, path: Path, users: Collection[int], group: int | None = None) -> None:
+        self.refused = 0
+        self._path, self._users = path, frozenset(users)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+        path.unlink(missing_ok=True)
+        mask = os.umask(0o117)
+        try:
+            self._socket.bind(str(path))
+        finally:
+            os.umask(mask)
+        if group is not None:
+            os.chown(path, -1, group)
+        self._socket.listen(_BACKLOG)
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when a pipe connects."""
+        return self._socket.fileno()
+
+    def accept(self) -> Peer | None:
+        """Return a pipe that connected, None if there is none or it may not speak."""
+        try:
+            connection, _ = self._socket.accept()
+        except OSError:
+            return None
+        _pid, user, _group = _PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
+        if user not in self._users:
+            self.refused += 1
+            connection.close()
+            return None
+        connection.setblocking(False)
+        return Peer(connection)
+
+    def receive(self, peer: Peer) -> tuple[list[bytes], bool]:
+        """Return blocks of lines that a pipe sent, and whether it is still there."""
+        blocks: list[bytes] = []
+        for _ in range(_BURST):
+            try:
+                packet = peer.connection.recv(LARGEST)
+                message = unpack(packet) if packet else None
+            except BlockingIOError:
+                return blocks, True
+            except (OSError, ValueError):
+                return blocks, False
+            if message is None:
+                return blocks, False
+            if isinstance(message, Hello):
+                peer.hello = message
+            else:
+                blocks.append(_counted(peer, message))
+        return blocks, True
+
+    def close(self) -> None:
+        """Take the socket away."""
+        with suppress(OSError):
+            self._path.unlink()
+        self._socket.close()
+
+
+def _counted(peer: Peer, lines: Lines) -> bytes:
+    peer.taken, peer.dropped, peer.unwritten = lines.taken, lines.dropped, lines.unwritten
+    return lines.data

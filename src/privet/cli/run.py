@@ -1,0 +1,67 @@
+"""`privet run`: the daemon in the foreground."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from privet.cli.main import EX_ERROR, Failure
+from privet.cli.options import config_option, load_config, runtime_dir, runtime_option
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from privet.config.model import Config
+    from privet.ports import Firewall
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  privet run
+  privet run --config ./privet.toml        (without root: nothing is closed)
+Signals: HUP reads the configuration again, TERM ends; the bans in the kernel stay until their time.
+"""
+)
+@config_option
+@runtime_option
+def command(config_path: str, runtime: str | None) -> None:
+    """Run the daemon in the foreground, with its log on stderr.
+
+    Without root it watches and decides all the same, but closes nothing.
+    """
+    import asyncio  # noqa: PLC0415  heavy imports wait until the verb is called
+
+    from privet.daemon.log import make_log  # noqa: PLC0415
+    from privet.daemon.service import AlreadyRunningError, Daemon  # noqa: PLC0415
+    from privet.ports import SourceError  # noqa: PLC0415
+
+    config = load_config(config_path)
+    log = make_log()
+
+    async def serve() -> None:
+        await Daemon(config, runtime_dir(runtime, config), _firewall(config, log), log).run()
+
+    try:
+        asyncio.run(serve())
+    except (AlreadyRunningError, SourceError) as error:
+        raise Failure(str(error), EX_ERROR) from None
+    except OSError as error:
+        raise Failure(f"{error.filename}: {error.strerror}", EX_ERROR) from None
+
+
+def _firewall(config: Config, log: FilteringBoundLogger) -> Firewall:
+    """Return nftables where bans can be enforced, else the null firewall, and say so."""
+    import time  # noqa: PLC0415
+
+    from privet.adapters.firewall.nftables import NftablesFirewall  # noqa: PLC0415
+    from privet.adapters.firewall.null import NullFirewall  # noqa: PLC0415
+
+    backend = config.firewall.backend
+    if backend == "auto":
+        backend = "nftables" if os.geteuid() == 0 else "null"
+        if backend == "null":
+            log.warning("not root: bans are noted, nothing is closed")
+    return NftablesFirewall() if backend == "nftables" else NullFirewall(time.time)

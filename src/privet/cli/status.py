@@ -1,0 +1,78 @@
+"""`privet status`: what Privet sees and does now."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from privet.cli.main import EX_WARNING
+from privet.cli.options import json_option, runtime_option
+
+ACCOUNT = ("in_kernel", "waiting", "expired", "unbanned", "superseded", "refused", "failed")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  privet status
+  privet status --json
+  privet status > /dev/null || mail -s "privet" root     (exit code 1: something deserves a look)
+"""
+)
+@runtime_option
+@json_option
+def command(runtime: str | None, *, as_json: bool) -> int:
+    """Show sources, bans and whatever deserves a look.
+
+    Exit code 0: all is well. 1: there are warnings. 69: the daemon does not run.
+    """
+    from privet.cli.client import ask  # noqa: PLC0415
+    from privet.cli.output import print_json  # noqa: PLC0415
+
+    state = ask(runtime, "status")
+    if as_json:
+        items = state.pop("items")
+        print_json("status", items, **state)
+    else:
+        _print(state)
+    return EX_WARNING if state["warnings"] else 0
+
+
+def _print(state: dict[str, Any]) -> None:
+    from privet.cli.output import local, print_table, rounded  # noqa: PLC0415
+
+    up = rounded(time.time() - state["since"])
+    click.echo(f"privet {state['version']}, up {up}, firewall {state['firewall']['name']}, configuration {state['config']}")
+    print_table("", ("SOURCE", "KIND", "FORMAT", "#LINES", "#PARSED", "#IGNORED", "#UNPARSED", "NOTE"), map(_row, state["items"]))
+    bans = state["bans"]
+    parts = ", ".join(f"{bans[name]} {name.replace('_', ' ')}" for name in ACCOUNT if bans[name] or name == "in_kernel")
+    click.echo(f"bans: {bans['ordered']} ordered = {parts}")
+    for kind in ("refused_by", "failed_by"):
+        for reason, count in bans[kind].items():
+            click.echo(f"  {count} {kind.partition('_')[0]}: {reason}")
+    clients = state["clients"]
+    click.echo(f"clients: {clients['tracked']} tracked, {clients['evicted']} forgotten to stay within the cap")
+    for source in state["items"]:
+        for pipe in source["pipes"]:
+            click.echo(
+                f"pipe {pipe['pid']} for {source['source']}: mask {pipe['mask']}, {pipe['taken']} lines taken, "
+                f"{pipe['dropped']} not handed on, {pipe['unwritten']} not written"
+            )
+        for reason, lines in source["samples"].items():
+            click.echo(f"{source['source']}: {reason}, for example: {lines[0]}")
+        if source["windows_filling_until"]:
+            click.echo(f"{source['source']}: windows began empty, full at {local(source['windows_filling_until'])}")
+    for warning in state["warnings"]:
+        click.secho(f"warning: {warning}", fg="yellow")
+
+
+def _row(source: dict[str, Any]) -> tuple[object, ...]:
+    note = "addresses at rest" if source["addresses_at_rest"] else ""
+    if source["kind"] == "pipe":
+        note = f"{len(source['pipes'])} pipes" if source["pipes"] else "no pipe connected"
+    unparsed = sum(source["unparsed"].values())
+    return (
+        source["source"], source["kind"], source["format"], source["lines"], source["parsed"], source["ignored"], unparsed, note,
+    )  # fmt: skip

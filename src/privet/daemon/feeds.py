@@ -1,0 +1,116 @@
+"""The daemon's sources in its event loop: files through inotify, and the intake of every `privet pipe`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from privet.adapters.sources.files import FileSource
+from privet.adapters.sources.intake import Intake, Peer
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from privet.config.model import Config, SourceConfig
+
+LINGER = 0.015  # seconds that lines may wait for company, while they flow
+TURN = 0.05  # seconds of reading one source before everything else gets its turn
+
+
+class Files:
+    """The file sources, by name. `take(source, block)` gets what they read."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, take: Callable[[str, bytes], None]) -> None:
+        self.sources: dict[str, FileSource] = {}
+        self._loop, self._take = loop, take
+
+    def open(self, config: SourceConfig) -> FileSource:
+        """Begin to follow the files of a source."""
+        source = self.sources[config.name] = FileSource(config.name, config.paths)
+        self._loop.add_reader(source.fileno(), self._woken, source)
+        return source
+
+    def close(self, name: str) -> None:
+        """Let go of a source."""
+        source = self.sources.pop(name)
+        self._loop.remove_reader(source.fileno())
+        source.close()
+
+    def change(self, config: Config) -> None:
+        """Follow what a new configuration says; sources whose paths did not change go on undisturbed."""
+        wanted = {name: source for name, source in config.sources.items() if not source.pipe}
+        for name, source in list(self.sources.items()):
+            if name not in wanted or wanted[name].paths != source.patterns:
+                self.close(name)
+        for name in wanted.keys() - self.sources.keys():
+            self.open(wanted[name])
+
+    def poll(self) -> None:
+        """Look at all files, whatever inotify has told."""
+        for source in self.sources.values():
+            source.poll()
+            self._read(source)
+
+    def _woken(self, source: FileSource) -> None:
+        """Wait a little for more lines: one wake-up per line would cost more than reading it."""
+        self._loop.remove_reader(source.fileno())
+        self._loop.call_later(LINGER, self._linger_over, source)
+
+    def _linger_over(self, source: FileSource) -> None:
+        if self.sources.get(source.name) is source:
+            source.drain()
+            self._loop.add_reader(source.fileno(), self._woken, source)
+            self._read(source)
+
+    def _read(self, source: FileSource) -> None:
+        if self.sources.get(source.name) is not source:
+            return
+        began = time.monotonic()
+        for block in source.read():
+            self._take(source.name, block)
+            if time.monotonic() - began > TURN:
+                self._loop.call_soon(self._read, source)
+                return
+
+
+class Intakes:
+    """The pipes that are connected. `take(source, block)` gets what they hand over."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, intake: Intake, take: Callable[[str, bytes], None]) -> None:
+        self.peers: dict[int, Peer] = {}
+        self.nameless = 0  # lines from pipes that did not say which source they are
+        self._loop, self._intake, self._take = loop, intake, take
+        loop.add_reader(intake.fileno(), self._accept)
+
+    @property
+    def refused(self) -> int:
+        """How many connections came from users who may not speak."""
+        return self._intake.refused
+
+    def close(self) -> None:
+        """Hang up on everybody."""
+        self._loop.remove_reader(self._intake.fileno())
+        for peer in list(self.peers.values()):
+            self._hang_up(peer)
+        self._intake.close()
+
+    def _accept(self) -> None:
+        peer = self._intake.accept()
+        if peer:
+            self.peers[peer.connection.fileno()] = peer
+            self._loop.add_reader(peer.connection.fileno(), self._receive, peer)
+
+    def _receive(self, peer: Peer) -> None:
+        blocks, open_still = self._intake.receive(peer)
+        if blocks and peer.hello:
+            self._take(peer.hello.source, b"".join(blocks))
+        elif blocks:
+            self.nameless += sum(block.count(b"\n") for block in blocks)
+        if not open_still:
+            self._hang_up(peer)
+
+    def _hang_up(self, peer: Peer) -> None:
+        self._loop.remove_reader(peer.connection.fileno())
+        del self.peers[peer.connection.fileno()]
+        peer.connection.close()
