@@ -19,7 +19,9 @@ Examples:
 """
 )
 @runtime_option
-@click.option("--for", "duration", metavar="TIME", default="1h", show_default=True, help="How long: 90s, 10m, 1h, 1d, 1w.")
+@click.option(
+    "--for", "duration", metavar="TIME", default="1h", show_default=True, help="How long: 90s, 10m, 1h, 1d, 1w."
+)
 @click.option("--why", metavar="TEXT", default="", help="The reason, shown by privet bans.")
 @json_option
 @reveal_option

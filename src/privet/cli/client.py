@@ -40,4 +40,3 @@ def _received(line: socket.socket) -> dict[str, Any]:
         raise ConnectionResetError
     answer: dict[str, Any] = json.loads(b"".join(parts))
     return answer
-

@@ -36,11 +36,11 @@ EX_INTERRUPTED = 130
 
 
 class Failure(click.ClickException):
-    """A verb cannot go on: what, where, what to do; `exit_code` says which kind."""
+    """A verb cannot go on: what, where, what to do; `code` is the exit code."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
+    def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.code = code
 
 
 class _Verbs(click.Group):
@@ -95,7 +95,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return EX_USAGE
     except click.ClickException as error:
         click.echo(f"privet: {error.format_message()}", err=True)
-        return error.exit_code
+        return error.code if isinstance(error, Failure) else EX_ERROR
     except (click.Abort, KeyboardInterrupt):
         return EX_INTERRUPTED
     except BrokenPipeError:

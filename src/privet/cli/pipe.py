@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ Examples:
   CustomLog "||/usr/bin/privet pipe web" privet                (Apache, access log)
   ErrorLog  "||/usr/bin/privet pipe --lines --log /var/log/apache2/error.log web"
   privet pipe --socket /run/privet/web.sock --group www-data web    (nginx, as a service)
-"""
+""",
 )
 @config_option
 @runtime_option
@@ -39,13 +38,14 @@ Examples:
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
+    *,
     config_path: str,
     runtime: str | None,
     source_name: str,
     fifo: str | None,
     socket_path: str | None,
     group: str | None,
-    *,
     raw: bool,
     **overrides: str | None,
 ) -> int:
@@ -112,7 +112,7 @@ def _source(config: Config, name: str, overrides: dict[str, str | None], complai
             complaints.append(f"format: {error}")
     if complaints:
         return fallback(source)
-    return msgspec.structs.replace(source, mask=mask, format=format_text)  # type: ignore[arg-type]  # checked above
+    return msgspec.structs.replace(source, mask=mask, format=format_text)
 
 
 def _input(fifo: str | None, socket_path: str | None, group: str | None, complaints: list[str]) -> Input:
@@ -132,4 +132,3 @@ def _group_id(name: str | None, complaints: list[str]) -> int | None:
     except KeyError:
         complaints.append(f"no group {name}")
         return None
-

@@ -25,7 +25,12 @@ def reading(paths: Sequence[str]) -> Iterator[Callable[[int], None] | None]:
 
     size = sum(Path(path).stat().st_size for path in paths if path != "-" and Path(path).exists())
     bar = Progress(
-        TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
+        TextColumn("reading"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
     )
     task = bar.add_task("", total=size or None)
     began = time.monotonic()

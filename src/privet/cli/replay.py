@@ -34,7 +34,13 @@ Examples:
 @reveal_option
 @click.argument("logs", metavar="LOG...", nargs=-1, required=True)
 def command(
-    config_path: str, source_name: str | None, jails: tuple[str, ...], logs: tuple[str, ...], *, as_json: bool, reveal: bool
+    config_path: str,
+    source_name: str | None,
+    jails: tuple[str, ...],
+    logs: tuple[str, ...],
+    *,
+    as_json: bool,
+    reveal: bool,
 ) -> int:
     """Run the rules over old logs and list every ban that they would have made.
 
@@ -104,5 +110,6 @@ def _print_tables(outcome: Replayed, names: Names) -> None:
 def _by_jail(verdicts: Sequence[Verdict]) -> list[tuple[str, int, int]]:
     jails = sorted({v.jail for v in verdicts})
     return [
-        (jail, sum(v.jail == jail for v in verdicts), len({v.subject for v in verdicts if v.jail == jail})) for jail in jails
+        (jail, sum(v.jail == jail for v in verdicts), len({v.subject for v in verdicts if v.jail == jail}))
+        for jail in jails
     ]

@@ -44,8 +44,14 @@ def _print(state: dict[str, Any]) -> None:
     from privet.cli.output import local, print_table, rounded  # noqa: PLC0415
 
     up = rounded(time.time() - state["since"])
-    click.echo(f"privet {state['version']}, up {up}, firewall {state['firewall']['name']}, configuration {state['config']}")
-    print_table("", ("SOURCE", "KIND", "FORMAT", "#LINES", "#PARSED", "#IGNORED", "#UNPARSED", "NOTE"), map(_row, state["items"]))
+    click.echo(
+        f"privet {state['version']}, up {up}, firewall {state['firewall']['name']}, configuration {state['config']}"
+    )
+    print_table(
+        "",
+        ("SOURCE", "KIND", "FORMAT", "#LINES", "#PARSED", "#IGNORED", "#UNPARSED", "NOTE"),
+        map(_row, state["items"]),
+    )
     bans = state["bans"]
     parts = ", ".join(f"{bans[name]} {name.replace('_', ' ')}" for name in ACCOUNT if bans[name] or name == "in_kernel")
     click.echo(f"bans: {bans['ordered']} ordered = {parts}")
@@ -74,5 +80,7 @@ def _row(source: dict[str, Any]) -> tuple[object, ...]:
         note = f"{len(source['pipes'])} pipes" if source["pipes"] else "no pipe connected"
     unparsed = sum(source["unparsed"].values())
     return (
-        source["source"], source["kind"], source["format"], source["lines"], source["parsed"], source["ignored"], unparsed, note,
-    )  # fmt: skip
+        *(source[name] for name in ("source", "kind", "format", "lines", "parsed", "ignored")),
+        unparsed,
+        note,
+    )

@@ -13,7 +13,6 @@ import msgspec
 
 from privet.core.address import Subject, is_pseudonym
 from privet.core.detect import Limit, Reached, Window
-from privet.core.jails import Jail
 from privet.core.mask import sample
 from privet.core.parse import NO_ADDRESS, Rows
 from privet.core.select import Selector
@@ -21,6 +20,8 @@ from privet.core.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from privet.core.jails import Jail
 
 BLIND_AFTER = 100  # lines in a row without a client's address, before a source is called blind
 SAMPLES = 3  # masked lines kept per reason
@@ -39,6 +40,9 @@ class LinePlan(Protocol):
 
     def parse(self, block: bytes) -> Rows:
         """Parse whole lines."""
+
+    def time_of(self, line: bytes) -> float | None:
+        """Return the time of one line, None when it has none."""
 
 
 class SourceState:
@@ -158,7 +162,7 @@ class Engine:
         for name in self.sources.keys() & old.sources.keys():
             fresh, self.sources[name] = self.sources[name], old.sources[name]
             self.sources[name].plan = fresh.plan
-        before = {rule.identity: rule for rule in old._rules}  # noqa: SLF001  one class
+        before = {rule.identity: rule for rule in old._rules}
         for rule in self._rules:
             if rule.identity in before:
                 rule.window.carry(before[rule.identity].window)
@@ -213,6 +217,4 @@ class Engine:
             self.spared[jail.name] += 1
             return None
         self.bans[jail.name] += 1
-        return Verdict(
-            jail.action, subject, jail.name, reached.time, reached.time + jail.bantime, reached.failures
-        )
+        return Verdict(jail.action, subject, jail.name, reached.time, reached.time + jail.bantime, reached.failures)

@@ -14,9 +14,7 @@ APACHE = {
     "common": '%h %l %u %t "%r" %>s %b',
     "combined": '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"',
     "vhost_combined": '%v:%p %h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i"',
-    "privet": (
-        '%v:%p %h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i" %D "%{Content-Type}o" "%{privet}C"'
-    ),
+    "privet": ('%v:%p %h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i" %D "%{Content-Type}o" "%{privet}C"'),
 }
 """The named formats that are text; `privet` is the one recommended for `privet pipe`."""
 
@@ -84,7 +82,15 @@ NGINX_FIELDS = {
     "cookie_privet": "cookie",
 }
 JSON_KEYS = {
-    "client": ("request.client_ip", "request.remote_ip", "ClientHost", "remote_addr", "client_ip", "remote_ip", "client"),
+    "client": (
+        "request.client_ip",
+        "request.remote_ip",
+        "ClientHost",
+        "remote_addr",
+        "client_ip",
+        "remote_ip",
+        "client",
+    ),
     "host": ("request.host", "RequestHost", "host", "server_name", "http_host", "vhost"),
     "user": ("user_id", "ClientUsername", "remote_user", "user"),
     "time": ("ts", "StartUTC", "time_iso8601", "time_local", "msec", "@timestamp", "timestamp", "time"),

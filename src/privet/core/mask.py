@@ -33,7 +33,9 @@ SAMPLE = 200  # bytes shown of a line that does not parse
 _TOKEN = re.compile(rb"[0-9A-Fa-f:.]{3,}")
 _OCTET = rb"0{0,2}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _V4 = re.compile(_OCTET + rb"(?:\." + _OCTET + rb"){3}")
-_ERROR_CLIENT = re.compile(rb"(?<=\[client )([0-9A-Fa-f:.]+)(?=:\d{1,5}\])|(?<=\[remote )([0-9A-Fa-f:.]+)(?=:\d{1,5}\])")
+_ERROR_CLIENT = re.compile(
+    rb"(?<=\[client )([0-9A-Fa-f:.]+)(?=:\d{1,5}\])|(?<=\[remote )([0-9A-Fa-f:.]+)(?=:\d{1,5}\])"
+)
 _ENCODED = re.compile(rb"%(?:25|2[Ee]|3[0-9Aa]|[46][1-6])")
 _ROUNDS = 3  # of percent-decoding that are looked into
 _URL_SAFE = "".join(map(chr, range(0x20, 0x7F))).translate(str.maketrans("", "", '"%\\'))

@@ -10,15 +10,15 @@ that the fast way does not fit whole goes the exact way (`tests/property/test_pa
 from __future__ import annotations
 
 import re
-from itertools import zip_longest
 from datetime import UTC, tzinfo
+from itertools import zip_longest
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from privet.core import times
-from privet.core.address import client_key, is_pseudonym
-from privet.core.formats import Field, Format, FormatError, Literal, named
+from privet.core.address import client_key
+from privet.core.formats import Field, Format, FormatError, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +27,6 @@ Value = TypeVar("Value")
 
 CACHE_SIZE = 65_536  # distinct texts remembered per column: some 10 MB at the most
 NO_ADDRESS, NOT_IN_FORMAT, NO_TIME = "no client address", "not in the format", "no readable time"
-
 
 
 class Rows:
@@ -53,9 +52,7 @@ class Rows:
     def extend(self, other: Rows) -> None:
         """Add the rows of the lines that follow; a column that one side lacks is filled with "-"."""
         names = self.columns.keys() | other.columns.keys() if other.keys else self.columns.keys()
-        self.columns = {
-            name: [*self.column(name), *other.column(name)] for name in sorted(names)
-        }
+        self.columns = {name: [*self.column(name), *other.column(name)] for name in sorted(names)}
         self.lines += other.lines
         self.keys += other.keys
         self.times += other.times
@@ -185,7 +182,7 @@ class TextPlan:
             else:
                 rows.ignored += 1  # a blank line
         if good:
-            columns = dict(zip(self._names, zip(*good, strict=True), strict=False))
+            columns: dict[str, Sequence[bytes]] = dict(zip(self._names, zip(*good, strict=True), strict=False))
             line = _line_getter(block)
             self._finish(rows, columns, self._client, lambda i: line(numbers[i]))
 
@@ -304,7 +301,10 @@ class JsonPlan:
 
     def __init__(self, fmt: Format) -> None:
         self.format = fmt
-        self._paths = [(name, [path.split(".") if path[0] != "." else [path] for path in paths]) for name, paths in fmt.keys.items()]
+        self._paths = [
+            (name, [path.split(".") if path[0] != "." else [path] for path in paths])
+            for name, paths in fmt.keys.items()
+        ]
         self._finish = _Finish(times.read_any)
 
     def parse(self, block: bytes) -> Rows:

@@ -90,4 +90,3 @@ class AutoPlan:
                 return plan, ""
             best = max(best, rows.bad[0][0], key=_TELLING.__getitem__)
         return None, best
-

@@ -49,8 +49,7 @@ def read_epoch(text: bytes) -> float | None:
 
 
 def reader(pattern: str, zone: tzinfo) -> Callable[[bytes], float | None]:
-    """Return a reader for a strftime pattern; stamps without an offset are in `zone`.
-    """
+    """Return a reader for a strftime pattern; stamps without an offset are in `zone`."""
     with suppress(ValueError):  # loads what strptime needs while files can still be opened
         datetime.strptime("", "%Y")  # noqa: DTZ007
 

@@ -42,7 +42,7 @@ class Control:
 
     async def open(self, path: Path) -> None:
         """Listen; the socket belongs to the daemon's user alone."""
-        path.unlink(missing_ok=True)
+        _clear(path)
         mask = os.umask(0o177)
         try:
             self._server = await asyncio.start_unix_server(self._serve, path, limit=LARGEST)
@@ -55,7 +55,7 @@ class Control:
         if self._server and self._path:
             self._server.close()
             await self._server.wait_closed()
-            self._path.unlink(missing_ok=True)
+            _clear(self._path)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         pid, user, _group = _PEER.unpack(
@@ -103,10 +103,18 @@ class Control:
         for subject in subjects:
             verdict = Verdict(Action.BAN, subject, jail, now, now + seconds, 0, origin="administrator")
             refused = daemon.order(verdict, now, protected, str(request.get("why") or ""))
-            items.append({"subject": self._shown(subject, request), "result": "refused" if refused else "banned", "reason": refused})
+            items.append(
+                {
+                    "subject": self._shown(subject, request),
+                    "result": "refused" if refused else "banned",
+                    "reason": refused,
+                }
+            )
         await daemon.flush()
         for item, subject in zip(items, subjects, strict=True):
-            if item["result"] == "banned" and not any(ban.jail == jail and ban.confirmed for ban in daemon.ledger.of(subject)):
+            if item["result"] == "banned" and not any(
+                ban.jail == jail and ban.confirmed for ban in daemon.ledger.of(subject)
+            ):
                 item.update(result="waiting", reason=daemon.firewall_problem or "the firewall did not take it")
         return {"items": items, "until": now + seconds}
 
@@ -121,7 +129,9 @@ class Control:
         for subject in subjects:
             lifted = daemon.ledger.lift(subject, jail)
             daemon.engine.forget(subject.packed[: subject.length // 8])
-            items += [{"subject": self._shown(subject, request), "jail": ban.jail, "since": ban.since} for ban in lifted]
+            items += [
+                {"subject": self._shown(subject, request), "jail": ban.jail, "since": ban.since} for ban in lifted
+            ]
         await daemon.flush()
         return {"items": items}
 
@@ -130,7 +140,9 @@ class Control:
         try:
             subject = Subject.parse(str(text))
         except ValueError as error:
-            raise Refusal(f"{error}: give an address, a prefix such as 192.0.2.0/24, or a pseudonym from privet bans") from None
+            raise Refusal(
+                f"{error}: give an address, a prefix such as 192.0.2.0/24, or a pseudonym from privet bans"
+            ) from None
         if not subject.is_pseudonym:
             return subject
         for ban in self._daemon.ledger:
@@ -140,3 +152,7 @@ class Control:
 
     def _shown(self, subject: Subject, request: dict[str, Any]) -> str:
         return subject.reveal() if request.get("reveal") else self._daemon.name(subject)
+
+
+def _clear(path: Path) -> None:
+    path.unlink(missing_ok=True)

@@ -6,12 +6,12 @@ import time
 from typing import TYPE_CHECKING
 
 from privet.adapters.sources.files import FileSource
-from privet.adapters.sources.intake import Intake, Peer
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from privet.adapters.sources.intake import Intake, Peer
     from privet.config.model import Config, SourceConfig
 
 LINGER = 0.015  # seconds that lines may wait for company, while they flow

@@ -37,4 +37,3 @@ def make_log() -> FilteringBoundLogger:
     ]
     structlog.configure(processors=processors, logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     return cast("FilteringBoundLogger", structlog.get_logger())
-

@@ -85,7 +85,9 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         sd_notify("READY=1")
-        self.log.info("running", jails=len(self.config.jails), sources=len(self.config.sources), firewall=self.firewall.name)
+        self.log.info(
+            "running", jails=len(self.config.jails), sources=len(self.config.sources), firewall=self.firewall.name
+        )
         try:
             await self._ticks()
         finally:
@@ -109,7 +111,9 @@ class Daemon:
         if verdicts:
             self._act(verdicts, now)
 
-    def order(self, verdict: Verdict, now: float, protected: Mapping[str, frozenset[Subject]], why: str = "") -> str | None:
+    def order(
+        self, verdict: Verdict, now: float, protected: Mapping[str, frozenset[Subject]], why: str = ""
+    ) -> str | None:
         """Enter a ban unless the guard refuses it; return why it does."""
         refused = refusal(verdict.subject, protected)
         self.ledger.order(verdict, now, refused, why)
@@ -141,12 +145,14 @@ class Daemon:
             engine = engine_for(config, zone=local_zone())
         except ConfigErrors as errors:
             self.config_problem = str(errors)
-            self.log.error("configuration not reloaded, the old one stays", errors=[str(e) for e in errors.errors])
         else:
             engine.carry(self.engine)
             self.config, self.engine, self.config_problem = config, engine, None
             self.files.change(config)
-            self.log.info("configuration reloaded", jails=len(config.jails), sources=len(config.sources))
+        if self.config_problem:
+            self.log.error("configuration not reloaded, the old one stays", errors=self.config_problem.splitlines())
+        else:
+            self.log.info("configuration reloaded", jails=len(self.config.jails), sources=len(self.config.sources))
         sd_notify("READY=1")
 
     def _act(self, verdicts: list[Verdict], now: float) -> None:
@@ -164,7 +170,9 @@ class Daemon:
             self.log.info("verdicts", count=len(verdicts), jails=jails)
             return
         for v in verdicts:
-            self.log.info(v.action.value, jail=v.jail, client=self.name(v.subject), failures=v.failures, until=round(v.until))
+            self.log.info(
+                v.action.value, jail=v.jail, client=self.name(v.subject), failures=v.failures, until=round(v.until)
+            )
 
     async def _flush(self) -> None:
         loop = asyncio.get_running_loop()

@@ -94,8 +94,12 @@ def _source(daemon: Daemon, state: SourceState) -> dict[str, Any]:
     files = daemon.files.sources.get(state.name)
     filling = daemon.since + daemon.longest_findtime(state.name) if config.pipe else 0.0
     plan = state.plan
-    warnings = [f"source {state.name}: {complaint}" for peer in pipes if peer.hello for complaint in peer.hello.complaints]
-    warnings += [f"source {state.name}: {path}: {problem}" for path, problem in (files.problems if files else {}).items()]
+    warnings = [
+        f"source {state.name}: {complaint}" for peer in pipes if peer.hello for complaint in peer.hello.complaints
+    ]
+    warnings += [
+        f"source {state.name}: {path}: {problem}" for path, problem in (files.problems if files else {}).items()
+    ]
     return {
         "source": state.name,
         "kind": "pipe" if config.pipe else "files",
@@ -123,4 +127,3 @@ def _source(daemon: Daemon, state: SourceState) -> dict[str, Any]:
         ],
         "warnings": [*([state.complaint] if state.complaint else []), *warnings],
     }
-

@@ -53,7 +53,9 @@ class Input(Protocol):
 class Pipe:
     """One intake. With `raw` the lines are of any shape: masked and written, not handed on."""
 
-    def __init__(self, source: SourceConfig, lines: Input, log: LogFile | Nowhere, runtime: Path, *, raw: bool = False) -> None:
+    def __init__(
+        self, source: SourceConfig, lines: Input, log: LogFile | Nowhere, runtime: Path, *, raw: bool = False
+    ) -> None:
         self.source = source
         self.complaints: list[str] = []
         self.taken = 0

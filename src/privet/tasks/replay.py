@@ -83,9 +83,7 @@ def replay(
         clients.update(rows.keys)
 
     chosen = {name: jail for name, jail in config.jails.items() if not jails or name in jails}
-    engine = engine_for(
-        msgspec.structs.replace(config, jails=chosen), zone=local_zone(), observers=(observe,)
-    )
+    engine = engine_for(msgspec.structs.replace(config, jails=chosen), zone=local_zone(), observers=(observe,))
     verdicts: list[Verdict] = []
     for batch in batches(engine, paths, source, progress):
         verdicts += engine.feed(batch, math.inf)
@@ -96,7 +94,9 @@ def batches(
     engine: Engine, paths: Sequence[str], source: str, progress: Callable[[int], None] | None = None
 ) -> Iterator[Batch]:
     """Yield files as batches of one source."""
-    archive = Archive([path if path == "-" else Path(path) for path in paths], engine.sources[source].plan.time_of, progress)
+    archive = Archive(
+        [path if path == "-" else Path(path) for path in paths], engine.sources[source].plan.time_of, progress
+    )
     for block in archive.blocks():
         yield Batch(source, block)
 

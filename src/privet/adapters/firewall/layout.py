@@ -55,11 +55,12 @@ class Writer(Protocol):
 
 def set_name(subject: Subject) -> str:
     """Return the name of the set in which a subject is closed."""
-    return _set_name(len(subject.packed), subject.length)
+    return name_of(len(subject.packed), subject.length)
 
 
 @cache
-def _set_name(width: int, length: int) -> str:
+def name_of(width: int, length: int) -> str:
+    """Return the name of the set for keys of a width in bytes and a prefix length."""
     return f"v{4 if width == _WIDTHS['4'] else 6}_{length}"
 
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from privet.adapters.firewall.layout import CHAIN, TABLE, Structure, milliseconds, set_name, shape
+from privet.adapters.firewall.layout import CHAIN, TABLE, Structure, milliseconds, name_of, shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,20 +82,21 @@ def message(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
 
 def element(subject: Subject, timeout: int | None) -> bytes:
     """Return the body of a message about one element of the set in which the subject belongs."""
-    frame = _frame(set_name(subject), len(subject.packed), timeout is not None)
-    return frame + subject.packed if timeout is None else frame + subject.packed + _TIMEOUT + timeout.to_bytes(8)
+    key = subject.packed
+    frame = _frame(len(key), subject.length, timeout is not None)
+    return frame + key if timeout is None else frame + key + _TIMEOUT + timeout.to_bytes(8)
 
 
 _TIMEOUT = attribute(4, bytes(8))[: _ATTRIBUTE.size]
 
 
 @cache
-def _frame(name: str, width: int, timed: bool) -> bytes:  # noqa: FBT001  part of the cache key
+def _frame(width: int, length: int, timed: bool) -> bytes:  # noqa: FBT001  part of the cache key
     """Return all that stands before the key: it is the same for every element of a set."""
     key = attribute(1 | _NESTED, attribute(1, bytes(width)))
     timeout = attribute(4, bytes(8)) if timed else b""
     elements = attribute(3 | _NESTED, attribute(1 | _NESTED, key + timeout))
-    return (_INET + _named(TABLE, name) + elements)[: -width - len(timeout)]
+    return (_INET + _named(TABLE, name_of(width, length)) + elements)[: -width - len(timeout)]
 
 
 def _named(*names: str) -> bytes:
@@ -109,14 +110,23 @@ def transaction(orders: Sequence[Order], first: int) -> tuple[bytes, list[int]]:
     The begin has the sequence number `first`, the messages those that follow. Only the last asks for
     an acknowledgement: the kernel reports errors unasked, in order, and after the transaction.
     """
-    plan = [(position, *step) for position, order in enumerate(orders) for step in _steps(order)]
-    timeouts = [milliseconds(order.seconds or 0) for order in orders]
     parts = [message(_BATCH_BEGIN, 0, first, _BATCH)]
-    for sequence, (position, kind, flags) in enumerate(plan, first + 1):
-        body = element(orders[position].subject, None if kind == _DEL_ELEMENT else timeouts[position])
-        parts.append(message(kind, flags | (_ACK if sequence == first + len(plan) else 0), sequence, body))
-    parts.append(message(_BATCH_END, 0, first + len(plan) + 1, _BATCH))
-    return b"".join(parts), [position for position, _, _ in plan]
+    owners: list[int] = []
+    for position, order in enumerate(orders):
+        timeout = milliseconds(order.seconds or 0)
+        for kind, flags in _steps(order):
+            owners.append(position)
+            body = element(order.subject, None if kind == _DEL_ELEMENT else timeout)
+            parts.append(message(kind, flags, first + len(owners), body))
+    parts[-1] = _acknowledged(parts[-1])
+    parts.append(message(_BATCH_END, 0, first + len(owners) + 1, _BATCH))
+    return b"".join(parts), owners
+
+
+def _acknowledged(data: bytes) -> bytes:
+    """Return a message with the wish to be acknowledged."""
+    length, kind, flags, sequence, port = _HEADER.unpack_from(data)
+    return _HEADER.pack(length, kind, flags | _ACK, sequence, port) + data[_HEADER.size :]
 
 
 def _steps(order: Order) -> tuple[tuple[int, int], ...]:

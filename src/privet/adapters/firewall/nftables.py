@@ -91,7 +91,7 @@ class NftablesFirewall:
     def _settle(self, orders: Sequence[Order]) -> dict[Subject, str | None]:
         """Carry out one transaction; drop what is refused and try again with the rest."""
         answers = self._homeless(orders)
-        pending = [order for order in orders if order.subject not in answers]
+        pending = [order for order in orders if order.subject not in answers] if answers else list(orders)
         repaired = False
         for _ in range(_ROUNDS):
             with _as_firewall_error():

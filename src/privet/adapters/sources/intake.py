@@ -63,7 +63,7 @@ class Intake:
             self.refused += 1
             connection.close()
             return None
-        connection.setblocking(False)
+        connection.settimeout(0)
         return Peer(connection)
 
     def receive(self, peer: Peer) -> tuple[list[bytes], bool]:
