@@ -39,7 +39,9 @@ from privet.config.values import (
     texts,
     whole,
 )
+from privet.core.formats import FormatError, parse_format
 from privet.core.jails import FIELDS, Jail
+from privet.core.parse import plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,11 +49,23 @@ if TYPE_CHECKING:
 _LEAST_TOLERANCE = 60.0  # seconds: servers stamp the start of a request and write at its end
 _LEAST_CLIENTS = 1000
 
+
+def _line_format(value: object) -> str:
+    """Read how lines look; the same code as in the engine says whether it can be used."""
+    word = text(value)
+    if word != "auto":
+        try:
+            plan_of(parse_format(word))
+        except FormatError as error:
+            raise bad(str(error)) from None
+    return word
+
+
 SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
     "daemon": {"runtime": text, "user": text},
     "firewall": {"backend": choice(Backend)},
     "engine": {"tolerance": at_least(_LEAST_TOLERANCE, duration), "max_clients": whole(_LEAST_CLIENTS)},
-    "source": {"path": texts, "pipe": flag, "format": text, "log": text, "mask": choice(MaskMode)},
+    "source": {"path": texts, "pipe": flag, "format": _line_format, "log": text, "mask": choice(MaskMode)},
     "jail": {
         "source": texts,
         **{field: partial(predicates, field) for field in FIELDS},

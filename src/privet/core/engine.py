@@ -147,11 +147,12 @@ class Engine:
         source = self.sources[batch.source]
         rows = source.plan.parse(batch.data)
         source.count(rows)
-        if not rows.keys:
-            return []
-        self._clamp(source, rows, now)
+        if rows.keys:
+            self._clamp(source, rows, now)
         for observe in self._observers:
             observe(batch.source, rows)
+        if not rows.keys:
+            return []
         reached = [r for rule in self._rules if batch.source in rule.sources for r in rule.feed(rows)]
         if len(self._rules) > 1:
             reached.sort(key=lambda r: (r.row, r.limit.order))

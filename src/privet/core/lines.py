@@ -148,7 +148,7 @@ def _limit(heap: list[tuple[float, int, _Stream]]) -> float:
 
 
 class _Stream:
-    """One input of a merge. `key` is the merge time of its next line, as far as that is known."""
+    """One input of a merge. `key` is the time of its next line, or before that is known, of one before it."""
 
     def __init__(self, start: float, blocks: Iterator[bytes], line_time: LineTime) -> None:
         self.key = start
@@ -164,8 +164,8 @@ class _Stream:
         while self._pos < len(self._block) or self._next_block():
             if limit == inf:
                 piece, self._block = self._block[self._pos :], b""
-            elif self._seen == 0 and (newest := self._newest()) + DISORDER < limit:
-                piece, self._block, self.key = self._block, b"", newest
+            elif self._seen == 0 and self._newest() + DISORDER < limit:
+                piece, self._block = self._block, b""
             else:
                 piece = self._cut(limit)
             if piece:
@@ -182,7 +182,7 @@ class _Stream:
     def _newest(self) -> float:
         """Return the latest time of the last few lines of the block: one of them may be an old request."""
         lines = self._block[self._block.rfind(b"\n", 0, -_SAMPLE) + 1 : -1].split(b"\n")
-        return max([self.key, *(time for time in map(self._line_time, lines) if time is not None)])
+        return max((time for time in map(self._line_time, lines) if time is not None), default=self.key)
 
     def _cut(self, limit: float) -> bytes:
         """Return the lines of the block up to the first that reaches `limit`."""
@@ -193,7 +193,7 @@ class _Stream:
             if end == pos:
                 end = block.find(b"\n", pos) + 1
                 time = line_time(block[pos : end - 1])
-                if time is not None and time > key:
+                if time is not None:  # if earlier than those before, it goes at once like them
                     key = time
             if key >= limit:
                 break

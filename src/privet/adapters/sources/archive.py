@@ -139,7 +139,7 @@ class _File:
         except (OSError, *_DAMAGE) as error:
             raise SourceError(f"{self.name}: damaged before byte {self._at}: {error}") from error
         finally:
-            self.too_long += lines.too_long
+            self.too_long = lines.too_long
             if fd != _STDIN:
                 os.close(fd)
         if self._at < self.size:
@@ -217,20 +217,21 @@ class _Gunzip:
 
     def __init__(self) -> None:
         self._zlib = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        self.needs_input = True
 
     @property
     def eof(self) -> bool:
         return self._zlib.eof
 
     @property
+    def needs_input(self) -> bool:
+        return not self._zlib.unconsumed_tail
+
+    @property
     def unused_data(self) -> bytes:
         return self._zlib.unused_data
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
-        plain = self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
-        self.needs_input = len(plain) < max_length  # a full answer may leave more inside
-        return plain
+        return self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
 
 
 def _unxz() -> _Decoder:

@@ -10,6 +10,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -275,8 +276,26 @@ def test_a_file_whose_first_times_come_late(put: Put) -> None:
     assert read(put("b", b"4 b\n6 b\n"), put("a", late)) == b"4 b\n" + late + b"6 b\n"
 
 
-def test_a_file_without_times_goes_first(put: Put) -> None:
-    assert read(put("b", b"4 b\n"), put("a", b"# note\n" * 200_000)) == b"# note\n" * 200_000 + b"4 b\n"
+def test_a_file_without_times_goes_first_and_is_not_searched_through(put: Put) -> None:
+    asked = 0
+
+    def counting_time(line: bytes) -> float | None:
+        nonlocal asked
+        asked += 1
+        return line_time(line)
+
+    notes = b"# note\n" * 400_000
+    assert b"".join(Archive([put("b", b"4 b\n"), put("a", notes)], counting_time).blocks()) == notes + b"4 b\n"
+    assert asked < 200_000
+
+
+def test_an_archive_may_be_read_again(put: Put) -> None:
+    path = put("log", gzip.compress(b"1 a\n" + b"x" * 70_000 + b"\n2 b\n")[:-1])
+    archive = Archive([path], line_time)
+    for _ in range(2):
+        with pytest.raises(SourceError, match=f"at byte {path.stat().st_size}$"):
+            list(archive.blocks())
+        assert archive.too_long == 1
 
 
 @pytest.mark.parametrize("kind", PACKERS)
@@ -330,6 +349,7 @@ def test_a_fifo_is_read_once(tmp_path: Path) -> None:
         with fifo.open("wb", buffering=0) as file:
             for at in range(9):
                 file.write(data[at : at + 1])
+                time.sleep(0.002)
             file.write(data[9:])
 
     thread = threading.Thread(target=write)

@@ -512,6 +512,7 @@ class World:
         self.end(letter, text * 30)
 
     def rotate(self, letter: str, text: bytes) -> None:
+        self.source.poll()  # a file that comes and goes unseen is nobody's log
         path = self.paths[letter]
         path.rename(path.with_name(text.decode()))
         self.writers[letter].close()
@@ -586,7 +587,7 @@ def test_a_writer_that_rotates_loses_no_line(log: Path, follow: Follow) -> None:
         with log.open("ab", buffering=0) as file:
             number += 1
             file.write(b"%d\n" % number)
-            reader.wait_for(b"%d\n" % number)  # a file that comes and goes within a blink is nobody's log
+            reader.wait_for(b"%d\n" % number)  # as in World.rotate
             for _ in range(turn * 3):
                 number += 1
                 file.write(b"%d so" % number)

@@ -1,0 +1,129 @@
+"""`privet demo`: one night with attackers, through the real engine."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from privet.cli.options import json_option, reveal_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from privet.cli.names import Names
+    from privet.tasks.demo import Outcome
+
+LEECHES = 5  # rows of the leech table
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  privet demo
+  privet demo --seed 7 /tmp/night
+"""
+)
+@click.option("--seed", default=1, show_default=True, help="Another seed, another night.")
+@json_option
+@reveal_option
+@click.argument("directory", metavar="[DIR]", required=False, type=click.Path(file_okay=False, path_type=Path))
+def command(seed: int, directory: Path | None, *, as_json: bool, reveal: bool) -> None:
+    """Play the night of a small server through the real engine, faster than real time.
+
+    Readers, a leech, a feed fetcher, a comment spammer, a scanner and a swarm visit five wikis; in the end the
+    administrator takes the addresses out of the log. Shows who would be banned when, what the log on disk
+    looks like, who leeches, and that the blind source was noticed. Writes the masked log into DIR.
+    Needs neither root nor network.
+    """
+    from privet.cli.names import Names  # noqa: PLC0415  heavy imports wait until the verb is called
+    from privet.tasks.demo import demo  # noqa: PLC0415
+
+    where = directory or Path(tempfile.mkdtemp(prefix="privet-demo-"))
+    with _progress() as progress:
+        outcome = demo(where, seed, progress=progress)
+    (_print_json if as_json else _print)(outcome, Names(reveal=reveal))
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[float], None] | None]:
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415  slow to import
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("the night goes by", total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+
+
+def _clock(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
+
+
+def _print(outcome: Outcome, names: Names) -> None:
+    from privet.cli.output import print_table  # noqa: PLC0415
+    from privet.core.leeches import HEADER, format_row  # noqa: PLC0415
+
+    faster = outcome.night / outcome.seconds
+    click.secho(
+        f"One night, {outcome.lines:,} requests, played in {outcome.seconds:.1f} s ({faster:,.0f} times faster)",
+        bold=True,
+    )
+    rows = [(_clock(ban.first), ban.jail, names.of(ban.subject), ban.failures, ban.times) for ban in outcome.banned]
+    footer = f"A firewall would have kept {outcome.spared:,} of these requests away; here none was closed."
+    print_table("\nWho would be banned", ("FIRST AT", "JAIL", "CLIENT", "#FAILURES", "#BANS"), rows, footer)
+    cast = [(part.name, part.story, part.clients, part.banned) for part in outcome.cast]
+    print_table("\nWho they were", ("VISITOR", "STORY", "#CLIENTS", "#BANNED"), cast)
+    click.secho("Who takes most (privet report leeches)", bold=True)
+    click.echo(HEADER)
+    for row in outcome.leeches.rows(LEECHES):
+        click.echo(format_row(row, names.of(row.subject)))
+    click.secho("\nWhat the log on disk holds", bold=True)
+    for line in outcome.excerpt:
+        click.echo(line)
+    click.echo(
+        f"{outcome.log}: {outcome.log_lines:,} lines, {outcome.log_bytes / 1e6:.1f} MB; "
+        f"{outcome.leaked} of the {outcome.addresses:,} addresses used stand in it"
+    )
+    if outcome.complaint and outcome.blind_at is not None:
+        click.secho("\nThe jails went blind, and it was noticed", bold=True)
+        click.secho(f"{_clock(outcome.blind_at)} warning: {outcome.complaint}", fg="yellow")
+    click.secho("\nNext", bold=True)
+    click.echo("  privet replay --config examples/web.toml YOUR-ACCESS-LOG     what these rules would do to you")
+    click.echo("  docs/apache.md, docs/nginx.md                                guard a real server")
+
+
+def _print_json(outcome: Outcome, names: Names) -> None:
+    from privet.cli.output import print_json, rfc3339  # noqa: PLC0415
+
+    items = [
+        {
+            "time": rfc3339(ban.first),
+            "jail": ban.jail,
+            "subject": names.of(ban.subject),
+            "failures": ban.failures,
+            "bans": ban.times,
+        }
+        for ban in outcome.banned
+    ]
+    print_json(
+        "demo",
+        items,
+        totals={
+            "lines": outcome.lines,
+            "parsed": outcome.parsed,
+            "unparsed": outcome.unparsed,
+            "spared": outcome.spared,
+        },
+        cast=[{"name": p.name, "clients": p.clients, "banned": p.banned} for p in outcome.cast],
+        log={"path": str(outcome.log), "lines": outcome.log_lines, "leaked": outcome.leaked},
+        blind_at=rfc3339(outcome.blind_at) if outcome.blind_at is not None else None,
+        complaints=[outcome.complaint] if outcome.complaint else [],
+    )
