@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from privet.core.bans import Order
 
-_TRANSACTION = 10_000  # orders: about 30 ms in the kernel, during which nobody else can change rules
+_TRANSACTION = 10_000  # orders: about 15 ms in the kernel, during which nobody else can change rules
 _ROUNDS = 5  # one per reason to try again: gone structure, refused orders, held ones, halves, and one spare
 _WORDS = {
     errno.EINVAL: "the set is not as Privet made it",
