@@ -47,7 +47,7 @@ def command(seed: int, directory: Path | None, *, as_json: bool, reveal: bool) -
     where = directory or Path(tempfile.mkdtemp(prefix="privet-demo-"))
     with _progress() as progress:
         outcome = demo(where, seed, progress=progress)
-    (_print_json if as_json else _print)(outcome, Names(reveal=reveal))
+    (_print_json if as_json else print_outcome)(outcome, Names(reveal=reveal))
 
 
 @contextmanager
@@ -67,7 +67,8 @@ def _clock(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
 
 
-def _print(outcome: Outcome, names: Names) -> None:
+def print_outcome(outcome: Outcome, names: Names) -> None:
+    """Print a night for a person."""
     from privet.cli.output import print_table  # noqa: PLC0415
     from privet.core.leeches import HEADER, format_row  # noqa: PLC0415
 
