@@ -14,7 +14,7 @@ import sys
 from base64 import b64encode
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -23,13 +23,14 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from io import BufferedReader
 
 CHUNK = 1 << 22
 LONGEST = 1024  # bytes; no spelling is longer, so that much of a chunk is looked at again with the next
 
-_OPENERS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\0": lzma.open, b"\x28\xb5\x2f\xfd": zstd.open}
 _DAMAGE = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zstd.ZstdError)
 _CASE_MATTERS = ("packed", "base64")
+_NO_BOUNDS = (*_CASE_MATTERS, "hexadecimal", "percent", "python", "json")
 
 
 def spellings(address: str) -> dict[str, bytes]:
@@ -105,11 +106,11 @@ def leaks(roots: Iterable[Path], addresses: Iterable[str]) -> list[tuple[Path, s
 
     Plain files and .gz, .xz and .zst, as which they are recognised by content.
     """
-    wanted = {
+    wanted = dict.fromkeys(
         (name, word if name.startswith(_CASE_MATTERS) else word.lower())
         for address in addresses
         for name, word in spellings(address).items()
-    }
+    )
     found: dict[tuple[Path, str], None] = {}
     for path in files(roots):
         for data in (os.fsencode(path.name), *contents(path)):
@@ -122,21 +123,21 @@ def leaks(roots: Iterable[Path], addresses: Iterable[str]) -> list[tuple[Path, s
 
 def _stands_in(word: bytes, data: bytes, name: str) -> bool:
     """Tell whether a spelling is there; 192.0.2.1 does not stand in 192.0.2.10."""
-    if word not in data:
-        return False
-    if name.startswith((*_CASE_MATTERS, "hexadecimal", "percent", "python", "json")):
-        return True
+    if word not in data or name.startswith(_NO_BOUNDS):
+        return word in data
     digit = b"[0-9a-f]" if b":" in word else b"[0-9]"
-    after = b"" if name.endswith("/64") and name.startswith("reversed") else b"(?!" + digit + b")"
-    return re.search(b"(?<!" + digit + b")" + re.escape(word) + after, data) is not None
+    before = b"" if word.find(b":") == 4 else b"(?<!" + digit + b")"  # whatever stands before four digits is no fifth
+    return re.search(before + re.escape(word) + b"(?!" + digit + b")", data) is not None
 
 
 def files(roots: Iterable[Path]) -> Iterator[Path]:
-    """Yield everything below the roots that has a name; what vanishes meanwhile is left out."""
+    """Yield everything below the roots that has a name. Raises FileNotFoundError for a root that does not exist."""
     for root in roots:
+        root.lstat()
         yield root
         if root.is_dir() and not root.is_symlink():
-            yield from files(sorted(root.iterdir()))
+            for folder, folders, names in os.walk(root):
+                yield from (Path(folder, name) for name in (*folders, *names))
 
 
 def contents(path: Path) -> Iterator[bytes]:
@@ -152,14 +153,23 @@ def contents(path: Path) -> Iterator[bytes]:
 
 
 def _overlapping(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        head = file.read(8)
-    opener = next((opener for magic, opener in _OPENERS.items() if head.startswith(magic)), None)
     tail = b""
     try:
-        with cast("BinaryIO", opener(path, "rb")) if opener else path.open("rb") as file:
-            while chunk := file.read(CHUNK):
+        with _unpacked(path) as file:
+            while chunk := file.read1(CHUNK):  # of a file that is cut off, all that is there
                 yield tail + chunk
                 tail = chunk[-LONGEST:]
     except _DAMAGE:  # not what its first bytes say, or cut off
         yield path.read_bytes()
+
+
+def _unpacked(path: Path) -> BufferedReader | gzip.GzipFile | lzma.LZMAFile | zstd.ZstdFile:
+    with path.open("rb") as file:
+        head = file.read(6)
+    if head.startswith(b"\x1f\x8b"):
+        return gzip.open(path)
+    if head.startswith(b"\xfd7zXZ\0"):
+        return lzma.open(path)
+    if head.startswith(b"\x28\xb5\x2f\xfd"):
+        return zstd.open(path)
+    return path.open("rb")

@@ -41,11 +41,15 @@ class AutoPlan:
 
     def parse(self, block: bytes) -> Rows:
         """Parse whole lines, each with its newline."""
-        if self._current:
-            rows = self._current.parse(block)
-            if not rows.bad:
-                return rows
-        return self._parse_mixed(block)
+        if self._current is None:
+            return self._parse_mixed(block)
+        rows = self._current.parse(block)
+        for place, (_, line) in enumerate(rows.bad):
+            plan, reason = self._fitting(line + b"\n")
+            if plan:
+                return self._parse_other(block, plan)
+            rows.bad[place] = (reason, line)
+        return rows
 
     def time_of(self, line: bytes) -> float | None:
         """Return the time of one line, None when it has none."""
@@ -58,6 +62,14 @@ class AutoPlan:
     def _ordered(self) -> list[Plan]:
         """Return the plans, the current one first."""
         return sorted(self._plans, key=lambda plan: plan is not self._current)
+
+    def _parse_other(self, block: bytes, plan: Plan) -> Rows:
+        """Parse a block of which one line, at least, is in another format: most often all are."""
+        rows = plan.parse(block)
+        if rows.bad:
+            return self._parse_mixed(block)
+        self._current = plan
+        return rows
 
     def _parse_mixed(self, block: bytes) -> Rows:
         """Parse runs of lines that one format fits, each with its own plan, in order."""

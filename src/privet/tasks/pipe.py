@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from privet.config.model import SourceConfig
 
 LINGER = 0.015  # seconds that lines may wait for company
+READS = 64  # reads in a row, some 4 MiB, before everything else gets its turn
 TICK = 1.0  # seconds between looks at the clock, the log file and the daemon
 
 
@@ -78,25 +79,20 @@ class Pipe:
         next_tick = 0.0
         while True:
             ready = self._wait(watch)
-            now = time.monotonic()
             if ready and not self._stopping:
                 time.sleep(LINGER)
-            data = self._input.read() if ready or self._stopping else b""
-            if data is None:
+            if (ready or self._stopping) and not self._read():
                 break
-            if data:
-                self._take(self._splitter.feed(data))
-            elif self._stopping:
-                break
+            now = time.monotonic()
             if now >= next_tick:
                 next_tick = now + TICK
                 self._tick(now)
         self._take(self._splitter.flush())
-        self._handover.push(self.taken, self._log.lost, time.monotonic())
-        self._handover.close()
+        self._handover.finish(self.taken, self._log.lost)
         self._log.close()
         self._input.close()
-        self._say(f"{self._handover.dropped} lines did not reach the daemon" if self._handover.dropped else "")
+        if self._handover.lost:
+            self._say(f"{self._handover.lost} lines did not reach the daemon")
 
     def complain(self, message: str) -> None:
         """Say something once, on stderr and to the daemon."""
@@ -117,11 +113,23 @@ class Pipe:
             self._handover.push(self.taken, self._log.lost, time.monotonic())
         return self._input.fileno() in events
 
+    def _read(self) -> bool:
+        """Take what has come; False at the end of the input."""
+        for _ in range(READS):
+            data = self._input.read()
+            if data is None:
+                return False
+            if not data:
+                return not self._stopping
+            self._take(self._splitter.feed(data))
+        return True
+
     def _take(self, block: bytes) -> None:
         """Mask and write whole lines, and hand them on."""
         if not block:
             return
         self.taken += block.count(b"\n")
+        self._handover.missed = self._input.dropped + self._splitter.too_long
         masks = self._masks_of(time.time())
         if self._raw:
             scrub = masks.site(self._site).scrub
@@ -154,7 +162,7 @@ class Pipe:
         self._stopping = True
 
     def _say(self, message: str) -> None:
-        if message and message not in self._said:
+        if message not in self._said:
             self._said.add(message)
             sys.stderr.write(f"privet pipe {self.source.name}: {message}\n")
             sys.stderr.flush()

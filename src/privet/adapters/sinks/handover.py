@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import socket
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUFFER = 4 << 20  # bytes kept while the daemon is away or slow: some 20,000 lines
+FAREWELL = 1.0  # seconds that a slow daemon may take for the last lines
 RETRY = 1.0  # seconds between attempts to reach it
 _SEND_BUFFER = 1 << 20  # bytes asked of the kernel, which may grant less
 
@@ -21,12 +24,18 @@ class Handover:
     """Packets to the daemon's intake socket. `hello` is asked for at each connection."""
 
     def __init__(self, path: Path, hello: Callable[[], Hello]) -> None:
-        self.dropped = 0
+        self.missed = 0  # lines that were lost before they came here
+        self._dropped = 0
         self._path, self._hello = path, hello
         self._socket: socket.socket | None = None
         self._waiting: deque[bytes] = deque()
         self._size = 0
         self._next_try = 0.0
+
+    @property
+    def lost(self) -> int:
+        """How many lines do not reach the daemon."""
+        return self.missed + self._dropped
 
     @property
     def connected(self) -> bool:
@@ -44,7 +53,7 @@ class Handover:
         while self._size > BUFFER:
             oldest = self._waiting.popleft()
             self._size -= len(oldest)
-            self.dropped += oldest.count(b"\n")
+            self._dropped += oldest.count(b"\n")
         self.push(taken, unwritten, now)
 
     def push(self, taken: int, unwritten: int, now: float) -> None:
@@ -53,14 +62,19 @@ class Handover:
             self._next_try = now + RETRY
             self._connect()
         while self._socket and self._waiting:
-            packet = pack_lines(Lines(self._waiting[0], taken, self.dropped, unwritten))
+            packet = pack_lines(Lines(self._waiting[0], taken, self.lost, unwritten))
             if not self._send(packet):
                 break
             self._size -= len(self._waiting.popleft())
 
-    def close(self) -> None:
-        """Count what could not be handed on, and hang up."""
-        self.dropped += sum(data.count(b"\n") for data in self._waiting)
+    def finish(self, taken: int, unwritten: int) -> None:
+        """Hand on what is left, count what could not be, and hang up. The only time that the daemon is waited for."""
+        end = time.monotonic() + FAREWELL
+        self.push(taken, unwritten, end)
+        while (room := self.fileno()) is not None and time.monotonic() < end:
+            select.select([], [room], [], FAREWELL)
+            self.push(taken, unwritten, end)
+        self._dropped += sum(data.count(b"\n") for data in self._waiting)
         self._waiting.clear()
         self._hang_up()
 

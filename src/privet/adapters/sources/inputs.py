@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PIPE_SIZE = 1 << 20  # bytes: a web server's writes wait when its pipe is full
-_READ = 1 << 20
+_READ = 1 << 16  # bytes: blocks of this size stay in the cache, and fit a packet to the daemon
 _RECEIVE_BUFFER = 64 << 20  # bytes asked of the kernel, which may grant less
 _DATAGRAM = 1 << 16
 _KEPT = 100_000  # datagrams not yet taken; more are dropped and counted
@@ -53,9 +53,11 @@ class StreamInput:
             return b""
 
     def close(self) -> None:
-        """Stop listening; standard input stays."""
+        """Stop listening; standard input stays, as it was."""
         if self._descriptor:
             os.close(self._descriptor)
+        else:
+            os.set_blocking(self._descriptor, True)
 
 
 class DatagramInput:
