@@ -22,16 +22,22 @@ class DayKeys:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._day, self._key, self._until = "", b"", 0.0
+        self._day, self._key = "", b""
+        self._begin = self._end = self._tidy_at = 0.0
         self.complaint: str | None = None
 
     def today(self, now: float) -> tuple[str, bytes]:
-        """Return the local day of `now`, as YYYY-MM-DD, and its key."""
-        if not self._until - 86400 <= now < self._until:
+        """Return the local day of `now`, as YYYY-MM-DD, and its key; old keys go when their time has come."""
+        if not self._begin <= now < self._end:
             day = date.fromtimestamp(now)  # noqa: DTZ012  the day of the log's readers is the local one
-            self._day, self._until = day.isoformat(), _midnight_after(day)
-            self._key = self._find(self._day)
+            self._begin, self._end = _midnight(day), _midnight(day, 1)
+            self._tidy_at = self._begin + GRACE
+            if day.isoformat() != self._day:  # where clocks change at midnight, it may be the same still
+                self._day = day.isoformat()
+                self._key = self._find(self._day)
+        if now >= self._tidy_at:
             self._forget_old(now)
+            self._tidy_at = float("inf")
         return self._day, self._key
 
     def _find(self, day: str) -> bytes:
@@ -79,13 +85,14 @@ def _shared(path: Path) -> bytes:
 def _ended(name: str) -> float:
     """Return when a day ended, in seconds since the epoch; drafts and strangers are infinitely young."""
     try:
-        return _midnight_after(date.fromisoformat(name))
+        return _midnight(date.fromisoformat(name), 1)
     except ValueError:
         return float("inf")
 
 
-def _midnight_after(day: date) -> float:
-    return time.mktime((day.year, day.month, day.day + 1, 0, 0, 0, 0, 0, -1))
+def _midnight(day: date, later: int = 0) -> float:
+    """Return when a day, or one some days later, begins: days of 23 and 25 hours exist."""
+    return time.mktime((day.year, day.month, day.day + later, 0, 0, 0, 0, 0, -1))
 
 
 def filesystem_of(path: Path, mounts: str = "/proc/self/mountinfo") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import resource
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,11 @@ def prepare_runtime(directory: Path, user: str) -> None:
         os.chown(keys, *ids, follow_symlinks=False)
 
 
+def leave_no_core() -> None:
+    """Keep what is in memory, addresses among it, out of core files."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def drop_to(user: str) -> str | None:
     """Become `user` for good; return why that was not possible, None if it was or was not needed."""
     if os.geteuid() != 0:
@@ -47,7 +53,10 @@ def drop_to(user: str) -> str | None:
     ids = user_ids(user)
     if ids is None:
         return f"no user {user}: still running as root; make one with: adduser --system --group {user}"
-    os.setgroups([])
-    os.setresgid(ids[1], ids[1], ids[1])
-    os.setresuid(ids[0], ids[0], ids[0])
+    try:
+        os.setgroups([])
+        os.setresgid(ids[1], ids[1], ids[1])
+        os.setresuid(ids[0], ids[0], ids[0])
+    except OSError as error:
+        return f"cannot become the user {user}: {error.strerror}; still running as root"
     return None

@@ -34,7 +34,7 @@ def command(
     What must never be banned is refused with the reason: this machine, its gateway, your own ssh connection.
     """
     from privet.cli.client import ask  # noqa: PLC0415
-    from privet.cli.output import local, print_json  # noqa: PLC0415
+    from privet.cli.output import local, print_json, rfc3339  # noqa: PLC0415
     from privet.config.values import Invalid  # noqa: PLC0415
     from privet.config.values import duration as parse_duration  # noqa: PLC0415
 
@@ -44,7 +44,7 @@ def command(
         raise Failure(f"--for {duration}: give a time such as 90s, 10m, 1h, 1d or 1w", EX_USAGE) from None
     answer = ask(runtime, "ban", subjects=expanded(subjects), seconds=seconds, why=why, reveal=reveal)
     if as_json:
-        print_json("ban", answer["items"], until=answer["until"])
+        print_json("ban", answer["items"], until=rfc3339(answer["until"]))
     else:
         for item in answer["items"]:
             reason = f": {item['reason']}" if item["reason"] else f" until {local(answer['until'])}"

@@ -24,11 +24,11 @@ Examples:
 def command(runtime: str | None, jail: str | None, *, as_json: bool, reveal: bool) -> None:
     """List who is banned now, the latest first, by today's pseudonyms."""
     from privet.cli.client import ask  # noqa: PLC0415
-    from privet.cli.output import local, print_json  # noqa: PLC0415
+    from privet.cli.output import dated, local, print_json  # noqa: PLC0415
 
     items = [item for item in ask(runtime, "bans", reveal=reveal)["items"] if jail in (None, item["jail"])]
     if as_json:
-        print_json("bans", items)
+        print_json("bans", [dated(item, "since", "until") for item in items])
         return
     from privet.cli.output import print_table, rounded  # noqa: PLC0415  rich is slow to import, and JSON needs none
 

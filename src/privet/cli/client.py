@@ -27,6 +27,8 @@ def ask(runtime: str | None, verb: str, **request: object) -> dict[str, Any]:
             raise Failure(f"{path}: only root and the daemon's own user may ask", EX_PERMISSION) from None
         except TimeoutError:
             raise Failure(f"the daemon does not answer ({path})", EX_ERROR) from None
+        except ValueError:
+            raise Failure(f"what answers is no daemon of this version ({path})", EX_ERROR) from None
     if "error" in answer:
         raise Failure(answer["error"], EX_PERMISSION if answer["error"] == "not allowed" else EX_ERROR)
     return answer

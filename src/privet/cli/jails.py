@@ -19,11 +19,11 @@ Examples:
 def command(runtime: str | None, *, as_json: bool) -> None:
     """List the jails: limits, failures seen, verdicts, and who is banned now."""
     from privet.cli.client import ask  # noqa: PLC0415
-    from privet.cli.output import local, print_json, print_table, rounded  # noqa: PLC0415
+    from privet.cli.output import dated, local, print_json, print_table, rounded  # noqa: PLC0415
 
     items = ask(runtime, "jails")["items"]
     if as_json:
-        print_json("jails", items)
+        print_json("jails", [dated(item, "last_failure") for item in items])
         return
     rows = [
         (

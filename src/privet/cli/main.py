@@ -98,7 +98,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.code if isinstance(error, Failure) else EX_ERROR
     except (click.Abort, KeyboardInterrupt):
         return EX_INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away: nothing more to say
-        return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"privet: {place}{error.strerror or error}", err=True)
+        return EX_PERMISSION if isinstance(error, PermissionError) else EX_ERROR
     return code if isinstance(code, int) else 0

@@ -52,4 +52,6 @@ def runtime_dir(given: str | None, config: Config | None = None) -> Path:
         return Path(given or str(config and config.daemon.runtime))
     if os.geteuid() == 0:
         return Path("/run/privet")
-    return Path(os.environ.get("XDG_RUNTIME_DIR", f"/tmp/privet-{os.getuid()}")) / "privet"  # noqa: S108  0700, owner checked
+    if own := os.environ.get("XDG_RUNTIME_DIR"):
+        return Path(own) / "privet"
+    return Path(f"/tmp/privet-{os.getuid()}")  # noqa: S108  made 0700, its owner is checked

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rich.console import Console
 
@@ -24,6 +24,11 @@ def print_json(kind: str, items: Sequence[object], **more: object) -> None:
 def rfc3339(seconds: float) -> str:
     """Return a time as RFC 3339 in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def dated(item: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return an item with the times of these names as RFC 3339, null where there is none."""
+    return {**item, **{name: None if item[name] is None else rfc3339(item[name]) for name in names}}
 
 
 def local(seconds: float) -> str:

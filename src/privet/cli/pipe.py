@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,26 @@ if TYPE_CHECKING:
 MODES = ("drop", "truncate", "pseudonym")
 
 
+class _Lenient(click.Command):
+    """Leaves out arguments at the end until the others can be read: a web server does not start without its log."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; those that cannot be read are left in `ctx.args`."""
+        left_out: list[str] = []
+        while True:
+            try:
+                super().parse_args(ctx, list(args))
+            except click.UsageError:
+                if not args:
+                    raise
+                left_out.insert(0, args.pop())
+            else:
+                ctx.args += left_out
+                return ctx.args
+
+
 @click.command(
+    cls=_Lenient,
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     epilog="""\b
 Examples:
@@ -55,10 +75,12 @@ def command(
     on SIGTERM, after the last line). A mistake in the configuration does not stop it, since a web server does
     not start without its log: it then masks with `drop`, and complains on stderr and in `privet status`.
     """
-    from privet.adapters.privileges import drop_to, prepare_runtime  # noqa: PLC0415  heavy imports wait for the call
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGHUP, signal.SIGINT))  # until run() answers them
+    from privet.adapters.privileges import drop_to, leave_no_core, prepare_runtime  # noqa: PLC0415  heavy imports wait for the call
     from privet.adapters.sinks.logfile import LogFile, Nowhere  # noqa: PLC0415
     from privet.tasks.pipe import Pipe  # noqa: PLC0415
 
+    leave_no_core()
     complaints: list[str] = [f"unknown argument {word}" for word in ctx.args]
     config = _config(config_path, complaints)
     source = _source(config, source_name, overrides, complaints)
@@ -96,6 +118,7 @@ def _source(config: Config, name: str, overrides: dict[str, str | None], complai
 
     from privet.config.model import SourceConfig  # noqa: PLC0415
     from privet.core.formats import FormatError, parse_format  # noqa: PLC0415
+    from privet.core.parse import plan_of  # noqa: PLC0415
     from privet.tasks.pipe import fallback  # noqa: PLC0415
 
     if name not in config.sources and not complaints:
@@ -107,7 +130,7 @@ def _source(config: Config, name: str, overrides: dict[str, str | None], complai
         complaints.append(f"no mask {mask}: there are {', '.join(MODES)}")
     if format_text != "auto":
         try:
-            parse_format(format_text)
+            plan_of(parse_format(format_text))
         except FormatError as error:
             complaints.append(f"format: {error}")
     if complaints:

@@ -34,10 +34,12 @@ def command(config_path: str, runtime: str | None) -> None:
     """
     import asyncio  # noqa: PLC0415  heavy imports wait until the verb is called
 
+    from privet.adapters.privileges import leave_no_core  # noqa: PLC0415
     from privet.daemon.log import make_log  # noqa: PLC0415
     from privet.daemon.service import AlreadyRunningError, Daemon  # noqa: PLC0415
     from privet.ports import SourceError  # noqa: PLC0415
 
+    leave_no_core()
     config = load_config(config_path)
     log = make_log()
 
@@ -48,8 +50,6 @@ def command(config_path: str, runtime: str | None) -> None:
         asyncio.run(serve())
     except (AlreadyRunningError, SourceError) as error:
         raise Failure(str(error), EX_ERROR) from None
-    except OSError as error:
-        raise Failure(f"{error.filename}: {error.strerror}", EX_ERROR) from None
 
 
 def _firewall(config: Config, log: FilteringBoundLogger) -> Firewall:

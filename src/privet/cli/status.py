@@ -29,12 +29,12 @@ def command(runtime: str | None, *, as_json: bool) -> int:
     Exit code 0: all is well. 1: there are warnings. 69: the daemon does not run.
     """
     from privet.cli.client import ask  # noqa: PLC0415
-    from privet.cli.output import print_json  # noqa: PLC0415
+    from privet.cli.output import dated, print_json  # noqa: PLC0415
 
     state = ask(runtime, "status")
     if as_json:
-        items = state.pop("items")
-        print_json("status", items, **state)
+        items = [dated(item, "windows_filling_until") for item in state.pop("items")]
+        print_json("status", items, **dated(state, "since"))
     else:
         _print(state)
     return EX_WARNING if state["warnings"] else 0

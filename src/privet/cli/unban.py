@@ -29,13 +29,13 @@ def command(
     """Lift bans and say which; the clients' counts start anew. `-` reads subjects from standard input."""
     from privet.cli.ban import expanded  # noqa: PLC0415
     from privet.cli.client import ask  # noqa: PLC0415
-    from privet.cli.output import local, print_json  # noqa: PLC0415
+    from privet.cli.output import dated, local, print_json  # noqa: PLC0415
 
     if not (subjects or everybody or jail):
         raise Failure("say whom: SUBJECT, --jail NAME or --all", EX_USAGE)
     answer = ask(runtime, "unban", subjects=expanded(subjects), jail=jail, all=everybody, reveal=reveal)
     if as_json:
-        print_json("unban", answer["items"])
+        print_json("unban", [dated(item, "since") for item in answer["items"]])
         return
     for item in answer["items"]:
         click.echo(f"{item['subject']} unbanned (jail {item['jail']}, since {local(item['since'])})")

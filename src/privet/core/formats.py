@@ -36,6 +36,7 @@ _APACHE_FIELDS = {
     "a": "client",
     "v": "host",
     "V": "host",
+    "p": "port",
     "u": "user",
     "r": "request",
     "s": "status",
@@ -45,6 +46,7 @@ _APACHE_FIELDS = {
     "m": "method",
     "U": "path",
     "q": "query",
+    "H": "proto",
     "D": "duration",
     "T": "duration",
 }
@@ -61,6 +63,7 @@ NGINX_FIELDS = {
     "host": "host",
     "http_host": "host",
     "server_name": "host",
+    "server_port": "port",
     "remote_user": "user",
     "time_local": "time",
     "time_iso8601": "time",
@@ -77,6 +80,7 @@ NGINX_FIELDS = {
     "uri": "path",
     "args": "query",
     "query_string": "query",
+    "server_protocol": "proto",
     "request_time": "duration",
     "sent_http_content_type": "content_type",
     "cookie_privet": "cookie",
@@ -128,11 +132,11 @@ class Field(msgspec.Struct, frozen=True):
 
 
 class Format(msgspec.Struct, frozen=True):
-    """A line's shape: `elements` for text, `keys` (field → dotted paths) for JSON."""
+    """A line's shape: `elements` for text, `keys` (field → the paths that may lead to it) for JSON."""
 
     name: str
     elements: tuple[Literal | Field, ...] = ()
-    keys: dict[str, tuple[str, ...]] = {}
+    keys: dict[str, tuple[tuple[str, ...], ...]] = {}
 
     @property
     def fields(self) -> frozenset[str]:
@@ -142,7 +146,10 @@ class Format(msgspec.Struct, frozen=True):
 
 def named(name: str) -> Format:
     """Return the format of a name in `NAMES` other than `auto`."""
-    return Format(name, keys=JSON_KEYS) if name == "json" else _apache(name, APACHE[name])
+    if name == "json":
+        paths = {field: tuple(tuple(path.split(".")) for path in paths) for field, paths in JSON_KEYS.items()}
+        return Format(name, keys=paths)
+    return _apache(name, APACHE[name])
 
 
 def parse_format(text: str) -> Format:
@@ -153,7 +160,7 @@ def parse_format(text: str) -> Format:
     if text in NAMES and text != "auto":
         return named(text)
     if "%" in text:
-        made = _apache("custom", text.replace('\\"', '"'))
+        made = _apache("custom", text.replace('\\"', '"').replace("\\t", "\t"))
     elif "$" in text:
         made = _nginx_json(text) if text.lstrip().startswith("{") else _nginx(text)
     else:
@@ -219,13 +226,13 @@ def _nginx_field(variable: str) -> Field:
 
 def _nginx_json(text: str) -> Format:
     """Read a log_format whose lines are JSON objects: the keys whose value is one known variable."""
-    quoted = re.sub(r":\s*(\$\w+|\$\{\w+\})", r':"\1"', text)  # numbers stand without quotes
+    quoted = re.sub(r'"\s*:\s*(\$\w+|\$\{\w+\})', r'":"\1"', text)  # numbers stand without quotes
     try:
         keys = json.loads(quoted)
     except ValueError as error:
         raise FormatError(f"looks like JSON, but is not: {error}") from None
-    found: dict[str, tuple[str, ...]] = {}
-    for path, value in _leaves(keys, ""):
+    found: dict[str, tuple[tuple[str, ...], ...]] = {}
+    for path, value in _leaves(keys, ()):
         variable = _NGINX_VARIABLE.fullmatch(value)
         name = NGINX_FIELDS.get(variable["braced"] or variable["name"], "") if variable else ""
         if name:
@@ -233,14 +240,14 @@ def _nginx_json(text: str) -> Format:
     return Format("custom", keys=found)
 
 
-def _leaves(node: object, path: str) -> list[tuple[str, str]]:
+def _leaves(node: object, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], str]]:
     if isinstance(node, dict):
-        return [leaf for key, child in node.items() for leaf in _leaves(child, f"{path}.{key}".lstrip("."))]
+        return [leaf for key, child in node.items() for leaf in _leaves(child, (*path, key))]
     return [(path, node)] if isinstance(node, str) else []
 
 
 def _tidy(elements: list[Literal | Field]) -> tuple[Literal | Field, ...]:
-    """Join neighbouring literals, and a path with the query that follows it; refuse other neighbours."""
+    """Join neighbouring literals, a path with the query that follows it, a whole request; refuse other neighbours."""
     tidy: list[Literal | Field] = []
     for element in elements:
         last = tidy[-1] if tidy else None
@@ -255,4 +262,21 @@ def _tidy(elements: list[Literal | Field]) -> tuple[Literal | Field, ...]:
             tidy[-1] = Field("target")
         else:
             tidy.append(element)
-    return tuple(tidy)
+    return tuple(_with_request(tidy))
+
+
+def _with_request(elements: list[Literal | Field]) -> list[Literal | Field]:
+    """Read `"%m %U%q %H"` as the request that it is: a path may hold spaces, only the whole tells where it ends."""
+    for place in range(len(elements) - 6):
+        match elements[place : place + 7]:
+            case [
+                Literal(before),
+                Field("method"),
+                Literal(b" "),
+                Field("path" | "target"),
+                Literal(b" "),
+                Field("proto"),
+                Literal(after),
+            ] if before.endswith(b'"') and after.startswith(b'"'):
+                return [*elements[: place + 1], Field("request"), *elements[place + 6 :]]
+    return elements

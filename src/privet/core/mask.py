@@ -20,7 +20,7 @@ from privet.core.parse import NO_ADDRESS, Cache
 from privet.core.times import write_clf
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from privet.core.parse import Plan, Rows
     from privet.core.recognise import AutoPlan
@@ -36,7 +36,7 @@ _V4 = re.compile(_OCTET + rb"(?:\." + _OCTET + rb"){3}")
 _ERROR_CLIENT = re.compile(
     rb"(?<=\[client )([0-9A-Fa-f:.]+)(?=:\d{1,5}\])|(?<=\[remote )([0-9A-Fa-f:.]+)(?=:\d{1,5}\])"
 )
-_ENCODED = re.compile(rb"%(?:25|2[Ee]|3[0-9Aa]|[46][1-6])")
+_ENCODED = re.compile(rb"%[0-9A-Fa-f]{2}")
 _ROUNDS = 3  # of percent-decoding that are looked into
 _URL_SAFE = "".join(map(chr, range(0x20, 0x7F))).translate(str.maketrans("", "", '"%\\'))
 
@@ -53,14 +53,15 @@ class Mask:
         self.values: Cache[bytes] = Cache(self.scrub, 4_096)
 
     def scrub(self, data: bytes) -> bytes:
-        """Return `data` with every address in it masked."""
+        """Return `data` with every address in it masked; percent-encoding stays only where none was encoded."""
         if b"%" in data and _ENCODED.search(data):
-            plain = data
+            plain, masked = data, False
             for _ in range(_ROUNDS):
-                plain = unquote_to_bytes(plain)
-                masked = self._scrub_plain(plain)
-                if masked != plain:
-                    return quote_from_bytes(masked, _URL_SAFE).encode()
+                decoded = unquote_to_bytes(plain)
+                plain = self._scrub_plain(decoded)
+                masked = masked or plain != decoded
+            if masked:
+                return quote_from_bytes(plain, _URL_SAFE).encode()
         return self._scrub_plain(data)
 
     def _scrub_plain(self, data: bytes) -> bytes:
@@ -79,49 +80,50 @@ class Mask:
         digest = blake2b(key, key=self._key, digest_size=8, person=b"privet-log").digest()
         return Subject(PSEUDONYM_NET + digest, 128).reveal().encode()
 
-    def _address(self, packed: bytes) -> bytes:
-        return self.clients[key_of(packed)] if any(packed) else DROPPED_V6
-
     def _error_client(self, found: re.Match[bytes]) -> bytes:
         """Mask Apache's `[client ADDRESS:PORT]`, where an IPv6 address has no brackets before its port."""
         packed = pack(found[0])
-        return _bracketed(self._address(packed)) if packed else found[0]
+        return _bracketed(self.clients[key_of(packed)]) if packed and any(packed) else found[0]
 
     def _token(self, found: re.Match[bytes]) -> bytes:
         """Mask a run of hexadecimal digits, dots and colons if it is an address, holds one or might."""
         text = found[0]
-        dots, colons = text.count(b"."), text.count(b":")
-        if colons >= 2:
-            for candidate in (text, text[:-1], text[1:]):
+        if b"::" in text or text.count(b":") >= 6:
+            for candidate in _candidates(text):
                 packed = pack(candidate)
                 if packed and any(packed):
                     if _inside_word(found) and not _DIGIT.search(text):
                         return text  # Foo::Bar
-                    return text.replace(candidate, self._address(packed))
-        if dots >= 3:
-            text = _V4.sub(self._v4, text)
-        if (colons >= 7 or (b"::" in text and text.count(b":") > 2)) and not _is_masked(text) and _DIGIT.search(text):
-            return DROPPED_V6
-        return text
+                    return text.replace(candidate, self.clients[key_of(packed)], 1)
+            if (b"::" in text or text.count(b":") >= 7) and _DIGIT.search(text):
+                return DROPPED_V6
+        return _V4.sub(self._v4, text) if text.count(b".") >= 3 else text
 
     def _v4(self, found: re.Match[bytes]) -> bytes:
         octets = bytes(map(int, found[0].split(b".")))
         if not any(octets[1:]):
             return found[0]  # N.0.0.0 is a browser's version
         masked = self.clients[octets]
-        return _bracketed(masked) if found.string[found.end() : found.end() + 1] == b":" else masked
+        before, after = found.string[: found.start()].strip(b"."), found.string[found.end() :].strip(b".")
+        if before[-1:].isalnum() or after[:1].isalnum():  # or else a second look would read both as one
+            return b"[" + masked + b"]"
+        return _bracketed(masked) if before or after else masked
 
 
 _DIGIT = re.compile(rb"\d")
 
 
+def _candidates(text: bytes) -> Iterator[bytes]:
+    """Yield what may be an IPv6 address in a run of its characters, punctuation around it taken off."""
+    core = text.strip(b".")
+    for start in (0, core[:1] == b":"):
+        for end in (0, core[-1:] == b":"):
+            yield core[start : len(core) - end].strip(b".")
+
+
 def _inside_word(found: re.Match[bytes]) -> bool:
     before, after = found.string[: found.start()][-1:], found.string[found.end() :][:1]
     return before.isalnum() or after.isalnum() or b"_" in (before, after)
-
-
-def _is_masked(text: bytes) -> bool:
-    return b"100::" in text
 
 
 def _bracketed(address: bytes) -> bytes:
@@ -166,18 +168,20 @@ def combined(rows: Rows, masks: Masks, site: bytes) -> bytes:
 
     The site of a row is its virtual host where the format has one, else `site`.
     """
-    hosts = rows.columns.get("host")
-    if hosts is None or not hosts or hosts.count(hosts[0]) == len(hosts):
-        values = masks.site(hosts[0] if hosts else site).values
-        clients = list(map(masks.site(hosts[0] if hosts else site).clients.__getitem__, rows.keys))
+    hosts = rows.columns.get("host") or [site]
+    if b"-" in hosts:  # a line of a format without one
+        hosts = [site if host == b"-" else host for host in hosts]
+    texts = [rows.column("user"), _requests(rows), rows.column("referer"), rows.column("agent")]
+    if hosts.count(hosts[0]) == len(hosts):
+        mask = masks.site(hosts[0])
+        clients = list(map(mask.clients.__getitem__, rows.keys))
+        clean = [list(map(mask.values.__getitem__, column)) for column in texts]
     else:
-        values = masks.site(site).values
-        clients = [masks.site(host).clients[key] for host, key in zip(hosts, rows.keys, strict=True)]
-    clean = values.__getitem__
-    columns: list[Sequence[bytes]] = [clients]
-    for name in ("user", "stamp", "request", "status", "size", "referer", "agent"):
-        column = _stamps(rows) if name == "stamp" else rows.column(name)
-        columns.append(column if name in ("stamp", "status", "size") else list(map(clean, column)))
+        sites = list(map(masks.site, hosts))
+        clients = [mask.clients[key] for mask, key in zip(sites, rows.keys, strict=True)]
+        clean = [[mask.values[text] for mask, text in zip(sites, column, strict=True)] for column in texts]
+    user, request, referer, agent = clean
+    columns = (clients, user, _stamps(rows), request, rows.column("status"), rows.column("size"), referer, agent)
     return b"".join([b'%b - %b [%b] "%b" %b %b "%b" "%b"\n' % row for row in zip(*columns, strict=True)])
 
 
@@ -190,14 +194,39 @@ def masked_log(rows: Rows, plan: Plan | AutoPlan, masks: Masks, site: bytes) -> 
     lines = [combined(rows, masks, site)] if rows.keys else []
     for reason, line in rows.bad:
         span = plan.client_span(line) if reason == NO_ADDRESS else None
-        kept = line if span is None or line[slice(*span)] == b"-" else line[: span[0]] + DROPPED_V4 + line[span[1] :]
-        lines.append(masks.site(site).scrub(kept) + b"\n")
+        lines.append(masks.site(site).scrub(_without_client(line, span) if span else line) + b"\n")
     return b"".join(lines)
+
+
+def _without_client(line: bytes, span: tuple[int, int]) -> bytes:
+    """Drop a client that is no address; a name with a dot wherever it stands."""
+    name = line[slice(*span)]
+    if name == b"-":
+        return line
+    line = line[: span[0]] + DROPPED_V4 + line[span[1] :]
+    return line.replace(name, DROPPED_V4) if b"." in name else line
+
+
+def _requests(rows: Rows) -> Sequence[bytes]:
+    """Return the request column, made of its parts where the format has only these."""
+    if "request" in rows.columns or not rows.columns.keys() & {"target", "path"}:
+        return rows.column("request")
+    targets = rows.columns.get("target")
+    if targets is None:
+        queries = (query.removeprefix(b"?") for query in rows.column("query"))
+        targets = [
+            path if query in (b"", b"-") else path + b"?" + query
+            for path, query in zip(rows.columns["path"], queries, strict=True)
+        ]
+    return list(map(b"%b %b HTTP".__mod__, zip(rows.column("method"), targets, strict=True)))
 
 
 def _stamps(rows: Rows) -> Sequence[bytes]:
     column = rows.columns.get("stamp", ())
-    return column if column and len(column[0]) == 26 else list(map(write_clf, rows.times))
+    others = {stamp for stamp in set(column) if len(stamp) != 26 or stamp[2:3] != b"/" or stamp[6:7] != b"/"}
+    if column and not others:
+        return column
+    return [write_clf(time) if stamp in others else stamp for stamp, time in zip(column, rows.times, strict=True)]
 
 
 _DROP = Mask("drop")
@@ -205,4 +234,11 @@ _DROP = Mask("drop")
 
 def sample(line: bytes) -> str:
     """Return the beginning of a line, masked and printable."""
-    return _DROP.scrub(line[: 4 * SAMPLE])[:SAMPLE].decode("ascii", "backslashreplace")
+    beginning = line[: 4 * SAMPLE]
+    if len(line) > len(beginning):  # half an address would not be masked
+        beginning = _CUT.sub(b"", beginning)
+    return _UNPRINTABLE.sub(lambda found: b"\\x%02x" % found[0][0], _DROP.scrub(beginning))[:SAMPLE].decode("ascii")
+
+
+_CUT = re.compile(rb"[0-9A-Fa-f:.%]*\Z")
+_UNPRINTABLE = re.compile(rb"[^ -~]")

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-CACHE_SIZE = 65_536  # distinct texts remembered per column: some 10 MB at the most
+CACHE_SIZE = 65_536  # distinct texts remembered per column: some 10 MB
+CACHE_LONGEST = 512  # bytes of a text worth remembering: what is longer is an attacker's who fills the memory
+FEW = 40  # lines: below, the exact way costs less, as it touches less code after a sleep
 NO_ADDRESS, NOT_IN_FORMAT, NO_TIME = "no client address", "not in the format", "no readable time"
 
 
@@ -65,7 +67,7 @@ class Rows:
 
 
 class Cache(dict[bytes, Value]):
-    """What a function said of each text, forgotten whole when it grows past its bound."""
+    """What a function said of each text that is not too long, forgotten whole when it grows past its bound."""
 
     def __init__(self, function: Callable[[bytes], Value], size: int = CACHE_SIZE) -> None:
         super().__init__()
@@ -73,9 +75,10 @@ class Cache(dict[bytes, Value]):
 
     def __missing__(self, text: bytes) -> Value:
         value = self._function(text)
-        if len(self) >= self._size:
-            self.clear()
-        self[text] = value
+        if len(text) <= CACHE_LONGEST:
+            if len(self) >= self._size:
+                self.clear()
+            self[text] = value
         return value
 
 
@@ -135,7 +138,7 @@ class TextPlan:
     def parse(self, block: bytes) -> Rows:
         """Parse whole lines, each with its newline."""
         rows = Rows(block.count(b"\n"))
-        if not (self._has_fast and self._fast(block, rows)):
+        if rows.lines < FEW or not (self._has_fast and self._fast(block, rows)):
             self._slow(block, rows)
         return rows
 
@@ -227,14 +230,20 @@ def _segments(fmt: Format, want: frozenset[str]) -> list[_Segment]:
 
 
 def _segment(elements: list[Literal | Field], quoted: bool, want: frozenset[str], seen: set[str]) -> _Segment:  # noqa: FBT001
-    whole = quoted and len(elements) == 1 and isinstance(elements[0], Field)
+    whole = quoted and len(elements) == 1 and isinstance(elements[0], Field) and elements[0].name not in _NUMBERS
     regex, names = b"", []
+    spaced = _may_hold_spaces(elements)
     for element, following in zip_longest(elements, elements[1:]):
         if isinstance(element, Literal):
             regex += re.escape(element.text)
             continue
         stop = following.text[:1] if isinstance(following, Literal) else b""
-        pattern = _quoted(stop) if quoted else _unquoted(element, stop)
+        if element.name in _NUMBERS:
+            pattern = _NUMBERS[element.name]
+        elif element.name == "user" and not quoted and spaced:
+            pattern = rb'[^"\\\n]*?(?:\\[^\n][^"\\\n]*?)*?'
+        else:
+            pattern = _quoted(stop) if quoted else _unquoted(element, stop)
         take = element.name and element.name not in seen and (quoted or element.name in want | _ALWAYS)
         if take:
             seen.add(element.name)
@@ -244,6 +253,20 @@ def _segment(elements: list[Literal | Field], quoted: bool, want: frozenset[str]
 
 
 _ALWAYS = frozenset({"client", "forwarded", "time"})
+_NUMBERS = {"status": rb"\d{3}|-", "size": rb"\d++|-"}
+_SERVERS_OWN = frozenset({"host", "port", "time", "status", "size", "duration", "user"})
+
+
+def _may_hold_spaces(elements: list[Literal | Field]) -> bool:
+    """Tell whether a user's name outside of quotes may have spaces inside, as the visitor gave it.
+
+    Not where another text of the visitor's stands before the client: the two together could be written so that
+    somebody else's address seems to be the client.
+    """
+    names = [element.name for element in elements if isinstance(element, Field)]
+    if "client" in names:
+        return _SERVERS_OWN.issuperset(names[: names.index("client")])
+    return "forwarded" not in names
 
 
 def _quoted(stop: bytes) -> bytes:
@@ -255,16 +278,15 @@ def _quoted(stop: bytes) -> bytes:
 def _unquoted(field: Field, stop: bytes) -> bytes:
     """Return what a value outside of quotes may be: no double quote, nothing of what follows it."""
     plain = rb'[^"\n' + re.escape(stop) + b"]"
-    if field.name in ("status", "size"):
-        return rb"\d{3}|-" if field.name == "status" else rb"\d++|-"
-    if field.name == "user":
-        return rb'[^"\n]*?' if stop else rb'[^"\n]*+'  # the only one with spaces inside, as the visitor gave it
+    word = rb'[^" \n' + re.escape(stop) + b"]"
     if field.name == "forwarded":
         return rb'[^ ",\n]++(?:, ?[^ ",\n]++)*+'
     if field.name == "host" and stop == b":":
-        return rb'\[[^]"\n]*+\]|' + plain + b"*+"
-    if field.name == "time" and " " in field.time:
-        return plain + b"++" + (b" " + plain + b"++") * field.time.count(" ")
+        return rb'\[[^] "\n]*+\]|' + word + b"*+"
+    if field.name == "time":
+        if stop == b" ":
+            return word + b"{1,64}+" + (b" " + word + b"{1,64}+") * field.time.count(" ")
+        return plain + b"{1,64}+"  # bounded, or else a line full of brackets takes time that is quadratic in its length
     return plain + (b"++" if field.name in _ALWAYS else b"*+")
 
 
@@ -293,18 +315,24 @@ class _Inner:
 
 def _time_reader(how: str, zone: tzinfo) -> Callable[[bytes], float | None]:
     known = {"clf": times.read_clf, "iso": times.read_iso, "epoch": times.read_epoch}
-    return known.get(how) or times.reader(how, zone)
+    try:
+        return known.get(how) or times.reader(how, zone)
+    except ValueError as error:
+        raise FormatError(f"cannot use a time written as %{{{how}}}t: {error}") from None
 
 
 class JsonPlan:
-    """Parses lines that are JSON objects (Caddy, Traefik, nginx with a JSON log_format)."""
+    """Parses lines that are JSON objects (Caddy, Traefik, nginx with a JSON log_format).
+
+    Every row has all columns of the format, whichever keys its line holds.
+    """
 
     def __init__(self, fmt: Format) -> None:
         self.format = fmt
-        self._paths = [
-            (name, [path.split(".") if path[0] != "." else [path] for path in paths])
-            for name, paths in fmt.keys.items()
-        ]
+        self._has_status = "status" in fmt.keys
+        self._joins = {"method", "target"} <= fmt.keys.keys()
+        columns = (fmt.keys.keys() - _REQUEST_PARTS) | {"request"} if self._joins else fmt.keys.keys()
+        self._columns = sorted(columns | {"client", "time"})
         self._finish = _Finish(times.read_any)
 
     def parse(self, block: bytes) -> Rows:
@@ -316,14 +344,13 @@ class JsonPlan:
             values = self._values(line)
             if values is None:
                 rows.bad.append((NOT_IN_FORMAT, line))
-            elif "status" in values:
+            elif "status" in values if self._has_status else values:
                 found.append((number, values))
             else:
                 rows.ignored += 1  # a blank line, or a message of the server that is no request
         if found:
-            names = {name for _, values in found for name in values} | {"client", "time"}
             columns: dict[str, Sequence[bytes]] = {
-                name: [values.get(name, b"-") for _, values in found] for name in sorted(names)
+                name: [values.get(name, b"-") for _, values in found] for name in self._columns
             }
             self._finish(rows, columns, "client", lambda i: lines[found[i][0]])
         return rows
@@ -336,30 +363,50 @@ class JsonPlan:
     def client_span(self, line: bytes) -> tuple[int, int] | None:
         """Return where the client stands in a line of this format, None in others."""
         client = (self._values(line) or {}).get("client", b"")
-        place = line.find(b'"' + client + b'"') + 1 if client else 0
-        return (place, place + len(client)) if place else None
+        if not client:
+            return None
+        place = line.find(b'"' + client + b'"') + 1
+        return (place, place + len(client)) if place else (0, len(line))  # written with escapes: anywhere
 
     def _values(self, line: bytes) -> dict[str, bytes] | None:
         if not line.strip():
             return {}
-        try:
-            entry = msgspec.json.decode(line)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return None
+        entry = _decoded(line)
+        if entry is None and not line.isascii():  # nginx passes on whatever bytes a visitor sends
+            entry = _decoded(line.decode("utf-8", "replace"))
         if not isinstance(entry, dict):
             return None
         values = {}
-        for name, paths in self._paths:
+        for name, paths in self.format.keys.items():
             value = next((v for v in (_dig(entry, path) for path in paths) if v is not None), None)
             if value is not None:
-                values[name] = value
-        if "request" not in values and "method" in values and "target" in values:
-            values["request"] = b" ".join((values.pop("method"), values.pop("target"), values.pop("proto", b"HTTP")))
+                values[name] = _JSON_TEXT[name](value) if name in _JSON_TEXT else value
+        if self._joins:
+            method, target, proto = (values.pop(name, b"") for name in ("method", "target", "proto"))
+            if method or target:
+                values.setdefault("request", b" ".join((method or b"-", target or b"-", proto or b"HTTP")))
         return values
 
 
-def _dig(node: object, path: list[str]) -> bytes | None:
-    """Return the value at a dotted path as the text that a combined log would hold."""
+def _decoded(line: bytes | str) -> object:
+    """Return what a line says in JSON, None if it does not."""
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+_REQUEST_PARTS = {"method", "target", "proto"}
+_JSON_TEXT: dict[str, Callable[[bytes], bytes]] = {
+    "user": lambda value: value or b"-",
+    "status": lambda value: value.zfill(3) if value.isdigit() and len(value) <= 3 else b"-",  # Caddy has 0
+    "size": lambda value: value if value.isdigit() else b"-",
+}
+"""How a combined log would write values that JSON writes otherwise."""
+
+
+def _dig(node: object, path: tuple[str, ...]) -> bytes | None:
+    """Return the value at a path as the text that a combined log would hold."""
     for key in path:
         if not isinstance(node, dict):
             return None

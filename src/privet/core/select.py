@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from privet.core.jails import NUMBER_FIELDS, Between, Is, Matches, Predicate, Test
+from privet.core.parse import CACHE_LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -51,6 +52,8 @@ def values_of(rows: Rows, field: str, chosen: Sequence[int]) -> Sequence[bytes]:
             column, part = rows.column("request"), _request_part(field)
         return [part(column[row]) for row in chosen]
     column = rows.column(field)
+    if field == "query":  # Apache writes %q with its question mark
+        return [column[row].removeprefix(b"?") for row in chosen]
     return column if len(chosen) == len(column) else [column[row] for row in chosen]
 
 
@@ -94,9 +97,10 @@ class _Answers(dict[bytes, bool]):
     def __missing__(self, value: bytes) -> bool:
         text = value[:LONGEST].lower() if self._lower else value[:LONGEST]
         answer = (not self._any or any(test(text) for test in self._any)) and not any(test(text) for test in self._none)
-        if len(self) >= REMEMBERED:
-            self.clear()
-        self[value] = answer
+        if len(value) <= CACHE_LONGEST:
+            if len(self) >= REMEMBERED:
+                self.clear()
+            self[value] = answer
         return answer
 
 

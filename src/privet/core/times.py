@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import re
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
@@ -16,21 +16,24 @@ _MONTHS = {
     )
 }
 _LONGEST = 64  # no stamp is longer; int() and strptime() of an attacker's text stay cheap
-_MILLISECONDS_FROM = 1e11  # the year 5138 in seconds, 1973 in milliseconds
+_END = 1e11  # the year 5138 in seconds, 1973 in milliseconds
+_CLF = re.compile(rb"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
 
 
 def read_clf(text: bytes) -> float | None:
     """Read `17/May/2015:10:05:03 +0000`, the time of Apache's %t and nginx's $time_local."""
-    if len(text) != 26 or text[20:21] != b" " or text[21] not in b"+-":
+    found = _CLF.fullmatch(text)
+    if found is None:
         return None
     try:
-        day, year = int(text[:2]), int(text[7:11])
-        clock = int(text[12:14]) * 3600 + int(text[15:17]) * 60 + int(text[18:20])
-        zone = int(text[22:24]) * 3600 + int(text[24:26]) * 60
-        midnight = datetime(year, _MONTHS[text[3:6]], day, tzinfo=UTC).timestamp()
-    except (ValueError, KeyError, OverflowError):
+        midnight = datetime(int(found[3]), _MONTHS[found[2]], int(found[1]), tzinfo=UTC).timestamp()
+    except (ValueError, KeyError):
         return None
-    return midnight + clock - (zone if text[21] == 0x2B else -zone)
+    hour, minute, second, zone_hours, zone_minutes = map(int, found.group(4, 5, 6, 8, 9))
+    if hour > 23 or minute > 59 or second > 60:  # 60 is a leap second
+        return None
+    zone = zone_hours * 3600 + zone_minutes * 60
+    return _sane(midnight + hour * 3600 + minute * 60 + second - (zone if found[7] == b"+" else -zone))
 
 
 def read_epoch(text: bytes) -> float | None:
@@ -43,25 +46,30 @@ def read_epoch(text: bytes) -> float | None:
         return None
     if not 0 <= value < 1e17:
         return None
-    while value >= _MILLISECONDS_FROM:
+    while value >= _END:
         value /= 1000
     return value
 
 
 def reader(pattern: str, zone: tzinfo) -> Callable[[bytes], float | None]:
-    """Return a reader for a strftime pattern; stamps without an offset are in `zone`."""
-    with suppress(ValueError):  # loads what strptime needs while files can still be opened
-        datetime.strptime("", "%Y")  # noqa: DTZ007
+    """Return a reader for a strftime pattern; stamps without an offset are in `zone`.
+
+    Raises ValueError for a pattern that does not tell both date and time of day.
+    """
 
     def read(text: bytes) -> float | None:
         if len(text) > _LONGEST:
             return None
         try:
             moment = datetime.strptime(text.decode("ascii"), pattern)  # noqa: DTZ007  the zone is set below
-            return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
-        except (ValueError, OverflowError):
+            return _sane((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp())
+        except (ValueError, OverflowError, re.error):  # the last for a directive that stands there twice
             return None
 
+    # This also loads what strptime needs while files can still be opened.
+    probe = datetime(2015, 5, 17, 10, 5, tzinfo=zone)
+    if read(probe.strftime(pattern).encode()) != probe.timestamp():
+        raise ValueError("it does not tell date and time of day")
     return read
 
 
@@ -71,14 +79,22 @@ def read_iso(text: bytes) -> float | None:
         return None
     try:
         moment = datetime.fromisoformat(text.decode("ascii"))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return _sane((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError):
         return None
 
 
 def read_any(text: bytes) -> float | None:
-    """Read whichever of the common forms the text has."""
-    return read_clf(text.strip(b"[]")) or read_iso(text) or read_epoch(text)
+    """Read whichever of the common forms the text has; a number is never a date like 20150517."""
+    seconds = read_clf(text.strip(b"[]"))
+    if seconds is None:
+        seconds = read_epoch(text)
+    return read_iso(text) if seconds is None else seconds
+
+
+def _sane(seconds: float) -> float | None:
+    """Pass what can be the time of a request, and be written again by `write_clf`."""
+    return seconds if 0 <= seconds < _END else None
 
 
 def write_clf(seconds: float) -> bytes:

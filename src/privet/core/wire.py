@@ -52,6 +52,6 @@ def unpack(packet: bytes) -> Hello | Lines:
     if kind == _HELLO:
         try:
             return msgspec.json.decode(body, type=Hello)
-        except msgspec.DecodeError as error:
-            raise ValueError(str(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ValueError(f"not a greeting of privet pipe: {error}") from None
     raise ValueError("not a message of privet pipe")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from privet.daemon.service import Daemon
 
 LARGEST = 8 << 20  # bytes of one request: some 300,000 subjects
+LONGEST = 100 * 366 * 86_400.0  # seconds of one ban: what the configuration allows, and dates can be told
 PATIENCE = 10.0  # seconds that a caller may take to ask
 BY_HAND = "by hand"
 _PEER = struct.Struct("iII")  # struct ucred: pid, uid, gid
@@ -63,7 +64,10 @@ class Control:
         )
         with suppress(OSError, TimeoutError):
             if user in (0, os.geteuid()):
-                line = await asyncio.wait_for(reader.readline(), PATIENCE)
+                try:
+                    line = await asyncio.wait_for(reader.readline(), PATIENCE)
+                except ValueError:  # longer than LARGEST: as little understood as nothing
+                    line = b""
                 writer.write(json.dumps(await self._answer(line, pid)).encode() + b"\n")
             else:
                 writer.write(json.dumps({"error": "not allowed"}).encode() + b"\n")
@@ -88,14 +92,14 @@ class Control:
             return verbs[verb](request)
         except Refusal as refusal:
             return {"error": str(refusal)}
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return {"error": "a request that this daemon does not understand: is it of the same version?"}
 
     async def _ban(self, request: dict[str, Any], pid: int) -> dict[str, Any]:
         daemon, now = self._daemon, time.time()
         seconds = float(request["seconds"])
-        if not 0 < seconds < float("inf"):
-            raise Refusal("a ban lasts for some time")
+        if not 0 < seconds <= LONGEST:
+            raise Refusal("a ban lasts for some time, at most 100 years")
         subjects = [self._subject(text) for text in request["subjects"]]
         jail = str(request.get("jail") or BY_HAND)
         protected = {**daemon.protected, "your own ssh connection": machine.ssh_peer_of(pid)}

@@ -102,11 +102,11 @@ class Intakes:
             self._loop.add_reader(peer.connection.fileno(), self._receive, peer)
 
     def _receive(self, peer: Peer) -> None:
-        blocks, open_still = self._intake.receive(peer)
-        if blocks and peer.hello:
-            self._take(peer.hello.source, b"".join(blocks))
-        elif blocks:
-            self.nameless += sum(block.count(b"\n") for block in blocks)
+        block, open_still = self._intake.receive(peer)
+        if block and peer.hello:
+            self._take(peer.hello.source, block)
+        else:
+            self.nameless += block.count(b"\n")
         if not open_still:
             self._hang_up(peer)
 

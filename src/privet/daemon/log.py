@@ -2,38 +2,83 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING, cast
+import traceback
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import structlog
 
 from privet.core.mask import Mask
 
 if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger, Processor, WrappedLogger
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 _MASK = Mask("drop")
 
 
-def scrub(_logger: WrappedLogger, _method: str, line: str) -> str:
-    """Mask whatever address a finished line of the log holds; pseudonyms stay."""
-    return _MASK.scrub(line.encode("utf-8", "backslashreplace")).decode("utf-8", "replace")
+def trouble(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Tell of an exception what kind it is and where it arose, not what it says: it may quote a client's key."""
+    given = event.pop("exc_info", None)
+    error = sys.exception() if given is True else given
+    if isinstance(error, BaseException):
+        event["error"] = type(error).__name__
+        if isinstance(error, OSError) and error.errno:
+            event["reason"] = os.strerror(error.errno)
+        event["at"] = [
+            f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
+        ]
+    return event
+
+
+def scrub(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Mask whatever address an event holds; pseudonyms stay."""
+    return cast("EventDict", _clean(dict(event)))
+
+
+def _clean(value: Any) -> Any:  # noqa: ANN401  whatever somebody logs
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str() | os.PathLike():
+            text = os.fsencode(value) if isinstance(value, os.PathLike) else value.encode("utf-8", "backslashreplace")
+            return _MASK.scrub(text).decode("utf-8", "replace")
+        case dict():
+            return {_clean(key): _clean(inner) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_clean(inner) for inner in value]
+        case _:  # bytes may be a client's key, and objects may hold them
+            return f"<{type(value).__name__}>"
+
+
+class _Stderr:
+    """Standard error, which may go away: a daemon that cannot tell anybody guards all the same."""
+
+    def write(self, text: str) -> None:
+        """Write, if that is possible."""
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush, if that is possible."""
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 def make_log() -> FilteringBoundLogger:
     """Return the daemon's logger, on stderr."""
     people = sys.stderr.isatty()
     render: Processor = (
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if people
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
+        structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     processors: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if people else "iso", utc=not people),
-        *([] if people else [structlog.processors.dict_tracebacks]),
+        trouble,
+        scrub,
         render,
-        cast("Processor", scrub),
     ]
-    structlog.configure(processors=processors, logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    factory = structlog.PrintLoggerFactory(cast("TextIO", _Stderr()))
+    structlog.configure(processors=processors, logger_factory=factory)
     return cast("FilteringBoundLogger", structlog.get_logger())

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from privet.adapters import machine
 from privet.adapters.daykeys import DayKeys
@@ -71,6 +71,7 @@ class Daemon:
         prepare_runtime(self.runtime, self.config.daemon.user)
         lock = _locked(self.runtime / "lock")
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._failed)
         self._learn_facts()
         await self._open_firewall()
         self.files = Files(loop, self.take)
@@ -192,7 +193,14 @@ class Daemon:
                 await asyncio.wait_for(self._stop.wait(), TICK)
             except TimeoutError:
                 count += 1
-                await self._tick(count)
+                try:
+                    await self._tick(count)
+                except Exception:  # the one supervisor: what fails here must not end the watch over all the rest
+                    self.log.exception("a look around failed, the next one follows")
+
+    def _failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log what went wrong in a callback: by itself asyncio would print it as it is."""
+        self.log.error("something failed, everything else goes on", exc_info=context.get("exception"))
 
     async def _tick(self, count: int) -> None:
         sd_notify("WATCHDOG=1")
@@ -201,6 +209,7 @@ class Daemon:
         if count % FACTS_EVERY == 0:
             self._learn_facts()
         self._voice_complaints()
+        self._names()  # the keys of days that are over go
         await self._repair_firewall()
         await self.flush()
 

@@ -83,6 +83,8 @@ def _warnings(daemon: Daemon) -> list[str]:
         warnings.append(f"the configuration on disk cannot be used, the old one is in force: {daemon.config_problem}")
     if daemon.unknown_lines:
         warnings.append(f"{daemon.unknown_lines} lines came from pipes whose source is not in the configuration")
+    if daemon.intakes.nameless:
+        warnings.append(f"{daemon.intakes.nameless} lines came from pipes that did not say whose they are")
     if daemon.intakes.refused:
         warnings.append(f"{daemon.intakes.refused} connections to the intake came from users who may not speak")
     return warnings

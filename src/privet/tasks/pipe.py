@@ -10,29 +10,36 @@ from __future__ import annotations
 import os
 import select
 import signal
-import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from privet.adapters.daykeys import DayKeys
 from privet.adapters.localtime import local_zone
+from privet.adapters.notify import sd_notify
 from privet.adapters.sinks.handover import Handover
+from privet.adapters.sources.inputs import READ
 from privet.config.compile import MASKED_COLUMNS, plan_for
 from privet.core.lines import LineSplitter
 from privet.core.mask import Masks, masked_log
 from privet.core.wire import Hello
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from types import FrameType
 
     from privet.adapters.sinks.logfile import LogFile, Nowhere
     from privet.config.model import SourceConfig
 
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 LINGER = 0.015  # seconds that lines may wait for company
 READS = 64  # reads in a row, some 4 MiB, before everything else gets its turn
 TICK = 1.0  # seconds between looks at the clock, the log file and the daemon
+STDERR = 2
+MOST_COMPLAINTS, LONGEST_COMPLAINT = 20, 1000  # of what the daemon is told: it must fit a packet
 
 
 class Input(Protocol):
@@ -46,6 +53,9 @@ class Input(Protocol):
 
     def read(self) -> bytes | None:
         """Return what has come, None at the end."""
+
+    def finish(self) -> None:
+        """Accept nothing more; what has come so far can still be read."""
 
     def close(self) -> None:
         """Stop listening."""
@@ -67,36 +77,55 @@ class Pipe:
         self._keys = DayKeys(runtime / "keys")
         self._day, self._masks = "", Masks("drop", None)
         self._handover = Handover(runtime / "intake.sock", self._hello)
-        self._stopping = False
+        self._stopping = self._flowing = False
+        self._next_tick = 0.0
         self._said: set[str] = set()
+        self._troubles: list[str] = []  # complaints that may end
 
     def run(self) -> None:
         """Work until the input ends."""
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, self._stop if self._input.endless else signal.SIG_IGN)
+        for number in SIGNALS:
+            signal.signal(number, self._answer_to(number))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        if self._input.endless:
+            sd_notify("READY=1")
         watch = select.poll()
         watch.register(self._input.fileno(), select.POLLIN)
-        next_tick = 0.0
-        while True:
-            ready = self._wait(watch)
-            if ready and not self._stopping:
-                time.sleep(LINGER)
-            if (ready or self._stopping) and not self._read():
-                break
+        while self._turn(watch):
             now = time.monotonic()
-            if now >= next_tick:
-                next_tick = now + TICK
+            if now >= self._next_tick:
+                self._next_tick = now + TICK
                 self._tick(now)
+        self._finish()
+
+    def _turn(self, watch: select.poll) -> bool:
+        """Wait for lines and take them; False at the end of the input."""
+        if self._stopping:
+            self._input.finish()
+            return self._read()
+        # While lines flow, the timer alone: another look at the descriptor would be another wake-up.
+        if not (self._flowing and self._handover.fileno() is None) and not self._wait(watch):
+            return True
+        time.sleep(LINGER)
+        before = self.taken
+        more = self._read()
+        self._flowing = self.taken > before
+        return more
+
+    def _finish(self) -> None:
+        """Write and hand on what is left."""
         self._take(self._splitter.flush())
-        self._handover.finish(self.taken, self._log.lost)
+        if not self._raw:
+            self._handover.finish(self.taken, self._log.lost)
         self._log.close()
         self._input.close()
         if self._handover.lost:
             self._say(f"{self._handover.lost} lines did not reach the daemon")
 
     def complain(self, message: str) -> None:
-        """Say something once, on stderr and to the daemon."""
+        """Say something, on stderr and to the daemon."""
         self.complaints.append(message)
+        self._handover.greet()
         self._say(message)
 
     def _wait(self, watch: select.poll) -> bool:
@@ -105,7 +134,7 @@ class Pipe:
         if room is not None:
             watch.register(room, select.POLLOUT)
         try:
-            events = dict(watch.poll(TICK * 1000))
+            events = dict(watch.poll(0 if self._stopping else TICK * 1000))
         finally:
             if room is not None:
                 watch.unregister(room)
@@ -122,6 +151,8 @@ class Pipe:
             if not data:
                 return not self._stopping
             self._take(self._splitter.feed(data))
+            if len(data) < READ:
+                break
         return True
 
     def _take(self, block: bytes) -> None:
@@ -149,23 +180,41 @@ class Pipe:
 
     def _tick(self, now: float) -> None:
         self._log.follow()
-        for complaint in (self._log.complaint, self._keys.complaint):
-            if complaint and complaint not in self._said:
-                self.complain(complaint)
+        self._masks_of(time.time())  # a key is gone in time even when no lines come
+        troubles = [complaint for complaint in (self._log.complaint, self._keys.complaint) if complaint]
+        if troubles != self._troubles:
+            self._troubles = troubles
+            self._handover.greet()
+            for complaint in troubles:
+                self._say(complaint)
         if not self._raw:
             self._handover.push(self.taken, self._log.lost, now)
 
     def _hello(self) -> Hello:
-        return Hello(self.source.name, os.getpid(), self.source.mask, tuple(self.complaints))
+        complaints = [*self._troubles, *self.complaints][:MOST_COMPLAINTS]
+        return Hello(
+            self.source.name, os.getpid(), self.source.mask, tuple(text[:LONGEST_COMPLAINT] for text in complaints)
+        )
 
     def _stop(self, _number: int, _frame: object) -> None:
         self._stopping = True
 
+    def _answer_to(self, number: int) -> Callable[[int, FrameType | None], None] | signal.Handlers:
+        if self._input.endless:
+            return self._stop
+        return self._leave if self._raw and number == signal.SIGTERM else signal.SIG_IGN
+
+    def _leave(self, _number: int, _frame: object) -> None:
+        """Go on in a child: a restart of Apache waits 3 s for the program of its main ErrorLog, then kills it."""
+        if os.fork():
+            os._exit(0)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
     def _say(self, message: str) -> None:
         if message not in self._said:
             self._said.add(message)
-            sys.stderr.write(f"privet pipe {self.source.name}: {message}\n")
-            sys.stderr.flush()
+            with suppress(OSError):  # whoever listened may be gone: no reason to end
+                os.write(STDERR, f"privet pipe {self.source.name}: {message}\n".encode("utf-8", "replace"))
 
 
 def fallback(source: SourceConfig) -> SourceConfig:

@@ -21,13 +21,14 @@ _SEND_BUFFER = 1 << 20  # bytes asked of the kernel, which may grant less
 
 
 class Handover:
-    """Packets to the daemon's intake socket. `hello` is asked for at each connection."""
+    """Packets to the daemon's intake socket. `hello` is asked for at each connection, and after `greet`."""
 
     def __init__(self, path: Path, hello: Callable[[], Hello]) -> None:
         self.missed = 0  # lines that were lost before they came here
         self._dropped = 0
         self._path, self._hello = path, hello
         self._socket: socket.socket | None = None
+        self._greeted = False
         self._waiting: deque[bytes] = deque()
         self._size = 0
         self._next_try = 0.0
@@ -44,7 +45,11 @@ class Handover:
 
     def fileno(self) -> int | None:
         """Return the descriptor to watch for room to send, None when there is nothing to send."""
-        return self._socket.fileno() if self._socket and self._waiting else None
+        return self._socket.fileno() if self._socket and (self._waiting or not self._greeted) else None
+
+    def greet(self) -> None:
+        """Have the next push say hello again, with what is new."""
+        self._greeted = False
 
     def put(self, data: bytes, taken: int, unwritten: int, now: float) -> None:
         """Hand lines on, or keep them; of what is kept too long the oldest goes first. `now` is monotonic."""
@@ -61,7 +66,9 @@ class Handover:
         if self._socket is None and now >= self._next_try:
             self._next_try = now + RETRY
             self._connect()
-        while self._socket and self._waiting:
+        if self._socket and not self._greeted:
+            self._greeted = self._send(pack_hello(self._hello()))
+        while self._greeted and self._waiting:
             packet = pack_lines(Lines(self._waiting[0], taken, self.lost, unwritten))
             if not self._send(packet):
                 break
@@ -86,8 +93,7 @@ class Handover:
         except OSError:
             connection.close()
             return
-        self._socket = connection
-        self._send(pack_hello(self._hello()))
+        self._socket, self._greeted = connection, False
 
     def _send(self, packet: bytes) -> bool:
         if self._socket is None:
@@ -104,4 +110,4 @@ class Handover:
     def _hang_up(self) -> None:
         if self._socket:
             self._socket.close()
-            self._socket = None
+            self._socket, self._greeted = None, False

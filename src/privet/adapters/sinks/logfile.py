@@ -33,6 +33,7 @@ class LogFile:
             except OSError as error:
                 self.complaint = f"{self.path}: {error.strerror}"
                 break
+            self.complaint = None
         if view:
             self.lost += bytes(view).count(b"\n")
 

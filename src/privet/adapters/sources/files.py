@@ -227,16 +227,12 @@ class FileSource:
         return file
 
     def _watch(self, file: _File) -> None:
-        # The descriptor cannot be mistaken for another file; a process that changed its user has to take the name.
-        for target in (f"/proc/self/fd/{file.fd}", file.path):
-            try:
-                file.watch = self._inotify.add_watch(target, flags.MODIFY)
-            except OSError as error:
-                self.problems[file.path] = f"read once a second only: inotify: {_reason(error)}"
-            else:
-                self.problems.pop(file.path, None)
-                self._watches[file.watch] = file
-                return
+        try:  # by its descriptor, since its name may have gone to another file by now
+            file.watch = self._inotify.add_watch(f"/proc/self/fd/{file.fd}", flags.MODIFY)
+        except OSError as error:
+            self.problems[file.path] = f"read once a second only: inotify: {_reason(error)}"
+        else:
+            self._watches[file.watch] = file
 
     def _is_over(self, file: _File) -> bool:
         info = os.fstat(file.fd)

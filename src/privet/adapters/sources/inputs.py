@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PIPE_SIZE = 1 << 20  # bytes: a web server's writes wait when its pipe is full
-_READ = 1 << 16  # bytes: blocks of this size stay in the cache, and fit a packet to the daemon
+READ = 1 << 16  # bytes: blocks of this size stay in the cache, and fit a packet to the daemon
 _RECEIVE_BUFFER = 64 << 20  # bytes asked of the kernel, which may grant less
 _DATAGRAM = 1 << 16
 _KEPT = 100_000  # datagrams not yet taken; more are dropped and counted
@@ -34,7 +35,7 @@ class StreamInput:
             if not fifo.exists():
                 os.mkfifo(fifo, 0o600)
             if not stat.S_ISFIFO(fifo.stat().st_mode):
-                raise OSError(f"{fifo} is no FIFO")
+                raise OSError(errno.EINVAL, "is no FIFO", str(fifo))
             self._descriptor = os.open(fifo, os.O_RDWR | os.O_CLOEXEC)
         os.set_blocking(self._descriptor, False)
         with suppress(OSError):
@@ -48,9 +49,12 @@ class StreamInput:
     def read(self) -> bytes | None:
         """Return what has come, b"" when nothing has, None at the end."""
         try:
-            return os.read(self._descriptor, _READ) or None
+            return os.read(self._descriptor, READ) or None
         except BlockingIOError:
             return b""
+
+    def finish(self) -> None:
+        """Have nothing to do: what has come waits in the pipe."""
 
     def close(self) -> None:
         """Stop listening; standard input stays, as it was."""
@@ -72,6 +76,8 @@ class DatagramInput:
         mask = os.umask(0o117)
         try:
             self._socket.bind(str(path))
+        except OSError as error:
+            raise OSError(error.errno or 0, error.strerror or str(error), str(path)) from None
         finally:
             os.umask(mask)
         if group is not None:
@@ -81,25 +87,38 @@ class DatagramInput:
         self._lines: deque[bytes] = deque()
         self._ready, self._wake = os.pipe()
         os.set_blocking(self._ready, False)
-        threading.Thread(target=self._drain, daemon=True).start()
+        self._finished = False
+        self._thread = threading.Thread(target=self._drain, daemon=True)
+        self._thread.start()
 
     def fileno(self) -> int:
         """Return what to watch for lines."""
         return self._ready
 
     def read(self) -> bytes | None:
-        """Return what has come, without the syslog header, b"" when nothing has."""
+        """Return what has come, as far as it fits a packet, without the syslog header, b"" when nothing has."""
         with suppress(BlockingIOError):
             os.read(self._ready, 64)
-        block = []
-        with suppress(IndexError):
-            while True:  # to the very end, so that the next line wakes the reader again
-                block.append(_SYSLOG.sub(b"", self._lines.popleft(), count=1).rstrip(b"\n") + b"\n")
+        block, size = [], 0
+        while self._lines and size < READ:
+            line = _SYSLOG.sub(b"", self._lines.popleft(), count=1).rstrip(b"\n") + b"\n"
+            block.append(line)
+            size += len(line)
+        if self._lines:  # the thread wakes nobody for lines that follow others
+            os.write(self._wake, b"!")
         return b"".join(block)
 
+    def finish(self) -> None:
+        """Accept nothing more; what has come so far is read to its end."""
+        self._finished = True
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RD)  # the thread still gets what waits in the kernel
+        self._thread.join()
+
     def close(self) -> None:
-        """Take the socket away."""
-        self._path.unlink(missing_ok=True)
+        """Take the socket away, where the directory belongs to the user that this process has become."""
+        with suppress(OSError):
+            self._path.unlink()
         self._socket.close()
 
     def _drain(self) -> None:
@@ -109,6 +128,8 @@ class DatagramInput:
                 line = receive(_DATAGRAM)
             except OSError:
                 return  # closed
+            if self._finished and not line:
+                return
             if len(self._lines) < _KEPT:
                 self._lines.append(line)
                 if len(self._lines) == 1:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from privet.core.wire import LARGEST, Hello, Lines, unpack
+from privet.core.wire import LARGEST, Hello, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
 _PEER = struct.Struct("iII")  # struct ucred: pid, uid, gid
-_BURST = 16  # packets taken from one pipe before others get their turn: at most 4 MiB
 _BACKLOG = 64
 
 
@@ -66,32 +65,24 @@ class Intake:
         connection.settimeout(0)
         return Peer(connection)
 
-    def receive(self, peer: Peer) -> tuple[list[bytes], bool]:
-        """Return blocks of lines that a pipe sent, and whether it is still there."""
-        blocks: list[bytes] = []
-        for _ in range(_BURST):
-            try:
-                packet = peer.connection.recv(LARGEST)
-                message = unpack(packet) if packet else None
-            except BlockingIOError:
-                return blocks, True
-            except (OSError, ValueError):
-                return blocks, False
-            if message is None:
-                return blocks, False
-            if isinstance(message, Hello):
-                peer.hello = message
-            else:
-                blocks.append(_counted(peer, message))
-        return blocks, True
+    def receive(self, peer: Peer) -> tuple[bytes, bool]:
+        """Return the lines of the next packet of a pipe, and whether the pipe is still there."""
+        try:
+            packet = peer.connection.recv(LARGEST)
+            message = unpack(packet) if packet else None
+        except BlockingIOError:
+            return b"", True
+        except (OSError, ValueError):
+            return b"", False
+        if isinstance(message, Hello):
+            peer.hello = message
+        elif message:
+            peer.taken, peer.dropped, peer.unwritten = message.taken, message.dropped, message.unwritten
+            return message.data, True
+        return b"", message is not None
 
     def close(self) -> None:
         """Take the socket away."""
         with suppress(OSError):
             self._path.unlink()
         self._socket.close()
-
-
-def _counted(peer: Peer, lines: Lines) -> bytes:
-    peer.taken, peer.dropped, peer.unwritten = lines.taken, lines.dropped, lines.unwritten
-    return lines.data
