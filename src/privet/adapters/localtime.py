@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from datetime import UTC, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,5 +13,5 @@ def local_zone(path: str = "/etc/localtime") -> tzinfo:
     try:
         with Path(path).open("rb") as file:
             return ZoneInfo.from_file(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, struct.error):  # missing, or damaged
         return UTC

@@ -123,7 +123,9 @@ class Ledger:
         bans = self._bans.setdefault(verdict.subject, {})
         if verdict.jail in bans:
             self.accounts.superseded += 1
-        if bans.pop(ADOPTED, None):  # known by its own name again, after a restart
+        adopted = bans.get(ADOPTED)
+        if adopted and adopted.until <= verdict.until:  # known by its own name again, after a restart
+            del bans[ADOPTED]
             self.accounts.superseded += 1
         bans[verdict.jail] = Ban(
             verdict.subject, verdict.jail, verdict.time, verdict.until, verdict.failures, verdict.origin, why
@@ -191,12 +193,14 @@ class Ledger:
             self._settle(order.subject, until)
 
     def _fail(self, subject: Subject, reason: str) -> None:
-        """Book the bans that the kernel does not hold as failed; those that it holds already stay."""
-        self._due.pop(subject, None)
+        """Book the bans that the order was about as failed; those that the kernel holds already stay."""
+        asked = self._sent[subject]
         bans = self._bans.get(subject, {})
-        for jail in [ban.jail for ban in bans.values() if not ban.confirmed]:
+        for jail in [ban.jail for ban in bans.values() if not ban.confirmed and asked and ban.until <= asked]:
             del bans[jail]
             self.accounts.failed[reason] += 1
+        if all(ban.confirmed for ban in bans.values()):  # others came after the order
+            self._due.pop(subject, None)
         if not bans:
             self._bans.pop(subject, None)
 

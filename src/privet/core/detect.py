@@ -59,7 +59,7 @@ class Window:
         self._longest = max(limit.maxretry for limit in limits)
         self._tolerance = tolerance
         self._keep = max(limit.findtime for limit in limits) + tolerance
-        self._room = _SWEEP_FROM  # new clients that may come before the next sweep
+        self._room = min(_SWEEP_FROM, max_clients)  # new clients that may come before the next sweep
 
     def hit(self, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]) -> list[Reached]:
         """Count failures in order of arrival; return the limits that they reach."""
@@ -144,13 +144,14 @@ class Window:
         horizon = now - self._keep
         for key in [key for key, seen in self.clients.items() if seen[-1] < horizon]:
             del self.clients[key]
-        if len(self.clients) >= self._cap:
+        excess = len(self.clients) - self._cap
+        if excess >= 0:
             order = sorted(self.clients, key=lambda key: (len(self.clients[key]), self.clients[key][-1]))
-            for key in order[: self._cap // _EVICT_SHARE]:
+            for key in order[: excess + max(1, self._cap // _EVICT_SHARE)]:
                 del self.clients[key]
                 self.evicted += 1
         for limit in self.limits:
-            ended = [key for key, until in limit.until.items() if until < horizon]
-            for key in ended:
+            limit.until = {key: until for key, until in limit.until.items() if until >= horizon}
+            for key in sorted(limit.until, key=limit.until.__getitem__)[: -self._cap]:
                 del limit.until[key]
         return min(max(_SWEEP_FROM, len(self.clients) >> 1), self._cap - len(self.clients))

@@ -19,7 +19,7 @@ from privet.core.select import Selector
 from privet.core.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from privet.core.jails import Jail
 
@@ -67,13 +67,14 @@ class SourceState:
             return f"source {self.name}: every client is a pseudonym; no jail on it can ever ban"
         return None
 
-    def count(self, rows: Rows) -> None:
+    def count(self, rows: Rows, block: bytes) -> None:
         """Count the lines of a block."""
         self.lines += rows.lines
         self.parsed += len(rows)
         self.ignored += rows.ignored
+        blind = {line for reason, line in rows.bad if reason == NO_ADDRESS}
         if rows.keys:
-            self.without_address = 0
+            self.without_address = _at_the_end(block, blind, {line for _, line in rows.bad}) if blind else 0
             self.pseudonyms += sum(map(is_pseudonym, rows.keys)) if 16 in map(len, rows.keys) else 0
         for reason, line in rows.bad:
             self.unparsed[reason] += 1
@@ -81,6 +82,17 @@ class SourceState:
             kept = self.samples.setdefault(reason, [])
             if len(kept) < SAMPLES:
                 kept.append(sample(line))
+
+
+def _at_the_end(block: bytes, blind: Collection[bytes], bad: Collection[bytes]) -> int:
+    """Count the blind lines of a block after its last row."""
+    count = 0
+    for line in reversed(block.split(b"\n")[:-1]):
+        if line in blind:
+            count += 1
+        elif line and line not in bad:
+            break
+    return count
 
 
 class _Rule:
@@ -146,7 +158,7 @@ class Engine:
         """
         source = self.sources[batch.source]
         rows = source.plan.parse(batch.data)
-        source.count(rows)
+        source.count(rows, batch.data)
         if rows.keys:
             self._clamp(source, rows, now)
         for observe in self._observers:

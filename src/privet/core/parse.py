@@ -174,20 +174,29 @@ class TextPlan:
         return True
 
     def _slow(self, block: bytes, rows: Rows) -> None:
-        good: list[tuple[bytes, ...]] = []
-        numbers = []
-        for number, values in enumerate(self._exact.findall(block)):
-            if values[-1]:
-                rows.bad.append((NOT_IN_FORMAT, values[-1]))
-            elif any(values):
-                good.append(values)
-                numbers.append(number)
-            else:
-                rows.ignored += 1  # a blank line
-        if good:
-            columns: dict[str, Sequence[bytes]] = dict(zip(self._names, zip(*good, strict=True), strict=False))
+        found = self._exact.findall(block)
+        table = list(zip(*found, strict=True))
+        numbers: Sequence[int] = range(len(found))
+        if table and (any(table[-1]) or b"" in table[self._names.index(self._client)]):
+            numbers = _fitting(found, rows)
+            table = list(zip(*(found[number] for number in numbers), strict=True))
+        if table:
+            columns: dict[str, Sequence[bytes]] = dict(zip(self._names, table, strict=False))
             line = _line_getter(block)
             self._finish(rows, columns, self._client, lambda i: line(numbers[i]))
+
+
+def _fitting(found: list[tuple[bytes, ...]], rows: Rows) -> list[int]:
+    """Return which lines fit the format; the others, whose last value is their text, are booked in `rows`."""
+    numbers = []
+    for number, values in enumerate(found):
+        if values[-1]:
+            rows.bad.append((NOT_IN_FORMAT, values[-1]))
+        elif any(values):
+            numbers.append(number)
+        else:
+            rows.ignored += 1  # a blank line
+    return numbers
 
 
 def _line_getter(block: bytes) -> Callable[[int], bytes]:

@@ -56,8 +56,9 @@ class AutoPlan:
         return next((time for plan in self._ordered() if (time := plan.time_of(line)) is not None), None)
 
     def client_span(self, line: bytes) -> tuple[int, int] | None:
-        """Return where the client stands in a line, None where no format fits."""
-        return next((span for plan in self._ordered() if (span := plan.client_span(line))), None)
+        """Return where the client stands in a line, whichever format that fits one asks; None where none does."""
+        spans = [span for plan in self._plans if (span := plan.client_span(line))]
+        return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
 
     def _ordered(self) -> list[Plan]:
         """Return the plans, the current one first."""
@@ -76,6 +77,10 @@ class AutoPlan:
         total = Rows(0)
         run: list[bytes] = []
         for line in [line + b"\n" for line in block.split(b"\n")[:-1]]:
+            if line == b"\n" and self._current is None:  # fits every format
+                total.lines += 1
+                total.ignored += 1
+                continue
             plan, reason = self._fitting(line)
             if plan is None or plan is not self._current:
                 self._finish_run(total, run)

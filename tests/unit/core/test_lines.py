@@ -57,6 +57,13 @@ def test_flush_ends_the_last_line_once() -> None:
     assert splitter.flush() == b""
 
 
+@pytest.mark.parametrize(("length", "too_long"), [(10, 0), (11, 1)])
+def test_what_is_too_long_is_let_go_before_it_ends(length: int, too_long: int) -> None:
+    splitter = LineSplitter(limit=10)
+    splitter.feed(b"x" * length)
+    assert splitter.too_long == too_long
+
+
 def test_reset_forgets_the_unfinished_line() -> None:
     splitter = LineSplitter()
     splitter.feed(b"a\nlost")

@@ -21,7 +21,7 @@ READ = 1 << 16  # bytes: blocks of this size stay in the cache, and fit a packet
 _RECEIVE_BUFFER = 64 << 20  # bytes asked of the kernel, which may grant less
 _DATAGRAM = 1 << 16
 _KEPT = 100_000  # datagrams not yet taken; more are dropped and counted
-_SYSLOG = re.compile(rb"<\d{1,3}>(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )?(?:[^ :]+ )?[\w.-]+: ")
+_SYSLOG = re.compile(rb"^<\d{1,3}>(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )?(?:[^ :]+ )?[\w.-]+: ")
 
 
 class StreamInput:
@@ -77,6 +77,7 @@ class DatagramInput:
         try:
             self._socket.bind(str(path))
         except OSError as error:
+            self._socket.close()
             raise OSError(error.errno or 0, error.strerror or str(error), str(path)) from None
         finally:
             os.umask(mask)
@@ -117,9 +118,12 @@ class DatagramInput:
 
     def close(self) -> None:
         """Take the socket away, where the directory belongs to the user that this process has become."""
+        self.finish()
         with suppress(OSError):
             self._path.unlink()
         self._socket.close()
+        os.close(self._ready)
+        os.close(self._wake)
 
     def _drain(self) -> None:
         receive = self._socket.recv

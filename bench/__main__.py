@@ -1,0 +1,97 @@
+"""Measure what Privet costs, beside fail2ban where that has the feature: `python -m bench`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import apache, bans, live, memory, report, throughput
+from bench.report import Result
+from bench.runs import ROOT, Failed, Settings, Skip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+PIECES: dict[str, Callable[[Settings], Iterator[Result]]] = {
+    "count": throughput.count,
+    "fail2ban": throughput.beside_fail2ban,
+    "masked": throughput.masked,
+    "many": throughput.many,
+    "live": live.flowing,
+    "single": bans.single,
+    "burst": bans.burst,
+    "memory": memory.held,
+    "apache": apache.latency,
+}
+"""What can be measured, by the name that --only takes."""
+
+PAGE = ROOT / "docs" / "performance.md"
+PEERS = ROOT / ".cache" / "peers"
+INSIDE = "PRIVET_BENCH_INSIDE"
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the work, once: to see that it runs")
+    parser.add_argument("--only", action="append", choices=PIECES, metavar="NAME", help=f"one of {', '.join(PIECES)}")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--markdown", action="store_true", help="print the table of docs/performance.md")
+    parser.add_argument("--write", action="store_true", help="put that table into docs/performance.md")
+    parser.add_argument("--peers", type=Path, default=PEERS, help="where packages to compare with are unpacked")
+    return parser.parse_args(arguments)
+
+
+def measure(settings: Settings, names: Sequence[str]) -> list[Result]:
+    """Measure some pieces; say each row on stderr as soon as it is known."""
+    results = []
+    for name in names:
+        for result in _piece(name, settings):
+            print(f"{result.verdict:7} {result.work}: {result.measured}", file=sys.stderr, flush=True)
+            results.append(result)
+    return results
+
+
+def _piece(name: str, settings: Settings) -> Iterator[Result]:
+    """Yield the rows of a piece; what is missing or does not work is a row too."""
+    try:
+        yield from PIECES[name](settings)
+    except Skip as reason:
+        yield Result(f"({name})", f"skipped: {reason}")
+    except Failed as reason:
+        yield Result(f"({name})", f"failed: {reason}", ok=False)
+
+
+def _in_a_network_of_its_own() -> int | None:
+    """As root, start again in a new network namespace, so that no rule and no packet touches the machine's own."""
+    if os.geteuid() != 0 or INSIDE in os.environ:
+        return None
+    inside = 'ip link set lo up && exec "$@"'
+    command = ["unshare", "--net", "sh", "-c", inside, "sh", sys.executable, "-m", "bench", *sys.argv[1:]]
+    return subprocess.run(command, env={**os.environ, INSIDE: "1"}, check=False).returncode
+
+
+def main() -> int:
+    """Measure and print; the exit code is 1 when a target is missed."""
+    options = parse(None)
+    code = _in_a_network_of_its_own()
+    if code is not None:
+        return code
+    where = report.machine()
+    with tempfile.TemporaryDirectory(prefix="privet-bench-") as folder:
+        Path(folder).chmod(0o755)  # Apache and the pipe give up root
+        results = measure(Settings(Path(folder), options.peers, options.quick), options.only or list(PIECES))
+    form = report.as_json if options.json else report.as_markdown if options.markdown else report.as_table
+    print(form(results, where))
+    if options.write:
+        report.rewrite(PAGE, report.as_markdown(results, where))
+    return int(any(result.ok is False for result in results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

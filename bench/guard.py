@@ -1,0 +1,138 @@
+"""A running Privet to measure: the daemon, and a `privet pipe` that is fed by the benchmark."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from bench.runs import PRIVET, ROOT, Failed, Settings, Skip, eventually
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+USER = "nobody"
+"""Whom the pipe becomes: every Debian has this user."""
+
+PATIENCE = 15.0
+
+
+class Guard:
+    """A daemon with jails of its own, in a folder of its own; for use in a `with` statement.
+
+    The source is `web`, an intake in the combined format; `firewall` is a backend.
+    """
+
+    def __init__(self, settings: Settings, jails: str, firewall: str) -> None:
+        if firewall == "nftables":
+            needs_root("the kernel's firewall")
+        self.folder = Path(tempfile.mkdtemp(prefix="guard-", dir=settings.folder))
+        self.log = self.folder / "masked.log"
+        self.said = self.folder / "daemon.log"
+        self.config = self.folder / "privet.toml"
+        self._runtime = Path(tempfile.mkdtemp(prefix="privet-bench-", dir=_memory()))
+        for folder in (self.folder, self._runtime):
+            folder.chmod(0o755)  # the pipe gives up root and must still find its sockets
+        self.config.write_text(
+            f'[daemon]\nruntime = "{self._runtime}"\nuser = "{USER}"\n[firewall]\nbackend = "{firewall}"\n'
+            f'[source.web]\npipe = true\nformat = "combined"\nlog = "{self.log}"\n{jails}',
+            encoding="utf-8",
+        )
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        errors = self._stack.enter_context(self.said.open("wb"))
+        self.daemon = subprocess.Popen([PRIVET, "run", "--config", self.config], stderr=errors, cwd=ROOT)
+        for folder in (self._runtime, self.folder):
+            self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        self._stack.callback(end, self.daemon)
+        try:
+            eventually(self._running, "privet run", PATIENCE)
+        except Failed:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def pipe_command(self) -> list[str]:
+        """Return the command of the pipe."""
+        return [PRIVET, "pipe", "--config", str(self.config), "web"]
+
+    def pipe(self) -> subprocess.Popen[bytes]:
+        """Start a pipe, and return when the daemon knows it; lines go to its standard input."""
+        errors = self._stack.enter_context((self.folder / "pipe.log").open("wb"))
+        process = subprocess.Popen(self.pipe_command(), stdin=subprocess.PIPE, stderr=errors, bufsize=0, cwd=ROOT)
+        self._stack.callback(end, process)
+        eventually(lambda: bool(self.source()["pipes"]), "privet pipe", PATIENCE)
+        return process
+
+    def status(self) -> dict[str, Any]:
+        """Ask the daemon, as `privet status` does."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(PATIENCE)
+            line.connect(str(self._runtime / "control.sock"))
+            line.sendall(b'{"verb": "status"}\n')
+            with line.makefile("rb") as answer:
+                found: dict[str, Any] = json.loads(answer.readline())
+        return found
+
+    def source(self) -> dict[str, Any]:
+        """Return what the daemon knows of the source."""
+        found: dict[str, Any] = self.status()["items"][0]
+        return found
+
+    def settled(self, lines: int) -> None:
+        """Wait until the daemon has seen a number of lines."""
+        eventually(lambda: self.source()["lines"] >= lines, f"{lines:,} lines at the daemon", 60.0, 0.05)
+
+    def _running(self) -> bool:
+        if self.daemon.poll() is not None:
+            said = self.said.read_text(errors="replace").strip().splitlines()
+            raise Failed(f"privet run ended with {self.daemon.returncode}: {' | '.join(said[-3:])}")
+        with suppress(OSError):
+            self.status()
+            return True
+        return False
+
+
+def write(pipe: subprocess.Popen[bytes], data: bytes) -> None:
+    """Write lines to the standard input of a pipe."""
+    view = memoryview(data)
+    while view and pipe.stdin:
+        view = view[pipe.stdin.write(view) or 0 :]
+
+
+def needs_root(what: str) -> None:
+    """Raise Skip unless this is root in a network namespace that the benchmark made."""
+    if os.geteuid() != 0:
+        raise Skip(f"needs root: {what}")
+
+
+def _memory() -> str | None:
+    """Return where day keys may lie."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  mkdtemp makes a folder of our own there
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End what we started, gently if it can be."""
+    if process.stdin:
+        process.stdin.close()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(0.5 if process.stdin else 0)
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,103 @@
+"""Lines that arrive one by one: what pipe and daemon take of a core, and how long a line waits for its verdict."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from bench import generate
+from bench.guard import Guard, write
+from bench.logs import line
+from bench.report import Result, waiting
+from bench.runs import Failed, Spread, cores, cpu_of, pinned
+from bench.throughput import ONE
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator, Sequence
+
+    from bench.runs import Settings
+
+RATE = 1000
+SECONDS = 12
+PROBES = 10
+"""Lines per second that are watched on their way to a verdict."""
+
+PROBE = (
+    ONE + '[jail.probe]\nsource = "web"\npath = \'^/probe$\'\nmaxretry = 1\nfindtime = "60s"\nbantime = "1s"\n'
+    "dry_run = true\n"
+)
+
+
+def flowing(settings: Settings) -> Iterator[Result]:
+    """Measure a second's thousand lines, each written by itself."""
+    seconds = SECONDS // 4 if settings.quick else SECONDS
+    shares = [_share(settings, seconds) for _ in range(settings.rounds)]
+    whole = Spread.of([100 * (pipe + daemon) for pipe, daemon in shares])
+    yield Result(
+        f"{RATE:,} lines/s arriving singly, {seconds} s: share of a core that pipe and daemon take",
+        f"{whole} %; pipe {Spread.of([100 * pipe for pipe, _ in shares])} %, "
+        f"daemon {Spread.of([100 * daemon for _, daemon in shares])} %",
+        "≤ 2 %",
+        whole.median <= 2,
+        {"percent": whole.median},
+    )
+    delays = [delay for _ in range(settings.rounds) for delay in _delays(settings, seconds)]
+    yield waiting("the same: write of a line → verdict on it", delays, 20)
+
+
+def _share(settings: Settings, seconds: int) -> tuple[float, float]:
+    """Return the shares of a core that pipe and daemon took."""
+    lines = _lines(seconds + 1)
+    feeder, measured = cores()
+    with pinned([measured]), Guard(settings, ONE, "null") as guard:
+        pipe = guard.pipe()
+        with pinned([feeder]):
+            _feed(pipe, lines[:RATE])  # what is done once, at the first lines, is no part of it
+            before, began = (cpu_of(pipe.pid), cpu_of(guard.daemon.pid)), time.perf_counter()
+            _feed(pipe, lines[RATE:])
+            passed = time.perf_counter() - began
+            after = cpu_of(pipe.pid), cpu_of(guard.daemon.pid)
+        guard.settled(len(lines))
+    return (after[0] - before[0]) / passed, (after[1] - before[1]) / passed
+
+
+def _delays(settings: Settings, seconds: int) -> list[float]:
+    """Return how many milliseconds each probe waited for its verdict."""
+    lines = _lines(seconds)
+    probes = range(RATE // 2, len(lines), RATE // PROBES)
+    feeder, measured = cores()
+    with pinned([measured]), Guard(settings, PROBE, "null") as guard:
+        pipe = guard.pipe()
+        for number in probes:
+            lines[number] = line(number, "/probe", time.time() + number / RATE)
+        with pinned([feeder]):
+            written = _feed(pipe, lines)
+        guard.settled(len(lines))
+        told = [json.loads(text) for text in guard.said.read_bytes().splitlines()]
+    decided = [datetime.fromisoformat(entry["timestamp"]).timestamp() for entry in told if entry.get("jail") == "probe"]
+    if len(decided) != len(probes):
+        raise Failed(f"{len(decided)} verdicts on {len(probes)} probes")
+    return [1e3 * (then - written[number]) for number, then in zip(probes, decided, strict=True)]
+
+
+def _lines(seconds: int) -> list[bytes]:
+    """Make the lines of some seconds from now."""
+    words = ["access", "--lines", str(RATE * seconds), "--rate", str(RATE), "--start", str(time.time() + 1)]
+    return [text.encode() for _, text in generate.generate(generate.parse(words))]
+
+
+def _feed(pipe: subprocess.Popen[bytes], lines: Sequence[bytes]) -> list[float]:
+    """Write lines at the rate, each at its time; return when each was written."""
+    written = []
+    due = time.perf_counter()
+    for text in lines:
+        due += 1 / RATE
+        rest = due - time.perf_counter()
+        if rest > 0:
+            time.sleep(rest)
+        written.append(time.time())
+        write(pipe, text)
+    return written
