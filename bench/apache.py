@@ -106,9 +106,9 @@ class Client:
         answer = b""
         while not answer.endswith(PAGE):
             part = self._line.recv(1 << 16)
-            if not part:
-                raise Failed("Apache hung up")
             answer += part
+            if not (part and answer.startswith(b"HTTP/1.1 200 ")):
+                raise Failed(f"Apache said: {answer.splitlines()[:1]}")
         self.asked += 1
         return 1e6 * (time.perf_counter() - began)
 

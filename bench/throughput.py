@@ -39,7 +39,7 @@ def count(settings: Settings) -> Iterator[Result]:
     lines = settings.scaled(LINES, 4)
     log = logs.access(settings, lines)
     ways = {
-        "privet": _replay(settings, "one", ONE, log),
+        "privet": replaying(settings, "one", ONE, log),
         "yard": lambda: _python("bench.yard", log),
         "re": lambda: _python("bench.plain", log),
         "gawk": lambda: run(["env", "LC_ALL=C", "gawk", "{c[$1]++}", str(log)]),
@@ -50,7 +50,7 @@ def count(settings: Settings) -> Iterator[Result]:
         f"one jail that counts every hit, {lines:,} lines, whole process, beside the yardstick",
         ratio(costs["privet"], costs["yard"]),
         0.4,
-        f"; {Spread.of([cost.cpu for cost in costs['privet']])} s of CPU, {_bans(settings, 'one'):,} bans, "
+        f"; {Spread.of([cost.cpu for cost in costs['privet']])} s of CPU, {banned(settings, 'one'):,} bans, "
         f"{max(cost.memory for cost in costs['privet']) / 1e6:.0f} MB",
     )
     yield _aim("the same beside a plain pass of CPython's re", ratio(costs["privet"], costs["re"]))
@@ -61,7 +61,7 @@ def beside_fail2ban(settings: Settings) -> Iterator[Result]:
     """Measure the same jail in Privet and in fail2ban: lines per second of CPU."""
     lines, sample = settings.scaled(LINES, 4), settings.scaled(SAMPLE)
     ways = {
-        "privet": _replay(settings, "one", ONE, logs.access(settings, lines)),
+        "privet": replaying(settings, "one", ONE, logs.access(settings, lines)),
         "plain": lambda: peer.reading(settings, sample),
         "dated": lambda: peer.reading(settings, sample, date_pattern=peer.APACHE_DATE),
     }
@@ -84,29 +84,32 @@ def beside_fail2ban(settings: Settings) -> Iterator[Result]:
 def many(settings: Settings) -> Iterator[Result]:
     """Measure twenty jails beside one."""
     log = logs.access(settings, settings.scaled(LINES, 4))
-    ways = {
-        "one": _replay(settings, "one", ONE, log),
-        "twenty": _replay(settings, "twenty", TWENTY, log),
-        "apart": _replay(settings, "apart", TWENTY_APART, log),
-    }
+    some = logs.access(settings, LINES // 4)
     with pinned(cores()[1:]):
-        costs = alternating(ways, settings.rounds)
+        costs = alternating(
+            {"one": replaying(settings, "one", ONE, log), "twenty": replaying(settings, "twenty", TWENTY, log)},
+            settings.rounds,
+        )
+        apart = alternating(
+            {"one": replaying(settings, "some", ONE, some), "twenty": replaying(settings, "apart", TWENTY_APART, some)},
+            settings.rounds,
+        )
     yield _at_most("20 jails that count every hit, beside one", ratio(costs["twenty"], costs["one"]), 2.5)
-    yield _aim("20 jails, each with a regular expression of its own on the path, beside one that counts every hit",
-               ratio(costs["apart"], costs["one"]))  # fmt: skip
+    yield _aim(
+        "20 jails, each with a regular expression of its own on the path, beside one that counts every hit",
+        ratio(apart["twenty"], apart["one"]),
+    )
     yield from _many_in_fail2ban(settings)
 
 
 def _many_in_fail2ban(settings: Settings) -> Iterator[Result]:
-    sample = settings.scaled(SAMPLE) // 5
+    sample = settings.scaled(SAMPLE) // 10
+    ways = {
+        "one": lambda: peer.reading(settings, sample, date_pattern=peer.APACHE_DATE),
+        "twenty": lambda: peer.reading(settings, sample, jails=20, date_pattern=peer.APACHE_DATE),
+    }
     with pinned(cores()[1:]):
-        costs = alternating(
-            {
-                "one": lambda: peer.reading(settings, sample, date_pattern=peer.APACHE_DATE),
-                "twenty": lambda: peer.reading(settings, sample, jails=20, date_pattern=peer.APACHE_DATE),
-            },
-            settings.rounds,
-        )
+        costs = alternating(ways, settings.rounds)
     yield _aim("fail2ban: 20 jails that count every hit, beside one", ratio(costs["twenty"], costs["one"]))
 
 
@@ -150,14 +153,16 @@ def _guarded(settings: Settings, log: Path, shares: list[float]) -> Cost:
     return pipe._replace(cpu=pipe.cpu + daemon)
 
 
-def _replay(settings: Settings, name: str, jails: str, log: Path) -> Callable[[], Cost]:
+def replaying(settings: Settings, name: str, jails: str, log: Path) -> Callable[[], Cost]:
+    """Return what replays a log with some jails."""
     config, output = settings.folder / f"{name}.toml", settings.folder / f"{name}.json"
     config.write_text(FILES + jails, encoding="utf-8")
     command = [PRIVET, "replay", "--config", str(config), "--json", str(log)]
     return lambda: run(command, stdout=output)
 
 
-def _bans(settings: Settings, name: str) -> int:
+def banned(settings: Settings, name: str) -> int:
+    """Return how many bans the last replay of that name made."""
     return len(json.loads((settings.folder / f"{name}.json").read_bytes())["items"])
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.lab import Net
+from tests.e2e.net import Net
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

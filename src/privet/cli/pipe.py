@@ -37,7 +37,7 @@ class _Lenient(click.Command):
 
 @click.command(
     cls=_Lenient,
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    context_settings={"ignore_unknown_options": True},
     epilog="""\b
 Examples:
   CustomLog "||/usr/bin/privet pipe web" privet                (Apache, access log)
@@ -54,7 +54,7 @@ Examples:
 @click.option("--socket", "socket_path", metavar="PATH", help="Listen on a unix datagram socket that speaks syslog.")
 @click.option("--group", metavar="NAME", help="The group that may write to the socket.")
 @click.option("--lines", "raw", is_flag=True, help="Lines of any shape (error logs): mask and write them only.")
-@click.argument("source_name", metavar="SOURCE", default="web")
+@click.argument("words", metavar="[SOURCE]", nargs=-1)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -62,7 +62,7 @@ def command(
     *,
     config_path: str,
     runtime: str | None,
-    source_name: str,
+    words: tuple[str, ...],
     fifo: str | None,
     socket_path: str | None,
     group: str | None,
@@ -81,9 +81,9 @@ def command(
     from privet.tasks.pipe import Pipe  # noqa: PLC0415
 
     leave_no_core()
-    complaints: list[str] = [f"unknown argument {word}" for word in ctx.args]
+    complaints: list[str] = []
     config = _config(config_path, complaints)
-    source = _source(config, source_name, overrides, complaints)
+    source = _source(config, _name([*words, *ctx.args], config, complaints), overrides, complaints)
     where = runtime_dir(runtime, config)
     try:
         prepare_runtime(where, config.daemon.user)
@@ -110,6 +110,16 @@ def _config(path: str, complaints: list[str]) -> Config:
     except ConfigErrors as errors:
         complaints.extend(map(str, errors.errors))
         return Config()
+
+
+def _name(words: list[str], config: Config, complaints: list[str]) -> str:
+    """Return the word that names a source; every other one is a mistake."""
+    names = [word for word in words if not word.startswith("-")]
+    name = next((name for name in names if name in config.sources), names[0] if names else "web")
+    if name in words:
+        words.remove(name)
+    complaints.extend(f"unknown argument {word}" for word in words)
+    return name
 
 
 def _source(config: Config, name: str, overrides: dict[str, str | None], complaints: list[str]) -> SourceConfig:

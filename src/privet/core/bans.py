@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 ADOPTED = "adopted"
 """The jail of bans that the kernel held already when the daemon started."""
 
+ROUNDING = 1.0
+"""Seconds by which the end of an adopted ban, told as the time left, may differ from the end that was ordered."""
+
 
 class Order(msgspec.Struct, frozen=True):
     """One wish to the firewall: close `subject` for `seconds`, or open it again (None).
@@ -124,7 +127,7 @@ class Ledger:
         if verdict.jail in bans:
             self.accounts.superseded += 1
         adopted = bans.get(ADOPTED)
-        if adopted and adopted.until <= verdict.until:  # known by its own name again, after a restart
+        if adopted and adopted.until <= verdict.until + ROUNDING:  # known by its own name again, after a restart
             del bans[ADOPTED]
             self.accounts.superseded += 1
         bans[verdict.jail] = Ban(

@@ -46,6 +46,10 @@ class Reached(msgspec.Struct, frozen=True):
     time: float
     failures: int
 
+    def __repr__(self) -> str:
+        """Never show the key, which is an address."""
+        return f"Reached(jail={self.limit.jail.name!r}, time={self.time}, failures={self.failures})"
+
 
 class Window:
     """The failures that jails with equal predicates share. `tolerance` bounds how late one may arrive."""
@@ -103,26 +107,28 @@ class Window:
         reached = []
         slack, keep = self._longest, time
         for limit in self.limits:
-            start = max(time - limit.findtime, limit.until.get(key, 0.0))
-            count = len(seen) - bisect_left(seen, start, 1)
+            start, until = time - limit.findtime, limit.until.get(key, 0.0)
+            count = len(seen) - bisect_left(seen, max(start, until), 1)
             if count >= limit.maxretry:
-                start = limit.until[key] = time + limit.bantime
+                until = limit.until[key] = time + limit.bantime
                 reached.append(Reached(row, limit, key, time, count))
                 count = 0
             slack = min(slack, limit.maxretry - count)
-            keep = min(keep, start - self._tolerance)
+            keep = min(keep, max(start - self._tolerance, until))
         del seen[1 : bisect_left(seen, keep, 1, len(seen) - 1)]  # the newest always stays
         seen[0] = len(seen) + slack
         return reached
 
     def _late(self, row: int, key: bytes, seen: list[float], time: float) -> list[Reached]:
         """Insert a failure before the newest and check the limits around it."""
+        counting = [(limit, until) for limit in self.limits if time >= (until := limit.until.get(key, 0.0))]
+        if not counting:
+            return []
         place = bisect_right(seen, time, 1)
         seen.insert(place, time)
         reached = []
-        for limit in self.limits:
-            until = limit.until.get(key, 0.0)
-            if time >= until and any(self._spans(limit, seen, place, until)):
+        for limit, until in counting:
+            if any(self._spans(limit, seen, place, until)):
                 limit.until[key] = time + limit.bantime
                 reached.append(Reached(row, limit, key, time, limit.maxretry))
         seen[0] = 0  # so that the next failure looks: what follows may be one closer to a limit

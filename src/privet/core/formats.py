@@ -98,7 +98,7 @@ JSON_KEYS = {
     "host": ("request.host", "RequestHost", "host", "server_name", "http_host", "vhost"),
     "user": ("user_id", "ClientUsername", "remote_user", "user"),
     "time": ("ts", "StartUTC", "time_iso8601", "time_local", "msec", "@timestamp", "timestamp", "time"),
-    "request": ("RequestLine",),
+    "request": ("RequestLine", "request"),
     "method": ("request.method", "RequestMethod", "request_method", "method"),
     "target": ("request.uri", "RequestPath", "request_uri", "uri", "url", "path"),
     "proto": ("request.proto", "RequestProtocol", "server_protocol", "protocol"),

@@ -127,10 +127,9 @@ class Daemon:
 
     def name(self, subject: Subject) -> str:
         """Return the pseudonym of a subject, for today."""
-        mask = self._names()
-        if subject.length % 8:
-            return repr(subject)
-        return mask.clients[subject.packed[: subject.length // 8]].decode()
+        is_client = subject.is_pseudonym or subject.length == {4: 32, 6: 64}[subject.version]
+        key = subject.packed[: subject.length // 8] if is_client else subject.packed + bytes([subject.length])
+        return self._names().clients[key].decode()
 
     async def flush(self) -> None:
         """Bring the firewall up to date with the ledger."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from privet.adapters.localtime import local_zone
 from privet.config.compile import engine_for
-from privet.config.model import Config, SourceConfig
+from privet.config.model import Config, EngineConfig, SourceConfig
 from privet.core.leeches import Leeches
 from privet.tasks.replay import batches
 
@@ -35,7 +35,8 @@ def leeches(
 ) -> tuple[Leeches, SourceState]:
     """Count the clients of some logs. Raises SourceError for files, FormatError for the format."""
     found = Leeches()
-    config = Config(sources={_SOURCE: SourceConfig(name=_SOURCE, format=format_text)})
+    any_order = EngineConfig(tolerance=math.inf)  # nothing here depends on the order of lines
+    config = Config(sources={_SOURCE: SourceConfig(name=_SOURCE, format=format_text)}, engine=any_order)
     engine = engine_for(config, zone=local_zone(), want=COLUMNS, observers=(observer(found),))
     for batch in batches(engine, paths, _SOURCE, progress):
         engine.feed(batch, math.inf)

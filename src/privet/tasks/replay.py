@@ -49,9 +49,11 @@ def source_of(config: Config, paths: Sequence[str], name: str | None) -> str:
 
     Raises LookupError that says what to do.
     """
+    if not config.sources:
+        raise LookupError("the configuration has no source that these files could stand for")
     if name is not None:
         if name not in config.sources:
-            raise LookupError(f"no source {name}; there are: {', '.join(config.sources) or 'none'}")
+            raise LookupError(f"no source {name}; there are: {', '.join(config.sources)}")
         return name
     if len(config.sources) == 1:
         return next(iter(config.sources))

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from privet.core.address import Subject, client_key, is_pseudonym, key_of, mask_bits, pack
 
-V4 = st.ip_addresses(v=4)
-V6 = st.ip_addresses(v=6)
-NETWORKS = st.one_of(
-    st.tuples(V4, st.integers(0, 32)), st.tuples(V6.filter(lambda a: a.ipv4_mapped is None), st.integers(0, 128))
-).map(lambda pair: ip_network((pair[0], pair[1]), strict=False))
+V4 = st.binary(min_size=4, max_size=4).map(ip_address)
+V6 = st.binary(min_size=16, max_size=16).filter(lambda packed: any(packed[:10])).map(ip_address)
+NETWORKS = st.one_of(st.tuples(V4, st.integers(0, 32)), st.tuples(V6, st.integers(0, 128))).map(
+    lambda pair: ip_network((pair[0].packed, pair[1]), strict=False)
+)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_subjects_from_text(text: str, clear: str) -> None:
     ],
 )
 def test_what_is_no_subject_says_so_without_the_text(text: str) -> None:
-    with pytest.raises(ValueError, match="address|length|digits") as caught:
+    with pytest.raises(ValueError, match=r"address|length|digits") as caught:
         Subject.parse(text)
     assert "192.0.2" not in str(caught.value)
     assert "2001:db8" not in str(caught.value)
@@ -182,7 +182,7 @@ def test_subjects_are_values() -> None:
     subject = Subject.parse("192.0.2.1")
     assert subject == Subject.parse("192.0.2.1/32")
     assert len({subject, Subject.parse("192.0.2.1"), Subject.parse("192.0.2.2")}) == 2
-    assert sorted([Subject.parse("192.0.2.2"), subject])[0] == subject
+    assert min(Subject.parse("192.0.2.2"), subject) == subject
     with pytest.raises(AttributeError):
         subject.length = 5  # type: ignore[misc]
     assert msgspec.structs.replace(subject, length=24).length == 24

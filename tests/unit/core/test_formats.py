@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -156,15 +158,12 @@ def test_errors_say_why(text: str, says: str | None) -> None:
 @given(
     st.lists(
         st.sampled_from(
-            [*"%$\"{}\\ :[]a>", "%h", "%t", "%r", "%{", "}t", "}i", "$remote_addr", "$msec", "$request", "${", '{"a":']
+            [*'%$"{}\\ :[]a>', "%h", "%t", "%r", "%{", "}t", "}i", "$remote_addr", "$msec", "$request", "${", '{"a":']
         )
     ).map("".join)
 )
 def test_any_text_is_a_format_or_a_format_error(text: str) -> None:
-    try:
-        made = parse_format(text)
-    except FormatError as error:
-        assert str(error)
-    else:
-        assert "time" in made.fields
-        assert made.fields & {"client", "forwarded"}
+    with suppress(FormatError):
+        fields = parse_format(text).fields
+        assert "time" in fields
+        assert fields & {"client", "forwarded"}

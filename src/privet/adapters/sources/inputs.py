@@ -10,10 +10,11 @@ import socket
 import stat
 import threading
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 PIPE_SIZE = 1 << 20  # bytes: a web server's writes wait when its pipe is full
@@ -22,6 +23,15 @@ _RECEIVE_BUFFER = 64 << 20  # bytes asked of the kernel, which may grant less
 _DATAGRAM = 1 << 16
 _KEPT = 100_000  # datagrams not yet taken; more are dropped and counted
 _SYSLOG = re.compile(rb"^<\d{1,3}>(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )?(?:[^ :]+ )?[\w.-]+: ")
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Add the path to errors of calls that do not tell it."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno or 0, error.strerror or str(error), str(path)) from None
 
 
 class StreamInput:
@@ -33,7 +43,8 @@ class StreamInput:
             self._descriptor = 0
         else:
             if not fifo.exists():
-                os.mkfifo(fifo, 0o600)
+                with _named(fifo):
+                    os.mkfifo(fifo, 0o600)
             if not stat.S_ISFIFO(fifo.stat().st_mode):
                 raise OSError(errno.EINVAL, "is no FIFO", str(fifo))
             self._descriptor = os.open(fifo, os.O_RDWR | os.O_CLOEXEC)
@@ -75,10 +86,11 @@ class DatagramInput:
         path.unlink(missing_ok=True)
         mask = os.umask(0o117)
         try:
-            self._socket.bind(str(path))
-        except OSError as error:
+            with _named(path):
+                self._socket.bind(str(path))
+        except OSError:
             self._socket.close()
-            raise OSError(error.errno or 0, error.strerror or str(error), str(path)) from None
+            raise
         finally:
             os.umask(mask)
         if group is not None:

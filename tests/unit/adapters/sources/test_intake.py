@@ -43,7 +43,7 @@ def pipe(intake: Intake, path: Path) -> Iterator[socket.socket]:
 
 @pytest.fixture
 def peer(intake: Intake, pipe: socket.socket) -> Iterator[Peer]:
-    assert pipe
+    assert pipe.fileno() >= 0
     found = intake.accept()
     assert found
     yield found

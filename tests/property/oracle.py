@@ -1,0 +1,52 @@
+"""Detection in the words of the manual, and in no other: keeps everything, counts anew at every failure."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from privet.core.jails import Jail
+
+
+class Ban(NamedTuple):
+    """One verdict: by the failure in line `row`, of a jail, for a client, at a time."""
+
+    row: int
+    jail: str
+    key: bytes
+    time: float
+    failures: int
+
+
+class Oracle:
+    """Jails that count the same failures."""
+
+    def __init__(self, jails: Sequence[Jail]) -> None:
+        self.jails = jails
+        self.failures: dict[tuple[str, bytes], list[float]] = {}
+        self.bans: dict[tuple[str, bytes], list[tuple[float, float]]] = {}
+
+    def hit(self, row: int, key: bytes, time: float) -> list[Ban]:
+        """Take a failure; return the bans that it makes."""
+        return [
+            Ban(row, jail.name, key, time, jail.maxretry) for jail in self.jails if self._makes_a_ban(jail, key, time)
+        ]
+
+    def _makes_a_ban(self, jail: Jail, key: bytes, time: float) -> bool:
+        bans = self.bans.setdefault((jail.name, key), [])
+        anew = max((end for _, end in bans), default=-inf)
+        if time < anew:
+            return False  # inside of a ban, or before one that has counted all there was
+        failures = self.failures.setdefault((jail.name, key), [])
+        failures.append(time)
+        counting = sorted(failure for failure in failures if failure >= anew)
+        # The failure makes the ban if it is one of `maxretry` in a row that are close enough.
+        for first in range(len(counting) - jail.maxretry + 1):
+            run = counting[first : first + jail.maxretry]
+            if run[-1] - run[0] <= jail.findtime and run[0] <= time <= run[-1]:
+                bans.append((time, time + jail.bantime))
+                return True
+        return False

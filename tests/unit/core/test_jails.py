@@ -1,0 +1,46 @@
+"""Jails are data: values that can be compared, and an action that follows from the dry run."""
+
+from __future__ import annotations
+
+import msgspec
+
+from privet.core.address import Subject
+from privet.core.jails import FIELDS, NUMBER_FIELDS, TEXT_FIELDS, Between, Is, Jail, Matches, Predicate
+from privet.core.verdicts import Action
+
+
+def jail() -> Jail:
+    predicates = (Predicate("status", any=(Between(400, 499),)), Predicate("agent", none=(Matches("x"), Is("y"))))
+    return Jail("j", ("web",), predicates, ignoreip=(Subject.parse("192.0.2.1"),))
+
+
+def test_equal_jails_are_equal_and_serve_as_keys() -> None:
+    assert jail() == jail()
+    assert len({jail(), jail(), msgspec.structs.replace(jail(), maxretry=6)}) == 2
+
+
+def test_every_setting_makes_a_difference() -> None:
+    changes: dict[str, object] = {
+        "name": "k",
+        "sources": ("other",),
+        "predicates": (),
+        "findtime": 1.0,
+        "maxretry": 1,
+        "bantime": 1.0,
+        "ignoreip": (),
+        "dry_run": True,
+    }
+    assert changes.keys() == set(Jail.__struct_fields__)
+    assert all(msgspec.structs.replace(jail(), **{name: value}) != jail() for name, value in changes.items())
+
+
+def test_what_is_documented_as_default() -> None:
+    bare = Jail("j", ("web",))
+    assert (bare.findtime, bare.maxretry, bare.bantime) == (600, 5, 600)
+    assert bare.action is Action.BAN
+    assert msgspec.structs.replace(bare, dry_run=True).action is Action.REPORT
+
+
+def test_fields() -> None:
+    assert set(FIELDS) == {"method", "path", "query", "status", "agent", "referer", "size", "host"}
+    assert not set(TEXT_FIELDS) & set(NUMBER_FIELDS)

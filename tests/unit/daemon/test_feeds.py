@@ -1,0 +1,246 @@
+"""Files and pipes in the daemon's loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from privet.adapters.sources.intake import Intake
+from privet.config.model import Config, SourceConfig
+from privet.core.wire import Hello, Lines
+from privet.daemon import feeds
+from privet.daemon.feeds import Files, Intakes
+from tests.unit.daemon.serving import until
+from tests.unit.processes import hand_over
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    import pytest
+
+
+class Taken:
+    """What was read, by source."""
+
+    def __init__(self) -> None:
+        self.blocks: list[tuple[str, bytes]] = []
+
+    def __call__(self, source: str, block: bytes) -> None:
+        self.blocks.append((source, block))
+
+    def of(self, source: str) -> bytes:
+        return b"".join(block for name, block in self.blocks if name == source)
+
+
+def play(scene: Callable[[Files, Taken], Awaitable[None]]) -> None:
+    """Run a scene with an empty set of files."""
+
+    async def run() -> None:
+        taken = Taken()
+        files = Files(asyncio.get_running_loop(), taken)
+        try:
+            await scene(files, taken)
+        finally:
+            for name in list(files.sources):
+                files.close(name)
+
+    asyncio.run(run())
+
+
+def append(path: Path, text: str) -> None:
+    with path.open("a") as file:
+        file.write(text)
+
+
+def following(name: str, *paths: Path) -> SourceConfig:
+    return SourceConfig(name=name, paths=tuple(map(str, paths)))
+
+
+def of_sources(*sources: SourceConfig) -> Config:
+    return Config(sources={source.name: source for source in sources})
+
+
+def test_what_is_written_is_taken_without_being_asked_for(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("old\n")
+
+    async def scene(files: Files, taken: Taken) -> None:
+        files.open(following("web", log))
+        append(log, "one\n")
+        await until(lambda: taken.of("web") == b"one\n")
+        append(log, "two\nthr")
+        await until(lambda: taken.of("web") == b"one\ntwo\n")
+        append(log, "ee\n")
+        await until(lambda: taken.of("web") == b"one\ntwo\nthree\n")
+
+    play(scene)
+
+
+def test_a_poll_finds_what_nobody_told(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    async def scene(files: Files, taken: Taken) -> None:
+        source = files.open(following("web", log))
+        log.write_text("one\n")
+        source.drain()  # as if inotify had lost it
+        files.poll()
+        assert taken.of("web") == b"one\n"
+
+    play(scene)
+
+
+def test_a_source_that_was_closed_takes_nothing_more(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.touch()
+
+    async def scene(files: Files, taken: Taken) -> None:
+        source = files.open(following("web", log))
+        append(log, "one\n")
+        files._woken(source)  # noqa: SLF001  as the loop does, just before the end
+        files.close("web")
+        await asyncio.sleep(2 * feeds.LINGER)
+        assert taken.blocks == []
+        assert files.sources == {}
+
+    play(scene)
+
+
+def test_a_new_configuration_leaves_alone_what_did_not_change(tmp_path: Path) -> None:
+    one, two, three = (tmp_path / name for name in ("1", "2", "3"))
+    for path in (one, two, three):
+        path.touch()
+
+    async def scene(files: Files, taken: Taken) -> None:
+        kept, moved = files.open(following("kept", one)), files.open(following("moved", two))
+        files.open(following("gone", three))
+        append(one, "begun ")
+        await until(lambda: kept.counts.bytes_read)
+
+        files.change(
+            of_sources(
+                SourceConfig(name="kept", paths=(str(one),), format="combined"),
+                following("moved", three),
+                following("fresh", two),
+                SourceConfig(name="gone", pipe=True),
+            )
+        )
+
+        assert files.sources.keys() == {"kept", "moved", "fresh"}
+        assert files.sources["kept"] is kept
+        assert files.sources["moved"] is not moved
+        append(one, "and ended\n")
+        append(three, "moved\n")
+        append(two, "fresh\n")
+        await until(lambda: len(taken.blocks) == 3)
+        assert taken.of("kept") == b"begun and ended\n"
+        assert (taken.of("moved"), taken.of("fresh")) == (b"moved\n", b"fresh\n")
+
+    play(scene)
+
+
+def test_a_long_backlog_leaves_time_for_everything_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "TURN", 0.0)
+    log = tmp_path / "log"
+    line = "x" * 99 + "\n"
+
+    async def scene(files: Files, taken: Taken) -> None:
+        files.open(following("web", log))
+        log.write_text(line * 20_000)
+        files.poll()
+        assert 0 < len(taken.of("web")) < 2_000_000
+        turns = 0
+        while len(taken.of("web")) < 2_000_000:
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns > 5
+        assert taken.of("web") == line.encode() * 20_000
+
+    play(scene)
+
+
+@contextmanager
+def listening(path: Path, taken: Taken) -> Iterator[Intakes]:
+    intakes = Intakes(asyncio.get_running_loop(), Intake(path, {os.geteuid()}), taken)
+    try:
+        yield intakes
+    finally:
+        intakes.close()
+
+
+def connect(path: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.connect(str(path))
+    connection.settimeout(10)
+    return connection
+
+
+def test_several_pipes_are_heard_at_once(tmp_path: Path) -> None:
+    path, taken = tmp_path / "intake.sock", Taken()
+
+    async def scene() -> None:
+        with listening(path, taken) as intakes, connect(path) as one, connect(path) as two:
+            hand_over(one, Hello("web", 1, "drop"), Lines(b"one\n", 1, 0, 0))
+            hand_over(two, Hello("shop", 2, "drop"), Lines(b"two\n", 1, 0, 0), Lines(b"three\n", 2, 0, 0))
+            await until(lambda: len(taken.blocks) == 3)
+            assert (taken.of("web"), taken.of("shop")) == (b"one\n", b"two\nthree\n")
+            assert {peer.taken for peer in intakes.peers.values()} == {1, 2}
+            assert intakes.nameless == 0
+
+    asyncio.run(scene())
+
+
+def test_a_pipe_that_leaves_is_forgotten_and_its_last_lines_are_not(tmp_path: Path) -> None:
+    path, taken = tmp_path / "intake.sock", Taken()
+
+    async def scene() -> None:
+        with listening(path, taken) as intakes:
+            with connect(path) as pipe:
+                hand_over(pipe, Hello("web", 1, "drop"), *[Lines(b"x\n", 1, 0, 0)] * 50)
+            await until(lambda: len(taken.blocks) == 50 and not intakes.peers)
+
+    asyncio.run(scene())
+
+
+def test_one_that_talks_nonsense_is_hung_up_on_and_the_others_are_not(tmp_path: Path) -> None:
+    path, taken = tmp_path / "intake.sock", Taken()
+
+    async def scene() -> None:
+        with listening(path, taken) as intakes, connect(path) as good, connect(path) as bad:
+            hand_over(good, Hello("web", 1, "drop"))
+            bad.send(b"nonsense")
+            await until(lambda: len(intakes.peers) == 1)
+            assert bad.recv(10) == b""
+            hand_over(good, Lines(b"one\n", 1, 0, 0))
+            await until(lambda: taken.of("web") == b"one\n")
+
+    asyncio.run(scene())
+
+
+def test_lines_without_a_name_are_counted(tmp_path: Path) -> None:
+    path, taken = tmp_path / "intake.sock", Taken()
+
+    async def scene() -> None:
+        with listening(path, taken) as intakes, connect(path) as pipe:
+            hand_over(pipe, Lines(b"one\ntwo\n", 2, 0, 0))
+            await until(lambda: intakes.nameless == 2)
+            assert taken.blocks == []
+
+    asyncio.run(scene())
+
+
+def test_at_the_end_everybody_is_hung_up_on(tmp_path: Path) -> None:
+    path = tmp_path / "intake.sock"
+
+    async def scene() -> socket.socket:
+        with listening(path, Taken()) as intakes:
+            pipe = connect(path)
+            await until(lambda: intakes.peers)
+        return pipe
+
+    with asyncio.run(scene()) as pipe:
+        assert pipe.recv(10) == b""
+    assert not path.exists()

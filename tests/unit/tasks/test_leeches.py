@@ -1,0 +1,77 @@
+"""Who asks how much, from any log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from privet.core.formats import FormatError
+from privet.ports import SourceError
+from privet.tasks.leeches import leeches
+from tests.unit.processes import line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BEGIN = 1_795_345_200.0
+LEECH, READER = "192.0.2.1", "2001:db8::7"
+
+
+def written(path: Path, *lines: str) -> str:
+    path.write_text("".join(f"{text}\n" for text in lines))
+    return str(path)
+
+
+def counted(*paths: str) -> dict[str, tuple[int, float | None, tuple[tuple[str, int], ...]]]:
+    found, _ = leeches(paths, "auto")
+    return {row.subject.reveal(): (row.hits, row.interval, row.statuses) for row in found.rows()}
+
+
+def test_clients_are_counted_over_all_files(tmp_path: Path) -> None:
+    one = written(
+        tmp_path / "1", line(LEECH, at=BEGIN), line(READER, at=BEGIN + 1), line(LEECH, status=404, at=BEGIN + 2)
+    )
+    two = written(tmp_path / "2", line(LEECH, at=BEGIN + 10), line("2001:db8::8", at=BEGIN + 11))
+
+    assert counted(one, two) == {
+        LEECH: (3, 5.0, (("200", 66), ("404", 33))),
+        "2001:db8::/64": (2, 10.0, (("200", 100),)),
+    }
+
+
+def test_the_order_of_lines_does_not_matter(tmp_path: Path) -> None:
+    lines = [line(LEECH, at=BEGIN + number * 600) for number in range(7)]
+
+    forward, backward = written(tmp_path / "1", *lines), written(tmp_path / "2", *reversed(lines))
+
+    assert counted(forward) == counted(backward) == {LEECH: (7, 600.0, (("200", 100),))}
+
+
+def test_unparsed_lines_are_told(tmp_path: Path) -> None:
+    _, state = leeches([written(tmp_path / "log", "garbage", line(LEECH), "")], "auto")
+
+    assert (state.lines, state.parsed, state.ignored, dict(state.unparsed)) == (3, 1, 1, {"not in the format": 1})
+
+
+def test_a_format_may_be_given(tmp_path: Path) -> None:
+    found, state = leeches([written(tmp_path / "log", f"200 1795345200 {LEECH} 7168")], "%s %{%s}t %h %b")
+
+    assert [(row.hits, row.kib, row.statuses) for row in found.rows()] == [(1, 7, (("200", 100),))]
+    assert not state.unparsed
+
+
+def test_what_cannot_be_used_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SourceError):
+        leeches([str(tmp_path / "missing")], "auto")
+    with pytest.raises(FormatError):
+        leeches([written(tmp_path / "log", line(LEECH))], "%Q")
+
+
+def test_progress_adds_up_to_the_size_of_the_files(tmp_path: Path) -> None:
+    log = written(tmp_path / "log", *[line(LEECH)] * 3000)
+    counts: list[int] = []
+
+    leeches([log], "auto", counts.append)
+
+    assert sum(counts) == (tmp_path / "log").stat().st_size

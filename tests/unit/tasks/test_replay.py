@@ -1,0 +1,214 @@
+"""Replay: the rules over old logs, with the log's time as the clock."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from privet.config.loader import load, parse
+from privet.core.verdicts import Action
+from privet.ports import SourceError
+from privet.tasks.replay import replay, source_of
+from tests.unit.processes import line
+
+if TYPE_CHECKING:
+    from privet.config.model import Config
+    from privet.tasks.replay import Replayed
+
+BEGIN = 1_795_345_200.0
+LEECH, READER = "192.0.2.1", "198.51.100.7"
+EXAMPLE = Path(__file__).parents[3] / "examples" / "web.toml"
+
+ONE = """
+[source.web]
+path = "/var/log/web.log"
+[jail.leech]
+source = "web"
+findtime = "60s"
+maxretry = 3
+bantime = "10m"
+"""
+
+
+def configured(text: str = ONE) -> Config:
+    return parse(text, "test.toml")
+
+
+def written(path: Path, *lines: str) -> str:
+    path.write_text("".join(f"{text}\n" for text in lines))
+    return str(path)
+
+
+def hits(client: str, count: int, begin: float = BEGIN, every: float = 1) -> list[str]:
+    return [line(client, f"/{number}", at=begin + number * every) for number in range(count)]
+
+
+def bans(outcome: Replayed) -> list[tuple[float, str, str, int]]:
+    return [(v.time - BEGIN, v.jail, v.subject.reveal(), v.failures) for v in outcome.verdicts]
+
+
+def test_a_ban_falls_at_the_failure_that_makes_it(tmp_path: Path) -> None:
+    log = written(tmp_path / "log", *hits(READER, 2), *hits(LEECH, 10))
+
+    outcome = replay(configured(), [log], "web")
+
+    assert bans(outcome) == [(2, "leech", LEECH, 3)]
+    assert outcome.verdicts[0].until == BEGIN + 2 + 600
+    assert outcome.verdicts[0].action is Action.BAN
+
+
+def test_twice_the_same(tmp_path: Path) -> None:
+    log = written(tmp_path / "log", *(text for client in range(9) for text in hits(f"192.0.2.{client}", client)))
+
+    first, second = replay(configured(), [log], "web"), replay(configured(), [log], "web")
+
+    assert bans(first) == bans(second) != []
+    assert first.totals == second.totals
+
+
+def test_the_machine_does_not_matter(tmp_path: Path) -> None:
+    log = written(tmp_path / "log", *hits("127.0.0.1", 3), *hits("::1", 3))
+
+    assert len(replay(configured(), [log], "web").verdicts) == 2
+
+
+def test_the_sum_of_lines_balances_and_every_reason_has_masked_samples(tmp_path: Path) -> None:
+    log = written(
+        tmp_path / "log",
+        *hits(READER, 2),
+        "",
+        f"garbage from {LEECH}",
+        line("some.host.name"),
+        line(LEECH).replace(":", "?", 1),
+        *hits("2001:db8::1", 2),
+        *hits("2001:db8::2", 2),
+    )
+
+    outcome = replay(configured(), [log], "web")
+    totals = outcome.totals
+
+    assert totals.lines == 10
+    assert totals.parsed + totals.ignored + sum(totals.unparsed.values()) == totals.lines
+    assert totals.unparsed == {"not in the format": 1, "no client address": 1, "no readable time": 1}
+    assert (totals.parsed, totals.ignored, totals.clients) == (6, 1, 2)
+    assert outcome.samples.keys() == totals.unparsed.keys()
+    assert LEECH not in str(outcome.samples)
+
+
+def test_only_the_jails_asked_for_answer(tmp_path: Path) -> None:
+    config = configured(
+        ONE + '[jail.other]\nsource = "web"\nmaxretry = 2\n[jail.dry]\nsource = "web"\ndry_run = true\n'
+    )
+    log = written(tmp_path / "log", *hits(LEECH, 5))
+
+    assert {v.jail for v in replay(config, [log], "web").verdicts} == {"leech", "other", "dry"}
+    assert {v.jail for v in replay(config, [log], "web", jails=["other"]).verdicts} == {"other"}
+    dry = replay(config, [log], "web", jails=["dry"]).verdicts
+    assert [v.action for v in dry] == [Action.REPORT]
+
+
+def test_several_files_are_read_in_order_of_time(tmp_path: Path) -> None:
+    young = written(tmp_path / "access.log", *hits(LEECH, 1, BEGIN + 40))
+    old = tmp_path / "access.log.2.gz"
+    old.write_bytes(gzip.compress("".join(f"{text}\n" for text in hits(LEECH, 1)).encode()))
+    middle = written(tmp_path / "access.log.1", *hits(LEECH, 1, BEGIN + 20))
+
+    outcome = replay(configured(), [young, str(old), middle], "web")
+
+    assert bans(outcome) == [(40, "leech", LEECH, 3)]
+    assert outcome.totals.late == 0
+
+
+def test_late_lines_are_counted(tmp_path: Path) -> None:
+    log = written(
+        tmp_path / "log", *hits(READER, 1, BEGIN + 100), *hits(READER, 1, BEGIN), *hits(READER, 1, BEGIN + 50)
+    )
+
+    assert replay(configured(), [log], "web").totals.late == 1
+
+
+def test_a_log_without_addresses_is_complained_of(tmp_path: Path) -> None:
+    log = written(tmp_path / "log", *hits("-", 5))
+
+    assert replay(configured(), [log], "web").complaints == [
+        "source web: no line carries a client address; no jail on it can ever match"
+    ]
+
+
+def test_pseudonyms_are_clients_of_their_own_and_complained_of(tmp_path: Path) -> None:
+    log = written(tmp_path / "log", *hits("100::1:2:3:4", 5), *hits("100::5:6:7:8", 2))
+
+    outcome = replay(configured(), [log], "web")
+
+    assert bans(outcome) == [(2, "leech", "100::1:2:3:4", 3)]
+    assert (outcome.totals.clients, outcome.totals.pseudonyms) == (2, 7)
+    assert outcome.complaints == ["source web: every client is a pseudonym; no jail on it can ever ban"]
+
+
+def test_progress_adds_up_to_the_size_of_the_files(tmp_path: Path) -> None:
+    logs = [written(tmp_path / str(number), *hits(READER, 1000)) for number in range(2)]
+    counts: list[int] = []
+
+    replay(configured(), logs, "web", progress=counts.append)
+
+    assert sum(counts) == sum(Path(log).stat().st_size for log in logs)
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="missing"):
+        replay(configured(), [str(tmp_path / "missing")], "web")
+
+
+def test_an_empty_file_is_none(tmp_path: Path) -> None:
+    outcome = replay(configured(), [written(tmp_path / "log")], "web")
+
+    assert (outcome.verdicts, outcome.totals.lines, outcome.complaints) == ([], 0, [])
+
+
+TWO = ONE + '[source.shop]\npath = ["/var/log/shop/*.log", "/srv/shop.log"]\n[source.pipe]\npipe = true\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "paths", "name", "expected"),
+    [
+        (ONE, ["anything"], None, "web"),
+        (ONE, ["anything"], "web", "web"),
+        (TWO, ["anything"], "pipe", "pipe"),
+        (TWO, ["/var/log/web.log"], None, "web"),
+        (TWO, ["/var/log/shop/a.log", "/srv/shop.log"], None, "shop"),
+    ],
+)
+def test_files_stand_for_a_source(text: str, paths: list[str], name: str | None, expected: str) -> None:
+    assert source_of(configured(text), paths, name) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "paths", "name", "message"),
+    [
+        (ONE, ["x"], "wbe", "no source wbe; there are: web"),
+        (TWO, ["x"], None, "--source web|shop|pipe"),
+        (TWO, ["/var/log/web.log", "/srv/shop.log"], None, "--source"),
+        ("", ["x"], None, "has no source"),
+        ("", ["x"], "web", "has no source"),
+    ],
+)
+def test_files_that_stand_for_none_are_said(text: str, paths: list[str], name: str | None, message: str) -> None:
+    with pytest.raises(LookupError) as caught:
+        source_of(configured(text), paths, name)
+
+    assert message in str(caught.value)
+
+
+@pytest.mark.needs("shared")
+def test_real_lines_are_parsed_or_counted(shared: Path) -> None:
+    log = str(shared / "data" / "blog-access.log")
+    config = load(EXAMPLE)
+
+    first, second = replay(config, [log], "web"), replay(config, [log], "web")
+
+    assert first.totals.lines == 10_000
+    assert first.totals.parsed + first.totals.ignored + sum(first.totals.unparsed.values()) == 10_000
+    assert bans(first) == bans(second) != []
