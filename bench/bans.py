@@ -36,8 +36,9 @@ def single(settings: Settings) -> Iterator[Result]:
             watch.wait(number + 1, PATIENCE)
             delays.append(1e3 * (max(watch.came.values()) - began))
     yield waiting("a line of a single offender written → its address in the kernel", delays, 50)
-    its, _ = fail2ban_server.delays(settings, settings.scaled(10))
-    yield waiting("the same in fail2ban", its)
+    delays, memory = fail2ban_server.delays(settings, settings.scaled(10))
+    yield waiting("the same in fail2ban", delays)
+    yield Result("memory of fail2ban's server (RSS), idle", f"{memory / 1e6:.0f} MB", values={"mb": memory / 1e6})
 
 
 def burst(settings: Settings) -> Iterator[Result]:

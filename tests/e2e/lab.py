@@ -248,13 +248,14 @@ def lost(answers: Iterable[Answer], logged: Counter[str], gaps: Iterable[tuple[f
 
 
 def pipes_ready(lab: Lab) -> bool:
-    """Tell whether there are two pipes that have become another user, which is what they do last."""
-    return sum("\nUid:\t0\t" not in _process_status(pid) for pid in lab.pipes()) == 2
+    """Tell whether there are two pipes that have answers to SIGTERM, which is what they begin to work with."""
+    return sum(map(_answers_sigterm, lab.pipes())) == 2
 
 
-def _process_status(pid: int) -> str:
-    """Return what the kernel says of a process; of one that is gone, that it is root's."""
+def _answers_sigterm(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/status").read_text()
+        status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
-        return "\nUid:\t0\t"
+        return False
+    ignored, caught = (int(mask, 16) for mask in re.findall(r"^Sig(?:Ign|Cgt):\t(\w+)$", status, flags=re.MULTILINE))
+    return bool((ignored | caught) >> (signal.SIGTERM - 1) & 1)

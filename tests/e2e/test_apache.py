@@ -12,7 +12,6 @@ import signal
 import threading
 import time
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -114,7 +113,7 @@ def test_leeches_are_cut_off_and_readers_never_notice(site: Apache) -> None:
     site.start_daemon()
     leech4, leech6, *readers = site.net.visitors
     bursts = [
-        reader.burst(targets(f"r{number}", 20), (SERVER4, SERVER6)[number % 2], pause=0.1)
+        reader.burst(targets(f"r{number}", 20), (SERVER4, SERVER6)[number % 2], pause=0.05)
         for number, reader in enumerate(readers)
     ]
     assert leech4.leech("/", SERVER4) >= 30
@@ -182,7 +181,7 @@ def ends(ban: dict[str, Any]) -> float:
 
 def test_bans_outlive_the_daemon_and_end_at_their_time(site: Apache) -> None:
     """Crash the daemon while somebody is on his way to a ban; the next one adopts, and lifts nothing early."""
-    site.configure(SOURCE + JAIL.format(name="brief", bantime="7s") + JAIL.format(name="lasting", bantime="1h"))
+    site.configure(SOURCE + JAIL.format(name="brief", bantime="6s") + JAIL.format(name="lasting", bantime="1h"))
     site.start()
     site.start_daemon()
     brief4, brief6, lasting, hasty, reader = site.net.visitors[:5]
@@ -327,4 +326,3 @@ def test_a_broken_configuration_masks_with_drop_and_stops_nothing(site: Apache, 
     assert code == 1
     assert f"source web: {site.config}" in said
     assert site.privet("check")[0] == site.privet("run")[0] == 78
-    assert Path(site.config).exists() == (mistake is not None)

@@ -143,7 +143,7 @@ def test_leeches_are_cut_off_and_readers_never_notice(site: Nginx) -> None:
     site.start_daemon()
     leech4, leech6, *readers = site.net.visitors
     bursts = [
-        reader.burst(targets(f"r{number}", 20), (SERVER4, SERVER6)[number % 2], pause=0.1)
+        reader.burst(targets(f"r{number}", 20), (SERVER4, SERVER6)[number % 2], pause=0.05)
         for number, reader in enumerate(readers)
     ]
     assert leech4.leech("/", SERVER4) >= 30

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+WIDEST = 10_000  # columns of what is not read by a person: nothing is folded
+
 
 def print_json(kind: str, items: Sequence[object], **more: object) -> None:
     """Print the envelope: `{"privet": 1, "kind": …, "items": […], "next": null}` and what the kind adds."""
@@ -39,7 +41,7 @@ def local(seconds: float) -> str:
 def rounded(seconds: float) -> str:
     """Return a duration as people say it: `58 min`."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
+        if seconds >= 1.995 * size:  # two hours that began a moment ago are still two
             return f"{seconds / size:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
 
@@ -50,7 +52,7 @@ def console(*, stderr: bool = False) -> Console:
 
     stream = sys.stderr if stderr else sys.stdout
     return Console(
-        stderr=stderr, width=None if stream.isatty() else 200, highlight=False, soft_wrap=not stream.isatty()
+        stderr=stderr, width=None if stream.isatty() else WIDEST, highlight=False, soft_wrap=not stream.isatty()
     )
 
 

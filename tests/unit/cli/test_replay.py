@@ -1,0 +1,181 @@
+"""`privet replay` as programs and people see it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from privet.cli.main import run
+from privet.cli.replay import SHOWN
+from tests.privacy.search import leaks
+from tests.unit.processes import line, privet
+
+BEGIN = 1_795_345_200.0
+LEECH, READER = "192.0.2.1", "2001:db8:a:b::7"
+JAIL = '[source.web]\npath = "/var/log/web.log"\n[jail.leech]\nsource = "web"\nfindtime = "60s"\nmaxretry = 3\n'
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "privet.toml"
+    path.write_text(JAIL)
+    return path
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "access.log"
+    hits = [(0, LEECH), (0, READER), (1, LEECH), (1, READER), (2, LEECH), (3, LEECH)]
+    path.write_text("".join(f"{line(client, at=BEGIN + second)}\n" for second, client in hits))
+    return path
+
+
+def listed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    envelope: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return envelope
+
+
+def test_every_ban_is_listed_with_time_jail_subject_and_failures(
+    capsys: pytest.CaptureFixture[str], config: Path, log: Path
+) -> None:
+    assert run(["replay", "--config", str(config), "--json", "--reveal", str(log)]) == 0
+
+    envelope = listed(capsys)
+    assert envelope == {
+        "privet": 1,
+        "kind": "replay",
+        "items": [
+            {
+                "time": "2026-11-22T11:00:02Z",
+                "jail": "leech",
+                "subject": LEECH,
+                "failures": 3,
+                "action": "ban",
+                "until": "2026-11-22T11:10:02Z",
+            }
+        ],
+        "next": None,
+        "totals": {
+            "lines": 6,
+            "parsed": 6,
+            "ignored": 0,
+            "unparsed": {},
+            "late": 0,
+            "clients": 2,
+            "pseudonyms": 0,
+        },
+        "samples": {},
+        "complaints": [],
+    }
+
+
+def test_twice_the_same_times_jails_and_failures(capsys: pytest.CaptureFixture[str], config: Path, log: Path) -> None:
+    answers = []
+    for _ in range(2):
+        run(["replay", "--config", str(config), "--json", str(log)])
+        answers.append(listed(capsys))
+    first, second = ([(i["time"], i["jail"], i["failures"]) for i in answer["items"]] for answer in answers)
+
+    assert first == second != []
+    assert answers[0]["totals"] == answers[1]["totals"]
+    assert answers[0]["items"][0]["subject"] != answers[1]["items"][0]["subject"]
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_without_reveal_no_address_is_shown(
+    capsys: pytest.CaptureFixture[str], config: Path, log: Path, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    with log.open("a") as file:
+        file.write(f"garbage from {LEECH} and {READER}\n")
+
+    assert run(["replay", "--config", str(config), *options, str(log)]) == 1
+
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "put").write_text("".join(capsys.readouterr()))
+    assert leaks([tmp_path / "out"], [LEECH, READER]) == []
+
+
+def test_lines_that_do_not_parse_are_counted_shown_and_an_exit_code(
+    capsys: pytest.CaptureFixture[str], config: Path, log: Path
+) -> None:
+    with log.open("a") as file:
+        file.write(f"garbage from {LEECH}\n\n{line('-')}\n")
+
+    assert run(["replay", "--config", str(config), "--json", str(log)]) == 1
+    envelope = listed(capsys)
+    assert envelope["totals"]["unparsed"] == {"not in the format": 1, "no client address": 1}
+    assert envelope["totals"]["ignored"] == 1
+    assert envelope["samples"]["not in the format"] == ["garbage from 0.0.0.0"]
+
+    assert run(["replay", "--config", str(config), str(log)]) == 1
+    out = capsys.readouterr().out
+    assert "9 lines: 6 parsed, 1 ignored, unparsed: 1 no" in out
+    assert "not in the format, for example:\n  garbage from 0.0.0.0\n" in out
+
+
+def test_a_blind_log_is_complained_of(capsys: pytest.CaptureFixture[str], config: Path, log: Path) -> None:
+    log.write_text(f"{line('-')}\n" * 5)
+
+    assert run(["replay", "--config", str(config), str(log)]) == 1
+
+    assert "warning: source web: no line carries a client address" in capsys.readouterr().err
+
+
+def test_people_see_tables(capsys: pytest.CaptureFixture[str], config: Path, log: Path) -> None:
+    log.write_text("".join(f"{line(f'10.0.0.{n}', at=BEGIN)}\n" * 3 for n in range(1, SHOWN + 11)))
+
+    assert run(["replay", "--config", str(config), str(log)]) == 0
+
+    out = capsys.readouterr().out
+    assert f"{SHOWN + 10} verdicts, the first {SHOWN} shown; all of them with --json" in out
+    assert sum(text.rstrip().endswith(" ban") for text in out.splitlines()) == SHOWN
+    assert f"{(SHOWN + 10) * 3} lines: " in out
+
+
+def test_standard_input_is_a_log(config: Path, log: Path) -> None:
+    done = privet("replay", "--config", config, "--json", "-", text=log.read_text())
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["totals"]["lines"] == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("{log}.missing",), (65, "access.log.missing: No such file or directory")),
+        (("{log}", "--jail", "lech"), (64, "no jail lech; there are: leech")),
+        (("{log}", "--source", "wbe"), (64, "no source wbe; there are: web")),
+        (("{log}", "--config", "{config}.missing"), (78, "privet.toml.missing: cannot be read")),
+        ((".",), (65, "is a directory")),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    capsys: pytest.CaptureFixture[str], config: Path, log: Path, arguments: tuple[str, ...], expected: tuple[int, str]
+) -> None:
+    words = [word.format(log=log, config=config) for word in arguments]
+
+    assert run(["replay", "--config", str(config), *words]) == expected[0]
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert expected[1] in err
+
+
+def test_only_the_jails_asked_for_answer(capsys: pytest.CaptureFixture[str], config: Path, log: Path) -> None:
+    config.write_text(JAIL + '[jail.touchy]\nsource = "web"\nmaxretry = 1\n')
+    run(["replay", "--config", str(config), "--json", "--jail", "touchy", str(log)])
+
+    assert {item["jail"] for item in listed(capsys)["items"]} == {"touchy"}
+
+
+@pytest.mark.needs("shared")
+def test_the_example_runs_over_real_lines(capsys: pytest.CaptureFixture[str], shared: Path) -> None:
+    example = Path(__file__).parents[3] / "examples" / "web.toml"
+
+    assert run(["replay", "--config", str(example), "--json", str(shared / "data" / "blog-access.log")]) in (0, 1)
+
+    totals = listed(capsys)["totals"]
+    assert totals["lines"] == totals["parsed"] + totals["ignored"] + sum(totals["unparsed"].values()) == 10_000

@@ -1,0 +1,89 @@
+"""`privet report leeches`."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from privet.cli.main import run
+from privet.core.leeches import HEADER
+from tests.privacy.search import leaks
+from tests.unit.processes import line, privet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BEGIN = 1_795_345_200.0
+LEECH, READER = "192.0.2.1", "2001:db8:a:b::7"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "access.log"
+    path.write_text("".join(f"{line(LEECH, at=BEGIN + 2 * n)}\n" for n in range(3)) + f"{line(READER, status=404)}\n")
+    return path
+
+
+def test_leeches_are_listed_most_hits_first(capsys: pytest.CaptureFixture[str], log: Path) -> None:
+    assert run(["report", "leeches", "--reveal", str(log)]) == 0
+
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == HEADER
+    assert out[1].split() == [LEECH, "3", "0K", "75%", "2.0s", "200", "(100%)"]
+    assert out[2].split() == ["2001:db8:a:b::/64", "1", "0K", "25%", "404", "(100%)"]
+    assert len(out) == 3
+
+
+def test_programs_get_the_same(capsys: pytest.CaptureFixture[str], log: Path) -> None:
+    assert run(["report", "leeches", "--json", "--reveal", "--limit", "1", str(log)]) == 0
+
+    assert json.loads(capsys.readouterr().out) == {
+        "privet": 1,
+        "kind": "leeches",
+        "items": [
+            {"client": LEECH, "hits": 3, "kib": 0, "share": 75, "interval": 2.0, "statuses": {"200": 100}},
+        ],
+        "next": None,
+        "totals": {"lines": 4, "parsed": 4, "unparsed": {}},
+    }
+
+
+def test_without_reveal_no_address_is_shown(capsys: pytest.CaptureFixture[str], log: Path, tmp_path: Path) -> None:
+    log.write_text(log.read_text() + f"garbage of {LEECH}\n")
+    for options in ((), ("--json",)):
+        assert run(["report", "leeches", *options, str(log)]) == 1
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "put").write_text("".join(capsys.readouterr()))
+
+    assert leaks([tmp_path / "out"], [LEECH, READER]) == []
+
+
+def test_unparsed_lines_are_a_warning(capsys: pytest.CaptureFixture[str], log: Path) -> None:
+    log.write_text(log.read_text() + "garbage\n" * 2)
+
+    assert run(["report", "leeches", str(log)]) == 1
+    assert capsys.readouterr().err == "warning: 2 lines: not in the format\n"
+
+
+def test_packed_logs_and_standard_input_are_read(log: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "access.log.1.gz"
+    packed.write_bytes(gzip.compress(log.read_bytes()))
+
+    done = privet("report", "leeches", "--json", packed, "-", text=log.read_text())
+
+    assert json.loads(done.stdout)["totals"]["lines"] == 8
+
+
+def test_pseudonyms_of_the_log_stay(capsys: pytest.CaptureFixture[str], log: Path) -> None:
+    log.write_text(f"{line('100::1:2:3:4')}\n")
+
+    assert run(["report", "leeches", str(log)]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[0] == "100::1:2:3:4"
+
+
+def test_a_missing_log_is_65(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(["report", "leeches", str(tmp_path / "missing")]) == 65
+    assert "missing: No such file or directory" in capsys.readouterr().err
