@@ -139,7 +139,8 @@ def test_names_links_and_folders_are_looked_at(tmp_path: Path) -> None:
     assert {path for path, _ in leaks([tmp_path], [V4, V6])} == {deep, link, hidden}
 
 
-def test_an_address_across_the_border_of_two_pieces_is_found(tmp_path: Path) -> None:
+def test_an_address_across_the_border_of_two_pieces_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "CHUNK", 4096)
     word = V4.encode()
     place = tmp_path / "large"
     for cut in range(len(word) + 1):

@@ -182,7 +182,7 @@ def verdict(jail: Jail, key: bytes, time: float) -> Verdict:
     return Verdict(action, Subject.of_key(key), jail.name, time, time + jail.bantime, jail.maxretry)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(JAILS, logs(), st.lists(st.integers(0, 30), max_size=5), st.sampled_from([inf, inf, BEGIN + 100.0]))
 def test_verdicts_are_those_of_the_manual_however_the_input_is_cut(
     drawn: list[Drawn],
@@ -206,7 +206,7 @@ def test_verdicts_are_those_of_the_manual_however_the_input_is_cut(
 STRANGERS = tuple(f"198.51.100.{number}" for number in range(40))
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(JAILS, logs(STRANGERS, 80), st.lists(st.integers(0, 80), max_size=8), st.integers(8, 20))
 def test_no_cut_matters_while_clients_are_forgotten(
     drawn: list[Drawn],
@@ -223,7 +223,7 @@ def test_no_cut_matters_while_clients_are_forgotten(
     assert singly.tracked <= cap * len(setting.jails)
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(JAILS, logs(), st.integers(0, 30))
 def test_a_reload_of_the_same_configuration_changes_nothing(
     drawn: list[Drawn],

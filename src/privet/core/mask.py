@@ -53,7 +53,10 @@ class Mask:
         self.values: Cache[bytes] = Cache(self.scrub, 4_096)
 
     def scrub(self, data: bytes) -> bytes:
-        """Return `data` with every address in it masked; percent-encoding stays only where none was encoded."""
+        """Return `data` with every address in it masked.
+
+        Where one was percent-encoded, what needs no encoding is written plain.
+        """
         if b"%" in data and _ENCODED.search(data):
             plain, masked = data, False
             for _ in range(_ROUNDS):
@@ -61,7 +64,7 @@ class Mask:
                 plain = self._scrub_plain(decoded)
                 masked = masked or plain != decoded
             if masked:
-                return quote_from_bytes(plain, _URL_SAFE).encode()
+                data = quote_from_bytes(plain, _URL_SAFE).encode()
         return self._scrub_plain(data)
 
     def _scrub_plain(self, data: bytes) -> bytes:
@@ -86,25 +89,37 @@ class Mask:
         return _bracketed(self.clients[key_of(packed)]) if packed and any(packed) else found[0]
 
     def _token(self, found: re.Match[bytes]) -> bytes:
-        """Mask a run of hexadecimal digits, dots and colons if it is an address, holds one or might."""
+        """Mask what is, holds or might be an address in a run of hexadecimal digits, dots and colons."""
         text = found[0]
+        if _around(found)[0] != b"%":
+            masked = self._masked(text, found)
+            return text if masked is None else masked
+        # `%22192.0.2.1`: the first two digits are most likely those of an encoded character.
+        rest = self._masked(text[2:], found)
+        if rest is not None:
+            return text[:2] + rest
+        masked = self._masked(text, found)
+        return text if masked is None else b"[" + masked + b"]"
+
+    def _masked(self, text: bytes, found: re.Match[bytes]) -> bytes | None:
+        """Return a run masked (or as it was, if it is masked already), None if there is no address in it."""
         if b"::" in text or text.count(b":") >= 6:
             for candidate in _candidates(text):
                 packed = pack(candidate)
-                if packed and any(packed):
+                if packed is not None:
                     if _inside_word(found) and not _DIGIT.search(text):
-                        return text  # Foo::Bar
-                    return text.replace(candidate, self.clients[key_of(packed)], 1)
+                        return None  # Foo::Bar
+                    return text.replace(candidate, self.clients[key_of(packed)], 1) if any(packed) else text
             if (b"::" in text or text.count(b":") >= 7) and _DIGIT.search(text):
                 return DROPPED_V6
-        return _V4.sub(self._v4, text) if text.count(b".") >= 3 else text
+        return _V4.sub(self._v4, text) if text.count(b".") >= 3 and _V4.search(text) else None
 
     def _v4(self, found: re.Match[bytes]) -> bytes:
         octets = bytes(map(int, found[0].split(b".")))
         if not any(octets[1:]):
             return found[0]  # N.0.0.0 is a browser's version
         masked = self.clients[octets]
-        before, after = found.string[: found.start()].strip(b"."), found.string[found.end() :].strip(b".")
+        before, after = (neighbours.strip(b".") for neighbours in _around(found, 4))
         if before[-1:].isalnum() or after[:1].isalnum():  # or else a second look would read both as one
             return b"[" + masked + b"]"
         return _bracketed(masked) if before or after else masked
@@ -121,8 +136,14 @@ def _candidates(text: bytes) -> Iterator[bytes]:
             yield core[start : len(core) - end].strip(b".")
 
 
+def _around(found: re.Match[bytes], reach: int = 1) -> tuple[bytes, bytes]:
+    """Return what stands before and after a match."""
+    start, end = found.span()
+    return found.string[max(0, start - reach) : start], found.string[end : end + reach]
+
+
 def _inside_word(found: re.Match[bytes]) -> bool:
-    before, after = found.string[: found.start()][-1:], found.string[found.end() :][:1]
+    before, after = _around(found)
     return before.isalnum() or after.isalnum() or b"_" in (before, after)
 
 

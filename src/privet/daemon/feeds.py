@@ -41,7 +41,12 @@ class Files:
         """Follow what a new configuration says; sources whose paths did not change go on undisturbed."""
         wanted = {name: source for name, source in config.sources.items() if not source.pipe}
         for name, source in list(self.sources.items()):
-            if name not in wanted or wanted[name].paths != source.patterns:
+            if name not in wanted:
+                self.close(name)
+            elif wanted[name].paths != source.patterns:
+                source.drain()
+                for block in source.read():  # the same files may be followed again, from their end
+                    self._take(name, block)
                 self.close(name)
         for name in wanted.keys() - self.sources.keys():
             self.open(wanted[name])

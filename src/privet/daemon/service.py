@@ -147,6 +147,8 @@ class Daemon:
             self.config_problem = str(errors)
         else:
             engine.carry(self.engine)
+            if (config.daemon, config.firewall) != (self.config.daemon, self.config.firewall):
+                self.log.warning("what changed in [daemon] and [firewall] waits for a restart")
             self.config, self.engine, self.config_problem = config, engine, None
             self.files.change(config)
         if self.config_problem:

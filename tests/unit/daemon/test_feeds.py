@@ -142,6 +142,22 @@ def test_a_new_configuration_leaves_alone_what_did_not_change(tmp_path: Path) ->
     play(scene)
 
 
+def test_what_was_written_before_a_change_is_taken(tmp_path: Path) -> None:
+    one, two = tmp_path / "1", tmp_path / "2"
+    one.touch()
+
+    async def scene(files: Files, taken: Taken) -> None:
+        files.open(following("web", one))
+        append(one, "one\nbegun ")
+        files.change(of_sources(following("web", one, two)))
+        append(one, "and ended\n")
+        two.write_text("two\n")
+        await until(lambda: len(taken.of("web")) >= 22)
+        assert sorted(taken.of("web").splitlines()) == [b"begun and ended", b"one", b"two"]
+
+    play(scene)
+
+
 def test_a_long_backlog_leaves_time_for_everything_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "TURN", 0.0)
     log = tmp_path / "log"

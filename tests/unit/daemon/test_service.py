@@ -211,6 +211,16 @@ def test_a_jail_that_changed_counts_from_nothing_and_one_that_is_gone_is_gone(pl
     play(place, scene)
 
 
+def test_what_needs_a_restart_is_said(place: Served, capfd: pytest.CaptureFixture[str]) -> None:
+    async def scene(place: Served) -> None:
+        place.config.write_text(place.config.read_text().replace('"null"', '"nftables"'))
+        await reload(place)
+        assert (await place.ask("status"))["firewall"]["name"] == "null"
+
+    play(place, scene)
+    assert "what changed in [daemon] and [firewall] waits for a restart" in capfd.readouterr().err
+
+
 def test_bans_survive_a_reload(place: Served) -> None:
     async def scene(place: Served) -> None:
         place.append(*[line(V4)] * 3)

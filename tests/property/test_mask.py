@@ -1,0 +1,176 @@
+"""Masks never leak: whatever stands around an address, however it is written, it is gone; what is masked stays."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import quote, unquote_to_bytes
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from privet.core.address import client_key
+from privet.core.mask import Mask, Masks, combined, masked_log, sample
+from privet.core.parse import plan_of
+from privet.core.formats import named
+
+KEY = bytes(range(32))
+MODES = ("drop", "truncate", "pseudonym")
+MASKS = {mode: Mask(mode, KEY) for mode in MODES}
+
+# Documentation addresses that no mask leaves as they are: truncating changes the last octet, or what follows the /48.
+V4 = st.tuples(
+    st.sampled_from(["192.0.2", "198.51.100", "203.0.113", "10.1.2", "10.0.0"]),
+    st.sampled_from([1, 7, 25, 77, 199, 255]),
+).map(lambda pair: IPv4Address("{}.{}".format(*pair)))
+V6 = st.tuples(
+    st.sampled_from([0x20010DB8 << 96, (0x20010DB8 << 96) | (0x100 << 80), (0x20010DB8AABB << 80)]),
+    st.sampled_from([1, 0x77, 0xFFFF << 48, (1 << 64) | 5, 0x1234_5678_9ABC_DEF0, (0xDEAD << 64) | 0xBEEF]),
+).map(lambda pair: IPv6Address(pair[0] | pair[1]))
+
+
+def v6_spellings(address: IPv6Address) -> list[str]:
+    return [
+        str(address),
+        str(address).upper(),
+        address.exploded,
+        ":".join(f"{int(g, 16):x}" for g in address.exploded.split(":")),
+    ]
+
+
+def v4_spellings(address: IPv4Address) -> list[str]:
+    octets = str(address).split(".")
+    hexed = "{:x}:{:x}".format(int(address) >> 16, int(address) & 0xFFFF)
+    return [str(address)] * 3 + [f"::ffff:{address}", f"::FFFF:{hexed}", ".".join(o.zfill(3) for o in octets)]
+
+
+PLAIN = st.one_of(
+    V4.flatmap(lambda a: st.sampled_from(v4_spellings(a))), V6.flatmap(lambda a: st.sampled_from(v6_spellings(a)))
+)
+
+
+def every(text: str) -> str:
+    return "".join(f"%{ord(c):02X}" for c in text)
+
+
+WRITTEN = st.tuples(
+    PLAIN,
+    st.sampled_from(
+        [
+            *[str] * 4,
+            lambda text: quote(text, safe=""),
+            lambda text: quote(text, safe="").lower(),
+            lambda text: text.replace(".", "%2e"),
+            every,
+            lambda text: quote(quote(text, safe=""), safe=""),
+            lambda text: quote(every(text), safe=""),
+        ]
+    ),
+    st.sampled_from(
+        [
+            *["{}"] * 4,
+            "[{}]:443",
+            "[client {}:41234]",
+            "[client {}]",
+            "[remote {}:80]",
+            "http://[{}]/x",
+            "{}%eth0",
+            "{}:8080",
+            "{}/64",
+            "for={};proto=http",
+            '"{}"',
+            "{}, {}",
+        ]
+    ),
+).map(lambda parts: (parts[0], parts[2].replace("{}", parts[1](parts[0])).encode()))
+INNOCENT = st.sampled_from(
+    [
+        *(b"GET / HTTP/1.1", b"17/May/2015:10:05:03 +0000", b"12:34:56", b"Chrome/126.0.0.0", b"Foo::Bar", b" ", b"-"),
+        *(
+            b"/wiki/%C3%A4",
+            b"aa:bb:cc:dd:ee:ff",
+            b"?q=%22x%22",
+            b"\xff\0",
+            b"100%",
+            b"%",
+            b"%20",
+            b"\\x16",
+            b'"',
+            b"\n",
+        ),
+    ]
+)
+GLUE = st.sampled_from([*b"0159afgAFxz.:%[]()-_,;= \t/\\\"'&?#"]).map(lambda code: bytes([code]))
+SOUP = st.lists(st.one_of(GLUE, INNOCENT), max_size=4).map(b"".join)
+
+
+def leaks(out: bytes, planted: str) -> bool:
+    """Tell whether an address can still be read, plain or percent-encoded."""
+    word = planted.lower().encode()
+    plain = out.lower()
+    for _ in range(4):
+        if word in plain:
+            return True
+        plain = unquote_to_bytes(plain)
+    return False
+
+
+@pytest.mark.parametrize("mode", MODES)
+@settings(max_examples=200)
+@given(st.lists(st.tuples(SOUP, WRITTEN), min_size=1, max_size=3), SOUP)
+@example([(b"/?a=", ("192.0.2.1", b"192%2E0%2E2%2E1")), (b"&b=", ("2001:db8::1", b"2001%253Adb8%253A%253A1"))], b"")
+@example([(b"", ("2001:db8:100::5", b"2001:db8:100::5"))], b"..")
+@example([(b"%20", ("2001:db8::1", b"2001:db8::1"))], b"")
+@example([(b"%", ("10.0.0.1", b"10.0.0.1")), (b" ", ("192.0.2.1", b"%31%39%32.0.2.1"))], b"")
+@example([(b"1.", ("192.0.2.1", b"192.0.2.1"))], b"9")
+def test_no_address_survives_whatever_stands_around_it(
+    mode: str, pieces: list[tuple[bytes, tuple[str, bytes]]], end: bytes
+) -> None:
+    text = b"".join(before + written for before, (_, written) in pieces) + end
+    out = MASKS[mode].scrub(text)
+    assert not [planted for _, (planted, _) in pieces if leaks(out, planted)]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@settings(max_examples=200)
+@given(st.lists(st.one_of(SOUP, WRITTEN.map(lambda pair: pair[1])), max_size=6).map(b"".join))
+@example(b"?q=%7B%22ip%22%3A%22192.0.2.1%22%7D")
+@example(b"[client 0.0.0.0:41234] [client [::]:41234]")
+@example(b"1.2.3.4192.0.2.7")
+@example(b"a192.0.2.1f")
+@example(b"e:192.0.2.1")
+@example(b"192.0.2.1.5")
+def test_what_is_masked_stays_as_it_is(mode: str, text: bytes) -> None:
+    out = MASKS[mode].scrub(text)
+    assert MASKS[mode].scrub(out) == out
+
+
+@pytest.mark.parametrize("mode", MODES)
+@settings(max_examples=100)
+@given(st.lists(INNOCENT, max_size=8).map(b" ".join))
+def test_the_innocent_stay_as_they_are(mode: str, text: bytes) -> None:
+    assert MASKS[mode].scrub(text) == text
+
+
+@settings(max_examples=100)
+@given(st.binary(max_size=300), st.text("0123456789abcdef:.%[]", max_size=60).map(str.encode))
+def test_no_bytes_raise(noise: bytes, digits: bytes) -> None:
+    for mask in MASKS.values():
+        for text in (noise, digits, noise + digits + noise):
+            mask.scrub(text)
+            mask.values[text]  # noqa: B018  what the cache does when asked
+    assert sample(noise).isprintable()
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(SOUP, WRITTEN), min_size=1, max_size=30), SOUP)
+@example([(b"", ("2001:db8:aabb:ccdd:eeff:1122:3344:5566", b"2001:db8:aabb:ccdd:eeff:1122:3344:5566 "))] * 21, b"")
+@example([(b"x" * 790, ("192.0.2.177", b"192.0.2.177"))], b"")
+def test_no_sample_tells_an_address_or_half_of_one(pieces: list[tuple[bytes, tuple[str, bytes]]], end: bytes) -> None:
+    text = b"".join(before + written for before, (_, written) in pieces) + end
+    shown = sample(text)
+    assert shown.isprintable()
+    assert len(shown) <= 200
+    for _, (planted, _) in pieces:
+        assert not leaks(shown.encode(), planted)
+        assert not leaks(shown.encode(), planted[: len(planted) - 3]) or len(planted) < 12
