@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -11,17 +13,16 @@ from bench import generate
 from bench.guard import Guard, write
 from bench.logs import line
 from bench.report import Result, waiting
-from bench.runs import Failed, Spread, cores, cpu_of, pinned
+from bench.runs import ROOT, Failed, Spread, cores, cpu_of, pinned
 from bench.throughput import ONE
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator, Sequence
 
     from bench.runs import Settings
 
 RATE = 1000
-SECONDS = 12
+SECONDS = 10
 PROBES = 10
 """Lines per second that are watched on their way to a verdict."""
 
@@ -34,7 +35,10 @@ PROBE = (
 def flowing(settings: Settings) -> Iterator[Result]:
     """Measure a second's thousand lines, each written by itself."""
     seconds = SECONDS // 4 if settings.quick else SECONDS
-    shares = [_share(settings, seconds) for _ in range(settings.rounds)]
+    shares, floors = [], []
+    for _ in range(settings.rounds):
+        shares.append(_share(settings, seconds))
+        floors.append(100 * sum(_relayed(seconds)))
     whole = Spread.of([100 * (pipe + daemon) for pipe, daemon in shares])
     yield Result(
         f"{RATE:,} lines/s arriving singly, {seconds} s: share of a core that pipe and daemon take",
@@ -44,23 +48,50 @@ def flowing(settings: Settings) -> Iterator[Result]:
         whole.median <= 2,
         {"percent": whole.median},
     )
-    delays = [delay for _ in range(settings.rounds) for delay in _delays(settings, seconds)]
+    yield Result(
+        "the same through two Python programs that only hand the lines on, by the same timer",
+        f"{Spread.of(floors)} %",
+        values={"floor_percent": Spread.of(floors).median},
+    )
+    delays = [delay for _ in range(settings.rounds) for delay in _delays(settings, seconds // 2 or 1)]
     yield waiting("the same: write of a line → verdict on it", delays, 20)
 
 
 def _share(settings: Settings, seconds: int) -> tuple[float, float]:
     """Return the shares of a core that pipe and daemon took."""
-    lines = _lines(seconds + 1)
-    feeder, measured = cores()
+    measured = cores()[1]
     with pinned([measured]), Guard(settings, ONE, "null") as guard:
+        lines = _lines(seconds + 1)
         pipe = guard.pipe()
-        with pinned([feeder]):
-            _feed(pipe, lines[:RATE])  # what is done once, at the first lines, is no part of it
-            before, began = (cpu_of(pipe.pid), cpu_of(guard.daemon.pid)), time.perf_counter()
-            _feed(pipe, lines[RATE:])
-            passed = time.perf_counter() - began
-            after = cpu_of(pipe.pid), cpu_of(guard.daemon.pid)
+        shares = _fed(pipe, guard.daemon, lines)
         guard.settled(len(lines))
+    return shares
+
+
+def _relayed(seconds: int) -> tuple[float, float]:
+    """Return the shares of a core that moving the lines takes by itself."""
+    command = [sys.executable, "-m", "bench.relay"]
+    with (
+        pinned([cores()[1]]),
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, bufsize=0) as second,
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=second.stdin, bufsize=0) as first,
+    ):
+        time.sleep(0.5)  # until both have started
+        shares = _fed(first, second, _lines(seconds + 1))
+        for process in (first, second):
+            if process.stdin:
+                process.stdin.close()
+    return shares
+
+
+def _fed(first: subprocess.Popen[bytes], second: subprocess.Popen[bytes], lines: Sequence[bytes]) -> tuple[float, float]:
+    """Write lines to the first of two programs; return the shares of a core that they took after a first second."""
+    with pinned([cores()[0]]):
+        _feed(first, lines[:RATE])
+        before, began = (cpu_of(first.pid), cpu_of(second.pid)), time.perf_counter()
+        _feed(first, lines[RATE:])
+        passed = time.perf_counter() - began
+        after = cpu_of(first.pid), cpu_of(second.pid)
     return (after[0] - before[0]) / passed, (after[1] - before[1]) / passed
 
 

@@ -118,7 +118,7 @@ def masked(settings: Settings) -> Iterator[Result]:
     lines = settings.scaled(LINES, 4)
     inputs = {"generated lines": logs.access(settings, lines)}
     if logs.BLOG.exists():
-        inputs["a real log, repeated"] = logs.repeated(settings, logs.BLOG, lines)
+        inputs["a real log, repeated"] = logs.repeated(settings, logs.BLOG, lines // 2)
     else:
         yield Result("jail, masks and writing the log, a real log", "skipped: the log is not beside the checkout")
     for what, log in inputs.items():

@@ -140,6 +140,8 @@ def test_no_address_survives_whatever_stands_around_it(
 @example(b"a192.0.2.1f")
 @example(b"e:192.0.2.1")
 @example(b"192.0.2.1.5")
+@example(b"100%::ffff:192.0.2.1000")
+@example(b"%::ffff:192.0.2.1")
 def test_what_is_masked_stays_as_it_is(mode: str, text: bytes) -> None:
     out = MASKS[mode].scrub(text)
     assert MASKS[mode].scrub(out) == out

@@ -282,8 +282,8 @@ class TestPieces:
 
     def test_live(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(live, "SECONDS", 4)
-        share, delay = live.flowing(settings)
-        assert 0 < share.values["percent"] < 100
+        share, floor, delay = live.flowing(settings)
+        assert 0 < floor.values["floor_percent"] < share.values["percent"] < 100
         assert 0 < delay.values["p50_ms"] < 1000
 
     @pytest.mark.needs("root", "netns", "nft", "apache2", "ab")

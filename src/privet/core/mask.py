@@ -91,15 +91,15 @@ class Mask:
     def _token(self, found: re.Match[bytes]) -> bytes:
         """Mask what is, holds or might be an address in a run of hexadecimal digits, dots and colons."""
         text = found[0]
-        if _around(found)[0] != b"%":
-            masked = self._masked(text, found)
-            return text if masked is None else masked
-        # `%22192.0.2.1`: the first two digits are most likely those of an encoded character.
-        rest = self._masked(text[2:], found)
-        if rest is not None:
-            return text[:2] + rest
+        encoded = _around(found)[0] == b"%"
+        if encoded and text[:2].isalnum():  # as in %22192.0.2.1: most likely two digits of an encoded character
+            rest = self._masked(text[2:], found)
+            if rest is not None:
+                return text[:2] + rest
         masked = self._masked(text, found)
-        return text if masked is None else b"[" + masked + b"]"
+        if masked is None:
+            return text
+        return b"[" + masked + b"]" if encoded else masked
 
     def _masked(self, text: bytes, found: re.Match[bytes]) -> bytes | None:
         """Return a run masked (or as it was, if it is masked already), None if there is no address in it."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, tzinfo
 from itertools import zip_longest
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -127,10 +128,9 @@ class TextPlan:
         self._names = [name for segment in segments for name in segment.names]
         self._exact = re.compile(b"(?:" + b'"'.join(s.regex for s in segments) + b"|([^\n]*))\n")
         self._quotes = len(segments) - 1
-        self._head_names = segments[0].names + segments[-1].names if self._quotes else []
-        self._has_fast = {self._client, "time"} <= set(self._head_names)
+        self._has_fast = self._quotes > 0 and {self._client, "time"} <= {*segments[0].names, *segments[-1].names}
         if self._has_fast:
-            self._head = re.compile(b"(?:" + segments[0].regex + b'"' + segments[-1].regex + b"|[^\n]*)\n")
+            self._head = _Head(segments[0], segments[-1], self._client)
             self._inner = [_Inner(segment) for segment in segments[1:-1]]
         stamp = next(e.time for e in fmt.elements if isinstance(e, Field) and e.name == "time")
         self._finish = _Finish(_time_reader(stamp, zone), forwarded=self._client == "forwarded")
@@ -163,15 +163,22 @@ class TextPlan:
         heads = b'"'.join(parts[::step])
         if heads.count(b"\n") != lines:
             return False
-        columns: dict[str, Sequence[bytes]] = dict(
-            zip(self._head_names, zip(*self._head.findall(heads), strict=True), strict=False)
-        )
-        if b"" in columns.get(self._client, (b"",)):
+        line = _line_getter(block)
+        columns = self._head.uniform(heads, lines)
+        if columns and self._take_inner(parts, columns):
+            self._finish(rows, columns, self._client, line)
+            if not rows.bad:
+                return True
+            rows.bad.clear()  # what was cut out is no address: let the expression say what the client is
+        columns = self._head.each(heads)
+        if columns is None or not self._take_inner(parts, columns):
             return False
-        if not all(inner.take(parts[place::step], columns) for place, inner in enumerate(self._inner, 1)):
-            return False
-        self._finish(rows, columns, self._client, _line_getter(block))
+        self._finish(rows, columns, self._client, line)
         return True
+
+    def _take_inner(self, parts: list[bytes], columns: dict[str, Sequence[bytes]]) -> bool:
+        """Add the columns between the first quote and the last; False when a line does not fit."""
+        return all(inner.take(parts[place :: self._quotes], columns) for place, inner in enumerate(self._inner, 1))
 
     def _slow(self, block: bytes, rows: Rows) -> None:
         found = self._exact.findall(block)
@@ -297,6 +304,47 @@ def _unquoted(field: Field, stop: bytes) -> bytes:
             return word + b"{1,64}+" + (b" " + word + b"{1,64}+") * field.time.count(" ")
         return plain + b"{1,64}+"  # bounded, or else a line full of brackets takes time that is quadratic in its length
     return plain + (b"++" if field.name in _ALWAYS else b"*+")
+
+
+class _Head:
+    """Takes the columns of what stands outside of quotes at the two ends of every line."""
+
+    def __init__(self, first: _Segment, last: _Segment, client: str) -> None:
+        self._names = first.names + last.names
+        self._regex = re.compile(b"(?:" + first.regex + b'"' + last.regex + b"|[^\n]*)\n")
+        self._client, self._time = self._names.index(client) + 1, self._names.index("time") + 1
+
+    def each(self, heads: bytes) -> dict[str, Sequence[bytes]] | None:
+        """Match every line; None if one does not fit."""
+        table = list(zip(*self._regex.findall(heads), strict=True))
+        return dict(zip(self._names, table, strict=True)) if table and b"" not in table[self._client - 1] else None
+
+    def uniform(self, heads: bytes, lines: int) -> dict[str, Sequence[bytes]] | None:
+        """Cut every line where the first one shows, if all but client and time is the same in all; else None.
+
+        A client that comes out of it is right only if it is an address: the caller looks.
+        """
+        first = self._regex.match(heads)
+        if first is None or first.start(self._client) != 0 or first.end(self._client) > first.start(self._time):
+            return None
+        between = heads[first.end(self._client) : first.start(self._time)]
+        after = heads[first.end(self._time) : first.end()]
+        size = first.end(self._time) - first.start(self._time)
+        rest = size + len(after)
+        pieces = heads.split(between)
+        if len(pieces) != lines + 1:
+            return None
+        client = pieces.pop(0)
+        if list(map(itemgetter(slice(size, rest)), pieces)).count(after) != lines:
+            return None
+        clients = [client, *map(itemgetter(slice(rest, None)), pieces)]
+        if clients.pop():
+            return None
+        columns: dict[str, Sequence[bytes]] = {
+            name: [value] * lines for name, value in zip(self._names, first.groups(), strict=True)
+        }
+        stamps = list(map(itemgetter(slice(0, size)), pieces))
+        return columns | {self._names[self._client - 1]: clients, self._names[self._time - 1]: stamps}
 
 
 class _Inner:
