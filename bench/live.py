@@ -84,7 +84,9 @@ def _relayed(seconds: int) -> tuple[float, float]:
     return shares
 
 
-def _fed(first: subprocess.Popen[bytes], second: subprocess.Popen[bytes], lines: Sequence[bytes]) -> tuple[float, float]:
+def _fed(
+    first: subprocess.Popen[bytes], second: subprocess.Popen[bytes], lines: Sequence[bytes]
+) -> tuple[float, float]:
     """Write lines to the first of two programs; return the shares of a core that they took after a first second."""
     with pinned([cores()[0]]):
         _feed(first, lines[:RATE])

@@ -33,9 +33,7 @@ SAMPLE = 200  # bytes shown of a line that does not parse
 _TOKEN = re.compile(rb"[0-9A-Fa-f:.]{3,}")
 _OCTET = rb"0{0,2}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _V4 = re.compile(_OCTET + rb"(?:\." + _OCTET + rb"){3}")
-_ERROR_CLIENT = re.compile(
-    rb"(?<=\[client )([0-9A-Fa-f:.]+)(?=:\d{1,5}\])|(?<=\[remote )([0-9A-Fa-f:.]+)(?=:\d{1,5}\])"
-)
+_ERROR_CLIENT = re.compile(rb"(\[(?:client|remote) )([0-9A-Fa-f:.]+)(:\d{1,5}\])")
 _ENCODED = re.compile(rb"%[0-9A-Fa-f]{2}")
 _ROUNDS = 3  # of percent-decoding that are looked into
 _URL_SAFE = "".join(map(chr, range(0x20, 0x7F))).translate(str.maketrans("", "", '"%\\'))
@@ -85,8 +83,11 @@ class Mask:
 
     def _error_client(self, found: re.Match[bytes]) -> bytes:
         """Mask Apache's `[client ADDRESS:PORT]`, where an IPv6 address has no brackets before its port."""
-        packed = pack(found[0])
-        return _bracketed(self.clients[key_of(packed)]) if packed and any(packed) else found[0]
+        before, address, port = found.groups()
+        packed, whole = pack(address), pack(address + port[:-1])
+        if packed is None or not any(packed) or (whole and whole.startswith(PSEUDONYM_NET)):  # that is no port
+            return found[0]
+        return before + _bracketed(self.clients[key_of(packed)]) + port
 
     def _token(self, found: re.Match[bytes]) -> bytes:
         """Mask what is, holds or might be an address in a run of hexadecimal digits, dots and colons."""
