@@ -40,9 +40,7 @@ class Bans(RuleBasedStateMachine):
     @rule(subject=subjects, jail=st.none() | jails)
     def lift(self, subject: Subject, jail: str | None) -> None:
         self.ledger.lift(subject, jail)
-        self.wanted = {
-            (s, j): until for (s, j), until in self.wanted.items() if s != subject or jail not in (None, j)
-        }
+        self.wanted = {(s, j): until for (s, j), until in self.wanted.items() if s != subject or jail not in (None, j)}
 
     @rule(refused=st.sets(subjects, max_size=1))
     def flush(self, refused: set[Subject]) -> None:

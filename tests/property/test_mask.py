@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import quote, unquote_to_bytes
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from privet.core.address import client_key
-from privet.core.mask import Mask, Masks, combined, masked_log, sample
-from privet.core.parse import plan_of
-from privet.core.formats import named
+from privet.core.mask import Mask, sample
 
 KEY = bytes(range(32))
 MODES = ("drop", "truncate", "pseudonym")
@@ -40,7 +38,7 @@ def v6_spellings(address: IPv6Address) -> list[str]:
 
 def v4_spellings(address: IPv4Address) -> list[str]:
     octets = str(address).split(".")
-    hexed = "{:x}:{:x}".format(int(address) >> 16, int(address) & 0xFFFF)
+    hexed = f"{int(address) >> 16:x}:{int(address) & 0xFFFF:x}"
     return [str(address)] * 3 + [f"::ffff:{address}", f"::FFFF:{hexed}", ".".join(o.zfill(3) for o in octets)]
 
 
@@ -53,19 +51,18 @@ def every(text: str) -> str:
     return "".join(f"%{ord(c):02X}" for c in text)
 
 
+ENCODINGS: list[Callable[[str], str]] = [
+    *[str] * 4,
+    lambda text: quote(text, safe=""),
+    lambda text: quote(text, safe="").lower(),
+    lambda text: text.replace(".", "%2e"),
+    every,
+    lambda text: quote(quote(text, safe=""), safe=""),
+    lambda text: quote(every(text), safe=""),
+]
 WRITTEN = st.tuples(
     PLAIN,
-    st.sampled_from(
-        [
-            *[str] * 4,
-            lambda text: quote(text, safe=""),
-            lambda text: quote(text, safe="").lower(),
-            lambda text: text.replace(".", "%2e"),
-            every,
-            lambda text: quote(quote(text, safe=""), safe=""),
-            lambda text: quote(every(text), safe=""),
-        ]
-    ),
+    st.sampled_from(ENCODINGS),
     st.sampled_from(
         [
             *["{}"] * 4,
@@ -160,7 +157,7 @@ def test_no_bytes_raise(noise: bytes, digits: bytes) -> None:
     for mask in MASKS.values():
         for text in (noise, digits, noise + digits + noise):
             mask.scrub(text)
-            mask.values[text]  # noqa: B018  what the cache does when asked
+            mask.values[text]
     assert sample(noise).isprintable()
 
 
