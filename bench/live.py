@@ -38,7 +38,7 @@ def flowing(settings: Settings) -> Iterator[Result]:
     shares, floors = [], []
     for _ in range(settings.rounds):
         shares.append(_share(settings, seconds))
-        floors.append(100 * sum(_relayed(seconds)))
+        floors.append(100 * sum(_relayed(seconds // 2 or 1)))
     whole = Spread.of([100 * (pipe + daemon) for pipe, daemon in shares])
     yield Result(
         f"{RATE:,} lines/s arriving singly, {seconds} s: share of a core that pipe and daemon take",
