@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench import apache, bans, live, memory, report, throughput
 from bench.report import Result
-from bench.runs import ROOT, Failed, Settings, Skip
+from bench.runs import APART, ROOT, Failed, Settings, Skip, apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,6 @@ PIECES: dict[str, Callable[[Settings], Iterator[Result]]] = {
 
 PAGE = ROOT / "docs" / "performance.md"
 PEERS = ROOT / ".cache" / "peers"
-INSIDE = "PRIVET_BENCH_INSIDE"
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -67,19 +66,18 @@ def _piece(name: str, settings: Settings) -> Iterator[Result]:
         yield Result(f"({name})", f"failed: {reason}", ok=False)
 
 
-def _in_a_network_of_its_own() -> int | None:
-    """As root, start again in a new network namespace, so that no rule and no packet touches the machine's own."""
-    if os.geteuid() != 0 or INSIDE in os.environ:
+def _apart() -> int | None:
+    """As root, start again in namespaces of its own; return the exit code, None when that is done or cannot be."""
+    if os.geteuid() != 0 or apart():
         return None
-    inside = 'ip link set lo up && exec "$@"'
-    command = ["unshare", "--net", "sh", "-c", inside, "sh", sys.executable, "-m", "bench", *sys.argv[1:]]
-    return subprocess.run(command, env={**os.environ, INSIDE: "1"}, check=False).returncode
+    command = [*APART, sys.executable, "-m", "bench", *sys.argv[1:]]
+    return subprocess.run(command, check=False).returncode
 
 
 def main() -> int:
     """Measure and print; the exit code is 1 when a target is missed."""
     options = parse(None)
-    code = _in_a_network_of_its_own()
+    code = _apart()
     if code is not None:
         return code
     where = report.machine()

@@ -17,9 +17,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from bench.guard import Guard, end, needs_root
+from bench.guard import Guard, end
 from bench.report import Result
-from bench.runs import Failed, Skip, Spread, eventually, percentile
+from bench.runs import Failed, Skip, Spread, eventually, needs_namespaces, percentile
 from bench.throughput import ONE
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Apache:
     """An Apache of its own on the loopback interface; for use in a `with` statement."""
 
     def __init__(self, settings: Settings, name: str, log: str) -> None:
-        needs_root("Apache, with processes of two users")
+        needs_namespaces("Apache, with processes of two users")
         program = shutil.which("apache2", path="/usr/sbin:/usr/bin")
         if program is None or not MODULES.is_dir():
             raise Skip("Apache is not installed")

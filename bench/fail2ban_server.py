@@ -11,11 +11,11 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from bench.guard import end, needs_root
+from bench.guard import end
 from bench.kernel import Watch
 from bench.logs import line
 from bench.peer import APACHE_DATE, LIBRARY
-from bench.runs import ROOT, Failed, Skip, eventually, memory_of
+from bench.runs import ROOT, Failed, Skip, eventually, memory_of, needs_namespaces
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -38,7 +38,7 @@ class Fail2ban:
     """A server that bans whoever asks for /trap; for use in a `with` statement."""
 
     def __init__(self, settings: Settings) -> None:
-        needs_root("fail2ban's server")
+        needs_namespaces("fail2ban's server")
         if not (settings.peers / "fail2ban").is_dir():
             raise Skip("fail2ban is not unpacked: scripts/fetch-peer fail2ban")
         self.folder = settings.folder / "fail2ban"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -12,7 +11,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from bench.runs import PRIVET, ROOT, Failed, Settings, Skip, eventually
+from bench.runs import PRIVET, ROOT, Failed, Settings, eventually, needs_namespaces
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -31,7 +30,7 @@ class Guard:
 
     def __init__(self, settings: Settings, jails: str, firewall: str) -> None:
         if firewall == "nftables":
-            needs_root("the kernel's firewall")
+            needs_namespaces("the kernel's firewall")
         self.folder = Path(tempfile.mkdtemp(prefix="guard-", dir=settings.folder))
         self.log = self.folder / "masked.log"
         self.said = self.folder / "daemon.log"
@@ -44,9 +43,12 @@ class Guard:
             f'[source.web]\npipe = true\nformat = "combined"\nlog = "{self.log}"\n{jails}',
             encoding="utf-8",
         )
+        self._kernel = firewall == "nftables"
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
+        if self._kernel:
+            self._stack.callback(_empty)
         errors = self._stack.enter_context(self.said.open("wb"))
         self.daemon = subprocess.Popen([PRIVET, "run", "--config", self.config], stderr=errors, cwd=ROOT)
         for folder in (self._runtime, self.folder):
@@ -112,15 +114,14 @@ def write(pipe: subprocess.Popen[bytes], data: bytes) -> None:
         view = view[pipe.stdin.write(view) or 0 :]
 
 
-def needs_root(what: str) -> None:
-    """Raise Skip unless this is root in a network namespace that the benchmark made."""
-    if os.geteuid() != 0:
-        raise Skip(f"needs root: {what}")
-
-
 def _memory() -> str | None:
     """Return where day keys may lie."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  mkdtemp makes a folder of our own there
+
+
+def _empty() -> None:
+    """Take the bans out of the kernel, or else the next daemon would take them over."""
+    subprocess.run(["nft", "add table inet privet; delete table inet privet"], check=True)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bench.guard import Guard, write
 from bench.logs import line
 from bench.report import Result
-from bench.runs import eventually, memory_of
+from bench.runs import apart, eventually, memory_of
 from bench.throughput import ONE
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ FINDTIME = ONE.replace("60s", "10m")
 def held(settings: Settings) -> Iterator[Result]:
     """Measure the resident memory, before and after clients have come."""
     clients = settings.scaled(CLIENTS)
-    with Guard(settings, FINDTIME, "auto") as guard:
+    with Guard(settings, FINDTIME, "nftables" if apart() else "null") as guard:
         pipe = guard.pipe()
         time.sleep(2.5)  # two ticks of everything that is done each second
         yield _row("memory of the daemon (RSS), idle", memory_of(guard.daemon.pid), 60)

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 PRIVET = str(Path(sys.executable).with_name("privet"))
+INSIDE = "PRIVET_BENCH_INSIDE"
+APART = (
+    *("unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "env", f"{INSIDE}=1"),
+    *("sh", "-c", 'ip link set lo up && exec "$@"', "sh"),
+)
+"""Before a command: as root, run it in namespaces of its own. No rule and no packet touches the machine's network,
+and whatever it started ends with it, however it ends."""
+
 LONGEST = 180.0
 """Seconds that one program may run."""
 
@@ -130,6 +138,17 @@ def memory_of(pid: int) -> int:
     """Return the bytes of memory that a running process holds now (RSS)."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+
+def apart() -> bool:
+    """Tell whether this is root in a network namespace that the benchmark made."""
+    return os.geteuid() == 0 and INSIDE in os.environ
+
+
+def needs_namespaces(what: str) -> None:
+    """Raise Skip unless the firewall and the network may be used at will."""
+    if not apart():
+        raise Skip(f"needs root and namespaces of its own: {what}")
 
 
 @contextmanager

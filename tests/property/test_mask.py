@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
@@ -10,7 +11,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from privet.core.mask import Mask, sample
+from privet.core.address import client_key
+from privet.core.formats import named
+from privet.core.mask import Mask, Masks, combined, masked_log, sample
+from privet.core.parse import plan_of
+from privet.core.recognise import AutoPlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,3 +181,58 @@ def test_no_sample_tells_an_address_or_half_of_one(pieces: list[tuple[bytes, tup
     for _, (planted, _) in pieces:
         assert not leaks(shown.encode(), planted)
         assert not leaks(shown.encode(), planted[: len(planted) - 3]) or len(planted) < 12
+
+
+TEXTS = st.one_of(SOUP, WRITTEN.map(lambda pair: pair[1]))
+PARTS = st.tuples(PLAIN, TEXTS, TEXTS, TEXTS, TEXTS)  # client, user, request, referer, agent
+STAMP = b"17/May/2015:10:05:03 +0000"
+SHAPES = (
+    b'%b - %b [%b] "%b" 404 31 "%b" "%b"\n',
+    b'e.org:80 %b - %b [%b] "%b" 404 31 "%b" "%b"\n',
+    b'e.org:80 %b - %b [%b] "%b" 404 31 "%b" "%b" 12 "-" "-"\n',
+    b'{"remote_ip":"%b","user":"%b","time":"%b","request":"%b","referer":"%b","agent":"%b","status":404}\n',
+)
+
+
+Parts = tuple[str, bytes, bytes, bytes, bytes]
+
+
+def written(shape: bytes, parts: Parts) -> bytes:
+    client, user, *others = parts
+    return shape % (client.encode(), user, STAMP, *others)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@settings(max_examples=80)
+@given(st.lists(st.tuples(st.sampled_from(SHAPES), PARTS), max_size=3), st.lists(WRITTEN, max_size=2))
+def test_the_masked_log_tells_no_address_wherever_it_stood(
+    mode: str, lines: list[tuple[bytes, Parts]], noise: list[tuple[str, bytes]]
+) -> None:
+    block = b"".join(written(shape, parts) for shape, parts in lines) + b"".join(text + b"\n" for _, text in noise)
+    planted = [parts[0] for _, parts in lines] + [word for word, _ in noise]
+    plan = AutoPlan(("host", "user", "status", "size"), UTC)
+    rows = plan.parse(block)
+    out = masked_log(rows, plan, Masks(mode, KEY), b"web")
+    assert out.count(b"\n") == rows.lines - rows.ignored
+    assert not [word for word in planted if leaks(out, word)]
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.sampled_from(SHAPES), PARTS), min_size=1, max_size=4))
+def test_the_masked_log_reads_back_as_the_same_requests(lines: list[tuple[bytes, Parts]]) -> None:
+    block = b"".join(written(shape, parts) for shape, parts in lines)
+    rows = AutoPlan(("host", "user", "status", "size"), UTC).parse(block)
+    if not rows.keys:
+        return
+    masks = Masks("pseudonym", KEY)
+    again = plan_of(named("combined"), ("user", "status", "size")).parse(combined(rows, masks, b"web"))
+    assert not again.bad
+    assert again.times == rows.times
+    hosts = rows.columns.get("host", [b"web"] * len(rows))
+    sites = [masks.site(b"web" if host == b"-" else host) for host in hosts]
+    assert again.keys == [client_key(site.clients[key]) for site, key in zip(sites, rows.keys, strict=True)]
+    for name in ("user", "request", "referer", "agent"):
+        masked = [site.scrub(text) for site, text in zip(sites, rows.column(name), strict=True)]
+        assert list(again.column(name)) == masked
+    for name in ("status", "size"):
+        assert list(again.column(name)) == list(rows.column(name))

@@ -77,6 +77,7 @@ class Ledger:
         self._held: dict[Subject, float] = {}  # what the kernel confirmed, until when
         self._due: dict[Subject, None] = {}  # subjects whose state in the kernel is to be brought up to date
         self._sent: dict[Subject, float | None] = {}  # the ends in the orders that are out
+        self._again: dict[Subject, None] = {}  # what the kernel would not open or shorten: due at the next expire()
 
     def __iter__(self) -> Iterator[Ban]:
         """Yield all bans, in the order in which their subjects were first banned."""
@@ -157,6 +158,8 @@ class Ledger:
         self.accounts.expired += len(over)
         for subject in [subject for subject, until in self._held.items() if until <= now]:
             del self._held[subject]
+        self._due |= self._again
+        self._again.clear()
         return len(over)
 
     def forget_kernel(self) -> None:
@@ -172,7 +175,7 @@ class Ledger:
         self._sent.clear()
         for subject in list(self._due):
             bans = self._bans.get(subject, {})
-            until = max((ban.until for ban in bans.values()), default=None)
+            until = _latest(bans.values())
             held = self._held.get(subject)
             if until == held:
                 self._settle(subject, held)
@@ -202,15 +205,21 @@ class Ledger:
         for jail in [ban.jail for ban in bans.values() if not ban.confirmed and asked and ban.until <= asked]:
             del bans[jail]
             self.accounts.failed[reason] += 1
-        if all(ban.confirmed for ban in bans.values()):  # others came after the order
-            self._due.pop(subject, None)
         if not bans:
             self._bans.pop(subject, None)
+        if all(ban.confirmed for ban in bans.values()):  # or else others came after the order, and are due
+            self._due.pop(subject, None)
+            if _latest(bans.values()) != self._held.get(subject):
+                self._again[subject] = None
 
     def _settle(self, subject: Subject, held: float | None) -> None:
         """Mark the bans that the kernel now covers; what is not covered stays due."""
         bans = self.of(subject)
         for ban in bans:
             ban.confirmed = ban.confirmed or (held is not None and ban.until <= held)
-        if max((ban.until for ban in bans), default=None) == held:
+        if _latest(bans) == held:
             self._due.pop(subject, None)
+
+
+def _latest(bans: Iterable[Ban]) -> float | None:
+    return max((ban.until for ban in bans), default=None)

@@ -158,6 +158,7 @@ class Window:
                 self.evicted += 1
         for limit in self.limits:
             limit.until = {key: until for key, until in limit.until.items() if until >= horizon}
-            for key in sorted(limit.until, key=limit.until.__getitem__)[: -self._cap]:
-                del limit.until[key]
+            if len(limit.until) > self._cap:
+                for key in sorted(limit.until, key=limit.until.__getitem__)[: -self._cap]:
+                    del limit.until[key]
         return min(max(_SWEEP_FROM, len(self.clients) >> 1), self._cap - len(self.clients))

@@ -222,11 +222,14 @@ def masked_log(rows: Rows, plan: Plan | AutoPlan, masks: Masks, site: bytes) -> 
 
 def _without_client(line: bytes, span: tuple[int, int]) -> bytes:
     """Drop a client that is no address; a name with a dot wherever it stands."""
-    name = line[slice(*span)]
-    if name == b"-":
+    client = line[slice(*span)]
+    if client == b"-":
         return line
     line = line[: span[0]] + DROPPED_V4 + line[span[1] :]
-    return line.replace(name, DROPPED_V4) if b"." in name else line
+    for name in client.split():
+        if b"." in name:
+            line = line.replace(name, DROPPED_V4)
+    return line
 
 
 def _requests(rows: Rows) -> Sequence[bytes]:

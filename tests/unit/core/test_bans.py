@@ -1,0 +1,303 @@
+"""The ledger: every ban in one account, and the kernel always told the latest end."""
+
+from __future__ import annotations
+
+from math import inf
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from privet.core.address import Subject
+from privet.core.bans import ADOPTED, Held, Ledger, Order
+from privet.core.verdicts import Action, Verdict
+
+T = 1431857103.0
+ONE, OTHER, WIDE = Subject.parse("192.0.2.1"), Subject.parse("2001:db8::1"), Subject.parse("192.0.2.0/24")
+
+
+def verdict(jail: str = "j", seconds: float = 600, *, at: float = T, subject: Subject = ONE) -> Verdict:
+    return Verdict(Action.BAN, subject, jail, at, at + seconds, 5)
+
+
+def balanced(ledger: Ledger) -> dict[str, int]:
+    """Return what is not zero of the accounts; check that they add up."""
+    totals = ledger.totals()
+    assert totals["ordered"] == sum(count for name, count in totals.items() if name != "ordered")
+    return {name: count for name, count in totals.items() if count}
+
+
+def flush(ledger: Ledger, now: float = T, refuse: str | None = None) -> list[Order]:
+    orders = ledger.orders(now)
+    ledger.confirm(orders, [refuse] * len(orders))
+    return orders
+
+
+def test_a_ban_waits_is_confirmed_and_expires() -> None:
+    ledger = Ledger()
+    ledger.order(verdict(), T + 1)
+    assert balanced(ledger) == {"ordered": 1, "waiting": 1}
+    assert flush(ledger, T + 1) == [Order(ONE, 599.0)]
+    assert balanced(ledger) == {"ordered": 1, "in_kernel": 1}
+    assert ledger.orders(T + 1) == []
+    assert ledger.expire(T + 599.9) == 0
+    assert ledger.expire(T + 600) == 1
+    assert balanced(ledger) == {"ordered": 1, "expired": 1}
+    assert ledger.orders(T + 600) == []
+    assert list(ledger) == []
+
+
+def test_what_is_refused_or_over_is_booked_at_once() -> None:
+    ledger = Ledger()
+    ledger.order(verdict(), T, refusal="own address")
+    ledger.order(verdict(), T + 600)
+    assert balanced(ledger) == {"ordered": 2, "refused": 1, "expired": 1}
+    assert ledger.accounts.refused == {"own address": 1}
+    assert ledger.orders(T) == []
+
+
+def test_the_kernel_holds_the_latest_end_of_several_jails() -> None:
+    ledger = Ledger()
+    ledger.order(verdict("long", 600), T)
+    ledger.order(verdict("short", 60), T)
+    assert flush(ledger) == [Order(ONE, 600.0)]
+    assert balanced(ledger) == {"ordered": 2, "in_kernel": 2}
+    ledger.order(verdict("longest", 6000), T)
+    assert flush(ledger) == [Order(ONE, 6000.0, known=True)]
+    assert [ban.jail for ban in ledger.lift(ONE, "longest")] == ["longest"]
+    assert flush(ledger) == [Order(ONE, 600.0, known=True)]
+    assert len(ledger.lift(ONE)) == 2
+    assert flush(ledger) == [Order(ONE, None, known=True)]
+    assert balanced(ledger) == {"ordered": 3, "unbanned": 3}
+    assert ledger.lift(ONE) == []
+
+
+def test_a_shorter_ban_that_the_kernel_covers_needs_no_order() -> None:
+    ledger = Ledger()
+    ledger.order(verdict("long", 600), T)
+    flush(ledger)
+    ledger.order(verdict("short", 60), T)
+    assert ledger.orders(T) == []
+    assert balanced(ledger) == {"ordered": 2, "in_kernel": 2}
+
+
+def test_a_new_ban_of_the_same_jail_takes_the_place_of_the_old() -> None:
+    ledger = Ledger()
+    ledger.order(verdict(seconds=600), T)
+    flush(ledger)
+    ledger.order(verdict(seconds=60), T)
+    assert balanced(ledger) == {"ordered": 2, "waiting": 1, "superseded": 1}
+    assert flush(ledger) == [Order(ONE, 60.0, known=True)]
+    ledger.order(verdict(seconds=6000), T)
+    assert flush(ledger) == [Order(ONE, 6000.0, known=True)]
+    assert balanced(ledger) == {"ordered": 3, "in_kernel": 1, "superseded": 2}
+
+
+def test_bans_that_fail_are_booked_and_what_the_kernel_holds_stays() -> None:
+    ledger = Ledger()
+    ledger.order(verdict("a", 60), T)
+    flush(ledger)
+    ledger.order(verdict("b", 600), T)
+    ledger.order(verdict("c", 6, subject=OTHER), T)
+    flush(ledger, refuse="set is full")
+    assert balanced(ledger) == {"ordered": 3, "in_kernel": 1, "failed": 2}
+    assert ledger.accounts.failed == {"set is full": 2}
+    assert [ban.jail for ban in ledger] == ["a"]
+    assert ledger.orders(T) == []
+
+
+def test_a_ban_that_comes_while_an_order_is_out_is_not_lost_with_it() -> None:
+    ledger = Ledger()
+    ledger.order(verdict("a", 60), T)
+    orders = ledger.orders(T)
+    ledger.order(verdict("b", 600), T)
+    ledger.confirm(orders, ["busy"])
+    assert balanced(ledger) == {"ordered": 2, "waiting": 1, "failed": 1}
+    assert flush(ledger) == [Order(ONE, 600.0)]
+
+
+def test_an_unban_while_an_order_is_out_is_carried_out_after_it() -> None:
+    ledger = Ledger()
+    ledger.order(verdict(), T)
+    orders = ledger.orders(T)
+    ledger.lift(ONE)
+    ledger.confirm(orders, [None])
+    assert flush(ledger) == [Order(ONE, None, known=True)]
+    assert balanced(ledger) == {"ordered": 1, "unbanned": 1}
+
+
+def test_an_unban_that_fails_is_tried_again_but_not_at_once() -> None:
+    ledger = Ledger()
+    ledger.order(verdict(), T)
+    flush(ledger)
+    ledger.lift(ONE)
+    assert flush(ledger, refuse="busy") == [Order(ONE, None, known=True)]
+    assert ledger.orders(T) == [], "or else the daemon would try again and again without a pause"
+    ledger.expire(T + 1)
+    assert flush(ledger, T + 1) == [Order(ONE, None, known=True)]
+    ledger.expire(T + 2)
+    assert ledger.orders(T + 2) == []
+
+
+def test_an_order_of_which_nobody_told_the_end_is_given_again() -> None:
+    ledger = Ledger()
+    ledger.order(verdict(), T)
+    assert ledger.orders(T) == [Order(ONE, 600.0)]
+    assert ledger.orders(T + 5) == [Order(ONE, 595.0)], "the firewall did not answer"
+    assert balanced(ledger) == {"ordered": 1, "waiting": 1}
+
+
+def test_bans_that_end_before_the_kernel_knows_are_not_ordered() -> None:
+    ledger = Ledger()
+    ledger.order(verdict(seconds=5), T)
+    assert ledger.orders(T + 5) == []
+    ledger.expire(T + 5)
+    assert ledger.orders(T + 5) == []
+    assert balanced(ledger) == {"ordered": 1, "expired": 1}
+
+
+def test_what_the_kernel_forgot_is_ordered_anew() -> None:
+    ledger = Ledger()
+    ledger.order(verdict("a"), T)
+    ledger.order(verdict("b", 60, subject=OTHER), T)
+    flush(ledger)
+    ledger.lift(OTHER)
+    ledger.forget_kernel()
+    assert balanced(ledger) == {"ordered": 2, "waiting": 1, "unbanned": 1}
+    assert flush(ledger, T + 100) == [Order(ONE, 500.0)]
+
+
+def test_bans_that_were_there_before_are_adopted() -> None:
+    ledger = Ledger()
+    assert ledger.adopt([Held(ONE, 100.0), Held(OTHER, None)], T) == 2
+    assert balanced(ledger) == {"ordered": 2, "in_kernel": 2}
+    assert ledger.orders(T) == []
+    assert [(ban.jail, ban.until) for ban in ledger] == [(ADOPTED, T + 100), (ADOPTED, inf)]
+    ledger.expire(T + 100)
+    assert balanced(ledger) == {"ordered": 2, "in_kernel": 1, "expired": 1}
+    ledger.lift(OTHER)
+    assert flush(ledger, T + 100) == [Order(OTHER, None, known=True)]
+
+
+def test_an_adopted_ban_gives_way_to_one_that_lasts_as_long() -> None:
+    ledger = Ledger()
+    ledger.adopt([Held(ONE, 100.0)], T)
+    ledger.order(verdict(seconds=100), T)
+    assert ledger.orders(T) == []
+    assert [ban.jail for ban in ledger.of(ONE)] == ["j"]
+    assert balanced(ledger) == {"ordered": 2, "in_kernel": 1, "superseded": 1}
+
+
+@pytest.mark.parametrize("seconds", [100.0, None])
+def test_an_adopted_ban_is_not_cut_short(seconds: float | None) -> None:
+    ledger = Ledger()
+    ledger.adopt([Held(ONE, seconds)], T)
+    ledger.order(verdict(seconds=10), T)
+    assert ledger.orders(T) == [], "the kernel goes on to hold the later end"
+    assert balanced(ledger) == {"ordered": 2, "in_kernel": 2}
+
+
+def test_prefixes_are_subjects_of_their_own() -> None:
+    ledger = Ledger()
+    ledger.order(verdict(), T)
+    ledger.order(verdict(subject=WIDE), T)
+    assert {order.subject for order in flush(ledger)} == {ONE, WIDE}
+    assert len(ledger.lift(WIDE)) == 1
+    assert flush(ledger) == [Order(WIDE, None, known=True)]
+    assert len(list(ledger)) == 1
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """A ledger, and a kernel that is nothing but a dict of ends; orders may be out while other things happen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ledger, self.now = Ledger(), T
+        self.kernel: dict[Subject, float] = {}
+        self.orders: list[Order] = []
+
+    @initialize(held=st.dictionaries(st.sampled_from([ONE, OTHER]), st.sampled_from([5.0, 50.0, None])))
+    def start(self, held: dict[Subject, float | None]) -> None:
+        self.ledger.adopt([Held(*pair) for pair in held.items()], self.now)
+        self.kernel = {subject: inf if seconds is None else self.now + seconds for subject, seconds in held.items()}
+
+    @rule(
+        jail=st.sampled_from(["a", "b", "c"]),
+        subject=st.sampled_from([ONE, OTHER, WIDE]),
+        seconds=st.sampled_from([-1, 1, 5, 10, 10, 50, 100]),
+        refusal=st.sampled_from([None, None, None, "own"]),
+    )
+    def order(self, jail: str, subject: Subject, seconds: float, refusal: str | None) -> None:
+        self.ledger.order(verdict(jail, seconds, at=self.now, subject=subject), self.now, refusal)
+
+    @rule(subject=st.sampled_from([ONE, OTHER, WIDE]), jail=st.sampled_from([None, "a", "b", ADOPTED]))
+    def lift(self, subject: Subject, jail: str | None) -> None:
+        self.ledger.lift(subject, jail)
+        assert not [ban for ban in self.ledger.of(subject) if jail in (None, ban.jail)]
+
+    @rule(seconds=st.sampled_from([0, 1, 4, 5, 10, 60]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self.kernel = {subject: end for subject, end in self.kernel.items() if end > self.now}
+
+    @rule()
+    def expire(self) -> None:
+        self.ledger.expire(self.now)
+        assert all(ban.until > self.now for ban in self.ledger)
+
+    @precondition(lambda self: not self.orders)
+    @rule()
+    def send(self) -> None:
+        self.orders = self.ledger.orders(self.now)
+        assert len({order.subject for order in self.orders}) == len(self.orders)
+        for order in self.orders:
+            assert order.seconds is None or order.seconds > 0
+            self.sent_at = self.now
+
+    @precondition(lambda self: self.orders)
+    @rule(refused=st.sets(st.sampled_from([ONE, OTHER, WIDE])))
+    def answer(self, refused: set[Subject]) -> None:
+        for order in self.orders:
+            if order.subject in refused:
+                continue
+            end = None if order.seconds is None else self.sent_at + order.seconds
+            self.kernel.pop(order.subject, None)
+            if end is not None and end > self.now:
+                self.kernel[order.subject] = end
+        self.ledger.confirm(self.orders, ["no" if order.subject in refused else None for order in self.orders])
+        self.orders = []
+
+    @precondition(lambda self: self.orders)
+    @rule()
+    def no_answer(self) -> None:
+        self.orders = []
+
+    @precondition(lambda self: not self.orders)
+    @rule()
+    def lose(self) -> None:
+        self.kernel = {}
+        self.ledger.forget_kernel()
+
+    @precondition(lambda self: not self.orders)
+    @rule()
+    def settle(self) -> None:
+        """Carry everything out: the kernel then holds just what the ledger says, the latest end of each."""
+        self.ledger.expire(self.now)
+        self.send()
+        self.answer(set())
+        assert self.ledger.orders(self.now) == [], "one round is enough"
+        ends: dict[Subject, float] = {}
+        for ban in self.ledger:
+            ends[ban.subject] = max(ends.get(ban.subject, ban.until), ban.until)
+        assert self.kernel == ends
+        assert all(ban.confirmed for ban in self.ledger)
+
+    @invariant()
+    def accounts_balance(self) -> None:
+        balanced(self.ledger)
+        assert all(ban in self.ledger.of(ban.subject) for ban in self.ledger)
+
+
+LedgerMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=30)
+TestLedger = LedgerMachine.TestCase
