@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from privet.config.model import Config, SourceConfig
     from privet.core.parse import Rows
 
-MASKED_COLUMNS = frozenset({"host", "user", "status", "size"})
+MASKED_COLUMNS = frozenset(
+    {"host", "user", "request", "method", "target", "path", "query", "status", "size", "referer", "agent"}
+)
 """The unquoted columns that the masked log needs."""
 
 
