@@ -12,7 +12,7 @@ import socket
 import statistics
 import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -149,8 +149,6 @@ def latency(settings: Settings) -> Iterator[Result]:
             speeds[name].append(_load(servers[name], number))
         asked += number * settings.rounds
         yield _under_load([speed[1:] for speed in (speeds["plain"], speeds["pipe"])])
-        end(servers["pipe"].process)
-        guard.settled(asked)
         yield _lost(guard, asked)
 
 
@@ -210,6 +208,8 @@ def _under_load(speeds: Sequence[Sequence[float]]) -> Result:
 
 
 def _lost(guard: Guard, asked: int) -> Result:
+    with suppress(Failed):  # then the row says what is missing
+        guard.settled(asked, PATIENCE)
     written, seen = guard.log.read_bytes().count(b"\n"), guard.source()["lines"]
     lost = 2 * asked - written - seen
     return Result(

@@ -93,9 +93,10 @@ class Guard:
         found: dict[str, Any] = self.status()["items"][0]
         return found
 
-    def settled(self, lines: int) -> None:
-        """Wait until the daemon has seen a number of lines."""
-        eventually(lambda: self.source()["lines"] >= lines, f"{lines:,} lines at the daemon", 60.0, 0.05)
+    def settled(self, lines: int, within: float = 60.0) -> None:
+        """Wait until the daemon has seen a number of lines, and the log holds them."""
+        eventually(lambda: self.source()["lines"] >= lines, f"{lines:,} lines at the daemon", within, 0.05)
+        eventually(lambda: self.log.read_bytes().count(b"\n") >= lines, f"{lines:,} lines in the log", within, 0.05)
 
     def _running(self) -> bool:
         if self.daemon.poll() is not None:

@@ -80,6 +80,7 @@ class Bans(RuleBasedStateMachine):
         assert {(ban.subject, ban.jail): ban.until for ban in self.ledger} == self.wanted
 
     def teardown(self) -> None:
+        self.ledger.expire(self.now)  # the next tick: what the kernel refused to open or shorten is due again
         self.flush(set())
         latest: dict[Subject, float] = {}
         for (subject, _), until in self.wanted.items():

@@ -165,7 +165,7 @@ def balances(rows: Rows, block: bytes) -> None:
 
 
 @pytest.mark.parametrize("text", PLANS)
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(block=st.one_of(st.binary(max_size=300), st.lists(HOSTILE, max_size=8).map(b"\n".join)))
 @example(block=b"")
 @example(block=b"\n")

@@ -202,6 +202,7 @@ class Ledger:
         """Book the bans that the order was about as failed; those that the kernel holds already stay."""
         asked = self._sent[subject]
         bans = self._bans.get(subject, {})
+        self._settle(subject, self._held.get(subject))
         for jail in [ban.jail for ban in bans.values() if not ban.confirmed and asked and ban.until <= asked]:
             del bans[jail]
             self.accounts.failed[reason] += 1

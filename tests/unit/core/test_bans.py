@@ -107,6 +107,17 @@ def test_bans_that_fail_are_booked_and_what_the_kernel_holds_stays() -> None:
     assert ledger.orders(T) == []
 
 
+def test_a_ban_that_the_kernel_covers_is_in_force_even_if_it_refuses_to_shorten() -> None:
+    ledger = Ledger()
+    ledger.order(verdict(seconds=600), T)
+    flush(ledger)
+    ledger.order(verdict(seconds=60), T)
+    flush(ledger, refuse="busy")
+    assert balanced(ledger) == {"ordered": 2, "in_kernel": 1, "superseded": 1}
+    ledger.expire(T + 1)
+    assert flush(ledger, T + 1) == [Order(ONE, 59.0, known=True)]
+
+
 def test_a_ban_that_comes_while_an_order_is_out_is_not_lost_with_it() -> None:
     ledger = Ledger()
     ledger.order(verdict("a", 60), T)
