@@ -128,6 +128,7 @@ def leaks(out: bytes, planted: str) -> bool:
 @example([(b"%20", ("2001:db8::1", b"2001:db8::1"))], b"")
 @example([(b"%", ("10.0.0.1", b"10.0.0.1")), (b" ", ("192.0.2.1", b"%31%39%32.0.2.1"))], b"")
 @example([(b"1.", ("192.0.2.1", b"192.0.2.1"))], b"9")
+@example([(b"%", ("10.1.2.77", b"10.1.2.77")), (b"", ("192.0.2.1", b"0.0.0.0"))], b"")
 def test_no_address_survives_whatever_stands_around_it(
     mode: str, pieces: list[tuple[bytes, tuple[str, bytes]]], end: bytes
 ) -> None:
@@ -173,6 +174,7 @@ def test_no_bytes_raise(noise: bytes, digits: bytes) -> None:
 @given(st.lists(st.tuples(SOUP, WRITTEN), min_size=1, max_size=30), SOUP)
 @example([(b"", ("2001:db8:aabb:ccdd:eeff:1122:3344:5566", b"2001:db8:aabb:ccdd:eeff:1122:3344:5566 "))] * 21, b"")
 @example([(b"x" * 790, ("192.0.2.177", b"192.0.2.177"))], b"")
+@example([(b"", ("2001:db8:100:1::5", b"2001%3Adb8%3A100%3A1%3A%3A5")), (b"", ("10.1.2.25", b"010.001.002.025"))], b"")
 def test_no_sample_tells_an_address_or_half_of_one(pieces: list[tuple[bytes, tuple[str, bytes]]], end: bytes) -> None:
     text = b"".join(before + written for before, (_, written) in pieces) + end
     shown = sample(text)

@@ -93,7 +93,7 @@ class Mask:
         """Mask what is, holds or might be an address in a run of hexadecimal digits, dots and colons."""
         text = found[0]
         encoded = _around(found)[0] == b"%"
-        if encoded and text[:2].isalnum():  # as in %22192.0.2.1: most likely two digits of an encoded character
+        if encoded and text[:2].isalnum() and _begins_after(text):
             rest = self._masked(text[2:], found)
             if rest is not None:
                 return text[:2] + rest
@@ -127,6 +127,15 @@ class Mask:
 
 
 _DIGIT = re.compile(rb"\d")
+
+
+def _begins_after(text: bytes) -> bool:
+    """Tell whether the address of a run may stand behind two digits of an encoded character, as in %22192.0.2.1."""
+    rest = text[2:]
+    if b"::" in rest or rest.count(b":") >= 6 or _V4.match(rest):
+        return True
+    v4 = _V4.search(text)
+    return v4 is not None and v4.start() >= 2
 
 
 def _candidates(text: bytes) -> Iterator[bytes]:
