@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from privet.config.model import SourceConfig
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-LINGER = 0.015  # seconds that lines may wait for company
+LINGER = 0.016  # seconds that lines may wait for company
 READS = 64  # reads in a row, some 4 MiB, before everything else gets its turn
 TICK = 1.0  # seconds between looks at the clock, the log file and the daemon
 STDERR = 2

@@ -35,6 +35,7 @@ class Intake:
 
     def __init__(self, path: Path, users: Collection[int], group: int | None = None) -> None:
         self.refused = 0
+        self._buffer = memoryview(bytearray(LARGEST))  # a fresh one for each packet would cost more than reading it
         self._path, self._users = path, frozenset(users)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
         path.unlink(missing_ok=True)
@@ -68,7 +69,7 @@ class Intake:
     def receive(self, peer: Peer) -> tuple[bytes, bool]:
         """Return the lines of the next packet of a pipe, and whether the pipe is still there."""
         try:
-            packet = peer.connection.recv(LARGEST)
+            packet = self._buffer[: peer.connection.recv_into(self._buffer)].tobytes()
             message = unpack(packet) if packet else None
         except BlockingIOError:
             return b"", True
