@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from privet.core.bans import Held, Order
+    from privet.core.bans import Ban, Held, Order
 
 
 class PrivetError(Exception):
@@ -32,6 +32,14 @@ class SinkError(PrivetError):
 
 class FirewallError(PrivetError):
     """The firewall refused, or did not answer."""
+
+
+class SealError(PrivetError):
+    """Sealed data was changed, stands in the wrong place, or was sealed with another key."""
+
+
+class StoreError(PrivetError):
+    """What should outlast a restart cannot be read or written."""
 
 
 class Firewall(Protocol):
@@ -87,3 +95,68 @@ class Reader(Protocol):
     # Raises SourceError naming the file when it cannot be opened or is damaged.
     def blocks(self) -> Iterable[bytes]:
         """Yield whole lines, many at a time, each with its newline."""
+
+
+class Seal(Protocol):
+    """How data is made unreadable for everybody without the key. Its methods may be called from any thread."""
+
+    # Never fails. Sealing the same data twice gives two different results.
+    def seal(self, plain: bytes, context: bytes) -> bytes:
+        """Encrypt; what is sealed can be opened with the very same context only."""
+
+    # Raises SealError for whatever this key did not seal in this context, be it changed, cut or moved.
+    def open(self, sealed: bytes, context: bytes) -> bytes:
+        """Return what was sealed."""
+
+    # Never fails for a purpose of at most 16 bytes. Equal data has equal tokens, for one key and purpose.
+    def token(self, data: bytes, purpose: bytes) -> bytes:
+        """Return 16 bytes by which data is found again, and from which nobody without the key can tell it."""
+
+
+class Store(Protocol):
+    """Where bans outlast the daemon, one for each subject and jail.
+
+    Called from one thread only, always the same; counters and complaint may be read from any. Whatever cannot be
+    stored stays in memory (bounded), and every later call tries it again; so a caller takes a transient StoreError
+    as news, not as something to do. No error and no complaint has an address in it.
+    """
+
+    refused: int  # stored bans that could not be opened: changed by somebody, or sealed with another key
+    evicted: int  # bans that had to go because there were too many: those that end first
+    losses: int  # how often everything stored was lost; when it rises, put all bans again
+
+    @property
+    def complaint(self) -> str | None:
+        """What is wrong or was lost, for the administrator; None if nothing is."""
+
+    # Idempotent, and not needed before the others. A damaged store is set aside, never deleted, and a fresh one
+    # is begun: that is a loss and a complaint, no error. Raises StoreError (transient when the disk is full,
+    # read-only or the store is in use; permanent when only the administrator can help).
+    def open(self) -> None:
+        """Make the store ready to be written."""
+
+    # Reads also what can be read only: a full or read-only disk is a complaint, no error. Bans that do not open
+    # are counted in `refused`, then erased. Raises StoreError when nothing at all can be read.
+    def load(self, now: float) -> list[Ban]:
+        """Return the bans that have not ended, none of them confirmed."""
+
+    # When it returns, all bans are stored, and outlast the end of this process by whatever signal. The last few
+    # may be lost when the machine loses power; none is ever stored in part. Raises StoreError.
+    def put(self, bans: Iterable[Ban]) -> None:
+        """Store bans; each replaces the one of the same subject and jail."""
+
+    # When it returns, nothing tells of them in any file of the store but damaged ones set aside. Raises StoreError.
+    def drop(self, bans: Iterable[Ban]) -> None:
+        """Erase bans by subject and jail; those that are not there are no error."""
+
+    # As drop. Cheap when there is nothing to do, so that it can be called every second. Raises StoreError.
+    def expire(self, now: float) -> int:
+        """Erase the bans that have ended; return how many those were."""
+
+    # Raises StoreError.
+    def size(self) -> int:
+        """Return how many bans are stored, the ended ones that were not yet erased among them."""
+
+    # Everything is released even when it raises StoreError: what was not stored by then is lost.
+    def close(self) -> None:
+        """Store what is waiting, and release everything."""
