@@ -62,7 +62,7 @@ def window(jails: list[Jail], tolerance: float, cap: int = 1000) -> Window:
     return Window([Limit(jail, order) for order, jail in enumerate(jails)], tolerance, cap)
 
 
-def bans(reached: list[Reached]) -> list[Ban]:
+def bans(reached: Iterable[Reached]) -> list[Ban]:
     return [Ban(r.row, r.limit.jail.name, r.key, r.time, r.failures) for r in reached]
 
 
@@ -136,6 +136,6 @@ def test_the_cap_holds_however_many_come(jails: list[Jail], hits: list[tuple[int
     counting, now = window(jails, 60.0, cap), BEGIN
     for client, step in hits:
         now += step
-        counting.hit([0], [client.to_bytes(4)], [now])
+        list(counting.hit([0], [client.to_bytes(4)], [now]))
         assert len(counting.clients) <= cap
         assert all(len(limit.until) <= 2 * cap for limit in counting.limits)
