@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from unittest.mock import patch
 
 from hypothesis import example, given, settings
@@ -13,6 +13,9 @@ from privet.core import detect
 from privet.core.detect import Limit, Reached, Window
 from privet.core.jails import Jail
 from tests.property.oracle import Ban, Oracle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 KEYS = [b"\xc0\0\2\1", b"\x20\1\x0d\xb8\0\0\0\1", b"\xc0\0\2\2", b"\xc0\0\2\3"]
 
