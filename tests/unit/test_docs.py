@@ -11,6 +11,7 @@ import pytest
 
 from privet.config.loader import SETTINGS, parse
 from privet.config.model import Config, DaemonConfig, EngineConfig, FirewallConfig, SourceConfig
+from privet.core.escalate import Escalation
 from privet.core.formats import NAMES
 from privet.core.jails import FIELDS, Jail
 
@@ -21,14 +22,23 @@ MODELS: dict[str, type[msgspec.Struct]] = {
     "engine": EngineConfig,
     "source": SourceConfig,
     "jail": Jail,
+    "escalation": Escalation,
 }
-WRITTEN_AS = {"name": (), "paths": ("path",), "sources": ("source",), "predicates": FIELDS}
+WRITTEN_AS = {
+    "name": (),
+    "paths": ("path",),
+    "sources": ("source",),
+    "predicates": FIELDS,
+    "escalation": Escalation.__struct_fields__,
+}
+GROWTH = "Longer bans for those who come back: `[escalation]`"
 HEADINGS = {
     "daemon": ("The daemon: `[daemon]`",),
     "firewall": ("The firewall: `[firewall]`",),
     "engine": ("The engine: `[engine]`",),
     "source": ("Sources: `[source.NAME]`",),
-    "jail": ("Jails: `[jail.NAME]`", "Conditions of a jail"),
+    "jail": ("Jails: `[jail.NAME]`", "Conditions of a jail", GROWTH, "Jails on bans"),
+    "escalation": (GROWTH,),
 }
 ALL_SETTINGS = [(table, setting) for table, settings in SETTINGS.items() for setting in settings]
 SHORTEST_PARAGRAPH = 60

@@ -37,8 +37,12 @@ def engine_for(
     zone: tzinfo = UTC,
     want: Collection[str] = (),
     observers: Sequence[Callable[[str, Rows], None]] = (),
+    secret: bytes = b"",
 ) -> Engine:
-    """Build the engine; `want` names columns that the observers read besides those of the jails."""
+    """Build the engine; `want` names columns that the observers read besides those of the jails.
+
+    `secret` hides the clients whose bans are counted, see `Engine`.
+    """
     plans = {}
     for name, source in config.sources.items():
         jails = [jail for jail in config.jails.values() if name in jail.sources]
@@ -50,6 +54,7 @@ def engine_for(
         tolerance=config.engine.tolerance,
         max_clients=config.engine.max_clients,
         observers=observers,
+        secret=secret,
     )
 
 
@@ -70,3 +75,12 @@ def missing_fields(config: Config) -> list[str]:
                 if p.field not in fields
             ]
     return missing
+
+
+def idle_jails(config: Config) -> list[str]:
+    """Name the jails that count bans of jails that ban nobody."""
+    return [
+        f"jail {jail.name}: none of the jails that it watches bans anybody"
+        for jail in config.jails.values()
+        if jail.bans_of is not None and all(other.dry_run for other in config.jails.values() if jail.watches(other))
+    ]

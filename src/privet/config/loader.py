@@ -6,8 +6,9 @@ import re
 import tomllib
 from functools import partial
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from privet.config import escalation, recidive
 from privet.config.errors import ConfigError, ConfigErrors, dotted
 from privet.config.lines import KeyLines
 from privet.config.model import (
@@ -39,6 +40,7 @@ from privet.config.values import (
     texts,
     whole,
 )
+from privet.core.escalate import Escalation
 from privet.core.formats import FormatError, parse_format
 from privet.core.jails import FIELDS, Jail
 from privet.core.parse import plan_of
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
 _LEAST_TOLERANCE = 60.0  # seconds: servers stamp the start of a request and write at its end
 _LEAST_CLIENTS = 1000
+_BANTIME = Jail(name="", sources=()).bantime
 
 
 def _line_format(value: object) -> str:
@@ -74,7 +77,10 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
         "bantime": duration,
         "ignoreip": networks,
         "dry_run": flag,
+        **escalation.SETTINGS,
+        **recidive.SETTINGS,
     },
+    "escalation": escalation.SETTINGS,
 }
 """Every setting of every table; the tables `source` and `jail` hold one table per name."""
 
@@ -141,13 +147,18 @@ def _document(content: str, name: str) -> dict[str, Any]:
 
 
 def _config(document: dict[str, Any], name: str) -> Config:
-    known_sources = tuple(_names(document.get("source")))
+    known = _Known(
+        tuple(_table_or_empty(document.get("source"))),
+        _table_or_empty(document.get("jail")),
+        _escalation_or_default(document.get("escalation", {})),
+    )
     tables: dict[str, Decoder] = {
         "daemon": partial(_plain, DaemonConfig, SETTINGS["daemon"]),
         "firewall": partial(_plain, FirewallConfig, SETTINGS["firewall"]),
         "engine": partial(_plain, EngineConfig, SETTINGS["engine"]),
         "source": partial(_named, _source),
-        "jail": partial(_named, partial(_jail, known_sources)),
+        "jail": partial(_named, partial(_jail, known)),
+        "escalation": escalation.escalation,
     }
     decoded, problems = read(document, tables)
     if problems:
@@ -156,8 +167,23 @@ def _config(document: dict[str, Any], name: str) -> Config:
     return Config(path=name, sources=sources, jails=jails, **decoded)
 
 
-def _names(value: object) -> list[str]:
-    return list(value) if isinstance(value, dict) else []
+class _Known(NamedTuple):
+    """What a jail may refer to, mistakes in it aside: sources, jails as they are written, and their default."""
+
+    sources: tuple[str, ...]
+    jails: Mapping[str, object]
+    escalation: Escalation
+
+
+def _table_or_empty(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _escalation_or_default(value: object) -> Escalation:
+    try:
+        return escalation.escalation(value)
+    except Invalid:  # told where the table itself is read
+        return Escalation()
 
 
 def _plain(build: Callable[..., Any], decoders: Mapping[str, Decoder], value: object) -> object:
@@ -196,16 +222,17 @@ def _source_problems(settings: Mapping[str, object]) -> list[Problem]:
     return []
 
 
-def _jail(known_sources: tuple[str, ...], name: str, value: object) -> Jail:
-    settings, problems = read(value, {**SETTINGS["jail"], "source": partial(_references, known_sources)})
-    problems += _name_problems(name)
-    if "source" not in table(value):
-        problems.append(Problem("needs 'source'"))
+def _jail(known: _Known, name: str, value: object) -> Jail:
+    references = {"source": partial(_references, known.sources), "bans_of": partial(recidive.watched, known.jails)}
+    settings, problems = read(value, {**SETTINGS["jail"], **references})
+    grown, more = escalation.jail_escalation(known.escalation, settings, settings.get("bantime", _BANTIME))
+    problems += [*_name_problems(name), *recidive.kind_problems(table(value)), *more]
     if problems:
         raise Invalid(*problems)
     # In the order of FIELDS, so that jails that ask the same are equal however they are written.
     conditions = tuple(one for field in FIELDS for one in settings.pop(field, ()))
-    return Jail(name=name, sources=settings.pop("source"), predicates=conditions, **settings)
+    sources = settings.pop("source", ())
+    return Jail(name=name, sources=sources, predicates=conditions, escalation=grown, **settings)
 
 
 def _references(known: tuple[str, ...], value: object) -> tuple[str, ...]:

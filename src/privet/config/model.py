@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from privet.core.escalate import Escalation
 from privet.core.jails import Jail
 
 MaskMode = Literal["drop", "truncate", "pseudonym"]
@@ -47,11 +48,15 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole file. `path` is where it was read from."""
+    """The whole file. `path` is where it was read from.
+
+    `escalation` is what `[escalation]` says; jails hold their own, made of it already.
+    """
 
     path: str = ""
     daemon: DaemonConfig = DaemonConfig()
     firewall: FirewallConfig = FirewallConfig()
     engine: EngineConfig = EngineConfig()
+    escalation: Escalation = Escalation()
     sources: dict[str, SourceConfig] = {}
     jails: dict[str, Jail] = {}

@@ -99,6 +99,12 @@ class Subject(msgspec.Struct, frozen=True, order=True):
         return cls(mask_bits(packed, int(length)), int(length))
 
     @property
+    def key(self) -> bytes | None:
+        """The client key; None for a prefix that is not just one client."""
+        key = self.packed[: self.length // 8]
+        return key if Subject.of_key(key) == self else None
+
+    @property
     def version(self) -> int:
         """4 or 6."""
         return 4 if len(self.packed) == _V4_LEN else 6

@@ -7,19 +7,24 @@ into batches gives the same verdicts (`tests/property/test_engine.py`).
 from __future__ import annotations
 
 from collections import Counter
+from hashlib import blake2b
+from heapq import merge
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from privet.core.address import Subject, is_pseudonym
 from privet.core.detect import Limit, Reached, Window
+from privet.core.escalate import Offences, draw_for
 from privet.core.mask import sample
 from privet.core.parse import NO_ADDRESS, Rows
+from privet.core.recidive import Recidive
 from privet.core.select import Selector
-from privet.core.verdicts import Verdict
+from privet.core.verdicts import Action, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from privet.core.jails import Jail
 
@@ -107,8 +112,8 @@ class _Rule:
         self.matched = 0
         self.last_match: float | None = None
 
-    def feed(self, rows: Rows) -> list[Reached]:
-        """Count the failures among the rows."""
+    def feed(self, rows: Rows) -> Iterable[Reached]:
+        """Count the failures among the rows; the limits that they reach come one by one, as `Window.hit` says."""
         if self.select is None:
             chosen: Sequence[int] = range(len(rows))
             keys, times = rows.keys, rows.times
@@ -116,7 +121,7 @@ class _Rule:
             chosen = self.select(rows)
             keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
         if not chosen:
-            return []
+            return ()
         self.matched += len(chosen)
         self.last_match = times[-1]
         return self.window.hit(chosen, keys, times)
@@ -127,10 +132,17 @@ def _identity(jail: Jail) -> tuple[object, ...]:
     return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr))
 
 
-class Engine:
-    """Jails over sources. `observers` are called with each source's name and parsed rows, for reports."""
+_in_order = attrgetter("row", "limit.order")
 
-    def __init__(
+
+class Engine:
+    """Jails over sources. `observers` are called with each source's name and parsed rows, for reports.
+
+    `offences` remembers who was banned how often, by tokens: the subject itself, or its hash under `secret`
+    if there is one.
+    """
+
+    def __init__(  # noqa: PLR0913  each is a thing of its own
         self,
         plans: Mapping[str, LinePlan],
         jails: Iterable[Jail],
@@ -138,16 +150,24 @@ class Engine:
         tolerance: float,
         max_clients: int,
         observers: Sequence[Callable[[str, Rows], None]] = (),
+        secret: bytes = b"",
     ) -> None:
         self.sources = {name: SourceState(name, plan) for name, plan in plans.items()}
         self.jails = tuple(jails)
+        self.offences = Offences(max_clients, max((jail.escalation.forget for jail in self.jails), default=0.0))
+        self.recidives = [
+            Recidive(jail, self.jails, tolerance, max_clients) for jail in self.jails if jail.bans_of is not None
+        ]
         self.bans: Counter[str] = Counter()
         self.spared: Counter[str] = Counter()  # limits reached by clients in ignoreip
         self._tolerance = tolerance
         self._observers = observers
+        self._secret = secret
+        self._counted = _counted(self.jails)
         shared: dict[tuple[object, ...], list[tuple[int, Jail]]] = {}
         for order, jail in enumerate(self.jails):
-            shared.setdefault(_identity(jail), []).append((order, jail))
+            if jail.bans_of is None:
+                shared.setdefault(_identity(jail), []).append((order, jail))
         self._rules = [_Rule(group, tolerance, max_clients) for group in shared.values()]
 
     def feed(self, batch: Batch, now: float) -> list[Verdict]:
@@ -165,10 +185,10 @@ class Engine:
             observe(batch.source, rows)
         if not rows.keys:
             return []
-        reached = [r for rule in self._rules if batch.source in rule.sources for r in rule.feed(rows)]
-        if len(self._rules) > 1:
-            reached.sort(key=lambda r: (r.row, r.limit.order))
-        return [verdict for r in reached if (verdict := self._verdict(r))]
+        by_rule = [rule.feed(rows) for rule in self._rules if batch.source in rule.sources]
+        # Taken one by one in the order of rows, so that each is judged before its window, or another jail, goes on.
+        reached = merge(*by_rule, key=_in_order) if len(by_rule) > 1 else by_rule[0] if by_rule else ()
+        return [verdict for one in reached for verdict in self._verdicts(one)]
 
     def carry(self, old: Engine) -> None:
         """Take over the state of an engine that this one replaces: sources, and windows of equal rules."""
@@ -181,27 +201,38 @@ class Engine:
                 rule.window.carry(before[rule.identity].window)
                 rule.matched, rule.last_match = before[rule.identity].matched, before[rule.identity].last_match
         self.bans, self.spared = old.bans, old.spared
+        self.offences.carry(old.offences)
+        named = {recidive.jail.name: recidive for recidive in old.recidives}
+        for recidive in self.recidives:
+            if recidive.jail.name in named:
+                recidive.carry(named[recidive.jail.name])
 
-    def forget(self, key: bytes) -> None:
-        """Let a client's counts start anew, as after an unban."""
-        for rule in self._rules:
-            rule.window.forget(key)
+    def forget(self, subject: Subject) -> None:
+        """Let a subject's counts start anew, as after an unban."""
+        if subject.key is not None:
+            for rule in self._rules:
+                rule.window.forget(subject.key)
+        for recidive in self.recidives:
+            recidive.forget(subject)
+        self.offences.forgive(self._token(subject))
 
     def matches(self) -> dict[str, tuple[int, float | None]]:
         """Return for each jail how many failures it saw and the time of the last."""
-        return {
+        on_rows = {
             limit.jail.name: (rule.matched, rule.last_match) for rule in self._rules for limit in rule.window.limits
         }
+        return on_rows | {one.jail.name: (one.matched, one.last_match) for one in self.recidives}
 
     @property
     def tracked(self) -> int:
         """How many clients are remembered now, over all windows."""
-        return sum(len(rule.window.clients) for rule in self._rules)
+        return sum(len(rule.window.clients) for rule in self._rules) + sum(map(len, self.recidives))
 
     @property
     def evicted(self) -> int:
         """How many clients were forgotten to stay within the cap."""
-        return sum(rule.window.evicted for rule in self._rules)
+        by_windows = sum(rule.window.evicted for rule in self._rules)
+        return by_windows + sum(recidive.evicted for recidive in self.recidives) + self.offences.evicted
 
     def _clamp(self, source: SourceState, rows: Rows, now: float) -> None:
         """Bring stamps within reach: none far ahead of the clock, none later than the tolerance allows."""
@@ -224,10 +255,63 @@ class Engine:
             moved.append(max(time, edge))
         return moved
 
-    def _verdict(self, reached: Reached) -> Verdict | None:
-        jail, subject = reached.limit.jail, Subject.of_key(reached.key)
-        if any(spared.overlaps(subject) for spared in jail.ignoreip):
+    def _verdicts(self, reached: Reached) -> Iterator[Verdict]:
+        """Yield the verdict on a client who reached a limit, and those of the jails that count bans."""
+        limit, subject = reached.limit, Subject.of_key(reached.key)
+        verdict = self._verdict(limit.jail, limit.jail.ignoreip, subject, reached.time, reached.failures)
+        if verdict is None:
+            return
+        limit.until[reached.key] = verdict.until
+        yield verdict
+        if verdict.action is Action.BAN:
+            for recidive in self.recidives:
+                group = recidive.hit(verdict)
+                if group is not None:
+                    yield from self._repeated(recidive, group, verdict.time)
+
+    def _repeated(self, recidive: Recidive, group: Subject, time: float) -> Iterator[Verdict]:
+        verdict = self._verdict(recidive.jail, recidive.ignoreip, group, time, recidive.jail.maxretry)
+        if verdict is not None:
+            recidive.until[group] = verdict.until
+            yield verdict
+
+    def _verdict(
+        self, jail: Jail, ignored: Iterable[Subject], subject: Subject, time: float, failures: int
+    ) -> Verdict | None:
+        if any(spared.overlaps(subject) for spared in ignored):
             self.spared[jail.name] += 1
             return None
         self.bans[jail.name] += 1
-        return Verdict(jail.action, subject, jail.name, reached.time, reached.time + jail.bantime, reached.failures)
+        count, bantime = self._escalated(jail, subject, time)
+        return Verdict(jail.action, subject, jail.name, time, time + bantime, failures, count=count)
+
+    def _escalated(self, jail: Jail, subject: Subject, time: float) -> tuple[int, float]:
+        """Return how many bans count before this one and how long this one is; note it for the next."""
+        counted = self._counted.get(jail.name)
+        if counted is None:
+            return 0, jail.bantime
+        escalation, token, count, bantime = jail.escalation, self._token(subject), 0, jail.bantime
+        if escalation.increment:
+            count = self.offences.before(token, jail.name, counted, time, escalation.forget)
+            bantime = escalation.bantime(bantime, count, draw_for(token, jail.name, count))
+        self.offences.note(token, jail.name, time, time + bantime, escalation.forget)
+        return count, bantime
+
+    def _token(self, subject: Subject) -> bytes:
+        """Return what stands for a subject in `offences`."""
+        token = subject.packed + bytes([subject.length])
+        if not self._secret:
+            return token
+        return blake2b(token, key=self._secret, digest_size=16, person=b"privet-offence").digest()
+
+
+def _counted(jails: Sequence[Jail]) -> dict[str, frozenset[str]]:
+    """Map the jails whose bans must be noted to the other jails whose bans count with theirs.
+
+    Others count for jails with `overalljails` only: those that ban for requests. A dry run bans nobody, and
+    a ban for bans is no new offence.
+    """
+    shared = frozenset(jail.name for jail in jails if jail.bans_of is None and not jail.dry_run)
+    overall = {j.name for j in jails if j.escalation.increment and j.escalation.overalljails and j.bans_of is None}
+    noted = {jail.name for jail in jails if jail.escalation.increment} | (shared if overall else frozenset())
+    return {name: shared if name in overall else frozenset() for name in noted}

@@ -65,6 +65,10 @@ class Mask:
                 data = quote_from_bytes(plain, _URL_SAFE).encode()
         return self._scrub_plain(data)
 
+    def network(self, subject: Subject) -> bytes:
+        """Return the pseudonym of a prefix that is not just one client: as opaque as a client's, and no client's."""
+        return self._pseudonym(b"network %d " % subject.length + subject.packed)
+
     def _scrub_plain(self, data: bytes) -> bytes:
         if data.count(b".") < 3 and data.count(b":") < 2:
             return data

@@ -132,7 +132,7 @@ class Control:
         items = []
         for subject in subjects:
             lifted = daemon.ledger.lift(subject, jail)
-            daemon.engine.forget(subject.packed[: subject.length // 8])
+            daemon.engine.forget(subject)
             items += [
                 {"subject": self._shown(subject, request), "jail": ban.jail, "since": ban.since} for ban in lifted
             ]

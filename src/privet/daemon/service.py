@@ -54,7 +54,8 @@ class Daemon:
     def __init__(self, config: Config, runtime: Path, firewall: Firewall, log: FilteringBoundLogger) -> None:
         self.config, self.runtime, self.firewall, self.log = config, runtime, firewall, log
         self.since = time.time()
-        self.engine = engine_for(config, zone=local_zone())
+        self._secret = os.urandom(32)  # of the tokens that repeated bans are counted by
+        self.engine = engine_for(config, zone=local_zone(), secret=self._secret)
         self.ledger = Ledger()
         self.firewall_problem: str | None = None
         self.config_problem: str | None = None
@@ -127,9 +128,9 @@ class Daemon:
 
     def name(self, subject: Subject) -> str:
         """Return the pseudonym of a subject, for today."""
-        is_client = subject.is_pseudonym or subject.length == {4: 32, 6: 64}[subject.version]
-        key = subject.packed[: subject.length // 8] if is_client else subject.packed + bytes([subject.length])
-        return self._names().clients[key].decode()
+        mask = self._names()
+        key = subject.key
+        return (mask.network(subject) if key is None else mask.clients[key]).decode()
 
     async def flush(self) -> None:
         """Bring the firewall up to date with the ledger."""
@@ -142,7 +143,7 @@ class Daemon:
         sd_notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             config = load(self.config.path)
-            engine = engine_for(config, zone=local_zone())
+            engine = engine_for(config, zone=local_zone(), secret=self._secret)
         except ConfigErrors as errors:
             self.config_problem = str(errors)
         else:
@@ -209,6 +210,7 @@ class Daemon:
         self.ledger.expire(time.time())
         if count % FACTS_EVERY == 0:
             self._learn_facts()
+            self.engine.offences.expire(time.time())
         self._voice_complaints()
         self._names()  # the keys of days that are over go
         await self._repair_firewall()

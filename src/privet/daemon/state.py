@@ -42,9 +42,11 @@ def jails(daemon: Daemon) -> list[dict[str, Any]]:
         {
             "jail": jail.name,
             "sources": list(jail.sources),
+            "bans_of": None if jail.bans_of is None else list(jail.bans_of),
             "findtime": jail.findtime,
             "maxretry": jail.maxretry,
             "bantime": jail.bantime,
+            "increment": jail.escalation.increment,
             "dry_run": jail.dry_run,
             "failures": matches[jail.name][0],
             "last_failure": matches[jail.name][1],

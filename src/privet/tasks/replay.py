@@ -77,7 +77,8 @@ def replay(
 ) -> Replayed:
     """Feed files to the engine of the configuration and collect its verdicts.
 
-    With `jails` only those are asked. Raises SourceError for files that cannot be read.
+    With `jails` only those are asked; what they count of other jails' bans counts all the same. Raises
+    SourceError for files that cannot be read.
     """
     clients: set[bytes] = set()
 
@@ -85,10 +86,12 @@ def replay(
         clients.update(rows.keys)
 
     chosen = {name: jail for name, jail in config.jails.items() if not jails or name in jails}
-    engine = engine_for(msgspec.structs.replace(config, jails=chosen), zone=local_zone(), observers=(observe,))
+    if not any(jail.bans_of is not None or jail.escalation.overalljails for jail in chosen.values()):
+        config = msgspec.structs.replace(config, jails=chosen)
+    engine = engine_for(config, zone=local_zone(), observers=(observe,))
     verdicts: list[Verdict] = []
     for batch in batches(engine, paths, source, progress):
-        verdicts += engine.feed(batch, math.inf)
+        verdicts += [verdict for verdict in engine.feed(batch, math.inf) if verdict.jail in chosen]
     return _outcome(engine.sources[source], verdicts, len(clients))
 
 
