@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from privet.core.address import Subject
     from privet.core.bans import Ban, Held, Order
 
 
@@ -66,6 +67,36 @@ class Firewall(Protocol):
     def held(self) -> Iterator[Held]:
         """List what is banned now."""
 
+    # Wins over every ban, in one step for all. Kept, and made again by repair(). Raises FirewallError.
+    def allow(self, subjects: Collection[Subject]) -> None:
+        """Let these through whatever is banned, and nobody else any more."""
+
+    # The backend itself ends the pause, so that it ends even when this process is gone. A second call replaces
+    # the first. Raises FirewallError.
+    def pause(self, seconds: float) -> None:
+        """Let everybody through for a while; the bans stay, and go on to end at their time."""
+
+    # Idempotent. Raises FirewallError.
+    def resume(self) -> None:
+        """End a pause before its time."""
+
+    # Raises FirewallError.
+    def paused(self) -> float:
+        """Return for how many seconds more everybody is let through, 0 if nobody is."""
+
+    # None when this backend cannot tell, then repair() alone finds out. The same descriptor until close().
+    # Never raises.
+    def watch(self) -> int | None:
+        """Return a descriptor that is readable once somebody else may have changed what bans need."""
+
+    # Never raises, and never waits.
+    def seen(self) -> bool:
+        """Read the descriptor of watch() empty; tell whether repair() should look."""
+
+    # Raises FirewallError.
+    def counters(self) -> Mapping[str, tuple[int, int]]:
+        """Return packets and bytes that were dropped, by the name of each set."""
+
     # Works without open(). Raises FirewallError.
     def show(self) -> str:
         """Return the rules as the administrator would read them."""
@@ -114,7 +145,7 @@ class Seal(Protocol):
 
 
 class Store(Protocol):
-    """Where bans outlast the daemon, one for each subject and jail.
+    """Where bans outlast the daemon, one for each subject, jail and action.
 
     Called from one thread only, always the same; counters and complaint may be read from any. Whatever cannot be
     stored stays in memory (bounded), and every later call tries it again; so a caller takes a transient StoreError

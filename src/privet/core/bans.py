@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.core.address import Subject
+from privet.core.verdicts import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,26 +27,33 @@ ROUNDING = 1.0
 """Seconds by which the end of an adopted ban, told as the time left, may differ from the end that was ordered."""
 
 
-class Order(msgspec.Struct, frozen=True):
-    """One wish to the firewall: close `subject` for `seconds`, or open it again (None).
+class Order(msgspec.Struct, frozen=True, gc=False):
+    """One wish to the firewall: close a service to `subject` for `seconds`, or open it again (None).
 
-    `known` tells that the firewall holds the subject already, so that the new end replaces the old one.
+    `service` is one of `scope.services`. `known` tells that the firewall holds this element already, so that
+    the new end replaces the old one.
     """
 
     subject: Subject
     seconds: float | None
     known: bool = False
+    service: str = ""
 
 
-class Held(msgspec.Struct, frozen=True):
-    """One ban that the firewall holds, with the seconds left (None: for good)."""
+class Held(msgspec.Struct, frozen=True, gc=False):
+    """One element that the firewall holds, with the seconds left (None: for good)."""
 
     subject: Subject
     seconds: float | None
+    service: str = ""
 
 
-class Ban(msgspec.Struct):
-    """One ban of one jail. `confirmed` once the kernel holds it."""
+class Ban(msgspec.Struct, gc=False):
+    """One ban of one jail. `confirmed` once the kernel holds every element of its scope to its end at least.
+
+    Bans of one `group` (an AS number, say) were ordered together, and are shown and lifted together.
+    `evidence` is a few masked lines that led to it. `action` says where it is enforced.
+    """
 
     subject: Subject
     jail: str
@@ -55,6 +63,10 @@ class Ban(msgspec.Struct):
     origin: str
     why: str = ""
     confirmed: bool = False
+    scope: str = ""
+    group: str = ""
+    evidence: tuple[str, ...] = ()
+    action: Action = Action.BAN
 
 
 class Accounts(msgspec.Struct):

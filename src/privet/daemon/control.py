@@ -114,29 +114,29 @@ class Control:
                     "reason": refused,
                 }
             )
-        await daemon.flush()
+        await daemon.kernel.flush()
         for item, subject in zip(items, subjects, strict=True):
             if item["result"] == "banned" and not any(
-                ban.jail == jail and ban.confirmed for ban in daemon.ledger.of(subject)
+                ban.jail == jail and ban.confirmed for ban in daemon.kernel.ledger.of(subject)
             ):
-                item.update(result="waiting", reason=daemon.firewall_problem or "the firewall did not take it")
+                item.update(result="waiting", reason=daemon.kernel.problem or "the firewall did not take it")
         return {"items": items, "until": now + seconds}
 
     async def _unban(self, request: dict[str, Any]) -> dict[str, Any]:
         daemon = self._daemon
         jail = request.get("jail")
         if request.get("all") or (jail and not request.get("subjects")):
-            subjects = list(dict.fromkeys(ban.subject for ban in daemon.ledger))
+            subjects = list(dict.fromkeys(ban.subject for ban in daemon.kernel.ledger))
         else:
             subjects = [self._subject(text) for text in request["subjects"]]
         items = []
         for subject in subjects:
-            lifted = daemon.ledger.lift(subject, jail)
+            lifted = daemon.kernel.ledger.lift(subject, jail)
             daemon.engine.forget(subject)
             items += [
                 {"subject": self._shown(subject, request), "jail": ban.jail, "since": ban.since} for ban in lifted
             ]
-        await daemon.flush()
+        await daemon.kernel.flush()
         return {"items": items}
 
     def _subject(self, text: object) -> Subject:
@@ -149,7 +149,7 @@ class Control:
             ) from None
         if not subject.is_pseudonym:
             return subject
-        for ban in self._daemon.ledger:
+        for ban in self._daemon.kernel.ledger:
             if self._daemon.name(ban.subject) == subject.reveal():
                 return ban.subject
         raise Refusal("nobody who is banned has this pseudonym today")

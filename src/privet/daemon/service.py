@@ -7,7 +7,6 @@ import fcntl
 import os
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from privet.adapters import machine
@@ -19,14 +18,13 @@ from privet.adapters.sources.intake import Intake
 from privet.config.compile import engine_for
 from privet.config.errors import ConfigErrors
 from privet.config.loader import load
-from privet.core.bans import Ledger
 from privet.core.engine import Batch
 from privet.core.guard import refusal
 from privet.core.mask import Mask, Masks
 from privet.core.verdicts import Action
 from privet.daemon.control import Control
+from privet.daemon.enforce import Enforcement
 from privet.daemon.feeds import Files, Intakes
-from privet.ports import FirewallError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,19 +50,16 @@ class Daemon:
     """One running Privet. `run` returns when it was told to stop."""
 
     def __init__(self, config: Config, runtime: Path, firewall: Firewall, log: FilteringBoundLogger) -> None:
-        self.config, self.runtime, self.firewall, self.log = config, runtime, firewall, log
+        self.config, self.runtime, self.log = config, runtime, log
         self.since = time.time()
         self._secret = os.urandom(32)  # of the tokens that repeated bans are counted by
         self.engine = engine_for(config, zone=local_zone(), secret=self._secret)
-        self.ledger = Ledger()
-        self.firewall_problem: str | None = None
+        self.kernel = Enforcement("kernel", firewall, time.time, log)
         self.config_problem: str | None = None
         self.unknown_lines = 0  # lines from pipes whose source is not configured
         self._keys = DayKeys(runtime / KEYS)
         self._complaints: dict[str, str | None] = {}
         self._protected: dict[str, frozenset[Subject]] = {}
-        self._flushing: asyncio.Task[None] | None = None
-        self._pool = ThreadPoolExecutor(1, "firewall")  # one at a time, and never in the way of reading
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -74,7 +69,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._failed)
         self._learn_facts()
-        await self._open_firewall()
+        await self.kernel.open()
         self.files = Files(loop, self.take)
         self._open_files()
         ids = user_ids(self.config.daemon.user)
@@ -88,19 +83,21 @@ class Daemon:
             loop.add_signal_handler(number, self._stop.set)
         sd_notify("READY=1")
         self.log.info(
-            "running", jails=len(self.config.jails), sources=len(self.config.sources), firewall=self.firewall.name
+            "running",
+            jails=len(self.config.jails),
+            sources=len(self.config.sources),
+            firewall=self.kernel.firewall.name,
         )
         try:
             await self._ticks()
         finally:
             sd_notify("STOPPING=1")
-            self.log.info("stopping", **self.ledger.totals())
+            self.log.info("stopping", **self.kernel.ledger.totals())
             await control.close()
             self.intakes.close()
             for name in list(self.files.sources):
                 self.files.close(name)
-            self._pool.shutdown()
-            self.firewall.close()
+            self.kernel.close()
             os.close(lock)
 
     def take(self, source: str, block: bytes) -> None:
@@ -118,7 +115,7 @@ class Daemon:
     ) -> str | None:
         """Enter a ban unless the guard refuses it; return why it does."""
         refused = refusal(verdict.subject, protected)
-        self.ledger.order(verdict, now, refused, why)
+        self.kernel.ledger.order(verdict, now, refused, why)
         return refused
 
     @property
@@ -131,12 +128,6 @@ class Daemon:
         mask = self._names()
         key = subject.key
         return (mask.network(subject) if key is None else mask.clients[key]).decode()
-
-    async def flush(self) -> None:
-        """Bring the firewall up to date with the ledger."""
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
-        await asyncio.shield(self._flushing)
 
     def reload(self) -> None:
         """Read the configuration again: the new state is built whole before the old one goes."""
@@ -163,8 +154,7 @@ class Daemon:
             if verdict.action is Action.BAN:
                 self.order(verdict, now, self._protected)
         self._tell(verdicts)
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.get_running_loop().create_task(self._flush())
+        self.kernel.wake()
 
     def _tell(self, verdicts: list[Verdict]) -> None:
         """Log verdicts: one line each, or one for all when there are many."""
@@ -176,17 +166,6 @@ class Daemon:
             self.log.info(
                 v.action.value, jail=v.jail, client=self.name(v.subject), failures=v.failures, until=round(v.until)
             )
-
-    async def _flush(self) -> None:
-        loop = asyncio.get_running_loop()
-        while orders := self.ledger.orders(time.time()):
-            try:
-                answers = await loop.run_in_executor(self._pool, self.firewall.apply, orders)
-            except FirewallError as error:
-                self._firewall_says(str(error))
-                return  # the next tick tries again
-            self.ledger.confirm(orders, answers)
-            self._firewall_says(next((answer for answer in answers if answer), None))
 
     async def _ticks(self) -> None:
         count = 0
@@ -207,41 +186,12 @@ class Daemon:
     async def _tick(self, count: int) -> None:
         sd_notify("WATCHDOG=1")
         self.files.poll()
-        self.ledger.expire(time.time())
         if count % FACTS_EVERY == 0:
             self._learn_facts()
             self.engine.offences.expire(time.time())
         self._voice_complaints()
         self._names()  # the keys of days that are over go
-        await self._repair_firewall()
-        await self.flush()
-
-    async def _open_firewall(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.run_in_executor(self._pool, self.firewall.open)
-            held = list(await loop.run_in_executor(self._pool, self.firewall.held))
-        except FirewallError as error:
-            self._firewall_says(str(error))
-            return
-        count = self.ledger.adopt(held, time.time())
-        if count:
-            self.log.info("adopted what the firewall held", bans=count)
-
-    async def _repair_firewall(self) -> None:
-        try:
-            lost = await asyncio.get_running_loop().run_in_executor(self._pool, self.firewall.repair)
-        except FirewallError as error:
-            self._firewall_says(str(error))
-            return
-        if lost:
-            self.log.warning("somebody removed the firewall's rules: made again, all bans are ordered anew")
-            self.ledger.forget_kernel()
-
-    def _firewall_says(self, problem: str | None) -> None:
-        if problem and problem != self.firewall_problem:
-            self.log.error("firewall", problem=problem)
-        self.firewall_problem = problem
+        await self.kernel.look()
 
     def _open_files(self) -> None:
         """Follow the file sources, and read again what may still count, up to the longest findtime."""

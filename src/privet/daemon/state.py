@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 def status(daemon: Daemon) -> dict[str, Any]:
     """Return the whole state; `warnings` is empty when all is well."""
     sources = [_source(daemon, state) for state in daemon.engine.sources.values()]
-    totals = daemon.ledger.totals()
+    totals = daemon.kernel.ledger.totals()
     return {
         "version": __version__,
         "pid": os.getpid(),
         "since": daemon.since,
         "config": daemon.config.path,
-        "firewall": {"name": daemon.firewall.name, "problem": daemon.firewall_problem},
+        "firewall": {"name": daemon.kernel.firewall.name, "problem": daemon.kernel.problem},
         "items": sources,
         "bans": {
             **totals,
-            "refused_by": dict(daemon.ledger.accounts.refused),
-            "failed_by": dict(daemon.ledger.accounts.failed),
+            "refused_by": dict(daemon.kernel.ledger.accounts.refused),
+            "failed_by": dict(daemon.kernel.ledger.accounts.failed),
         },
         "clients": {"tracked": daemon.engine.tracked, "evicted": daemon.engine.evicted},
         "warnings": [*_warnings(daemon), *(w for source in sources for w in source["warnings"])],
@@ -52,7 +52,7 @@ def jails(daemon: Daemon) -> list[dict[str, Any]]:
             "last_failure": matches[jail.name][1],
             "verdicts": daemon.engine.bans[jail.name],
             "spared": daemon.engine.spared[jail.name],
-            "banned": sum(ban.jail == jail.name for ban in daemon.ledger),
+            "banned": sum(ban.jail == jail.name for ban in daemon.kernel.ledger),
         }
         for jail in daemon.engine.jails
     ]
@@ -71,16 +71,16 @@ def bans(daemon: Daemon, *, reveal: bool) -> list[dict[str, Any]]:
             "why": ban.why,
             "in_kernel": ban.confirmed,
         }
-        for ban in sorted(daemon.ledger, key=lambda ban: -ban.since)
+        for ban in sorted(daemon.kernel.ledger, key=lambda ban: -ban.since)
     ]
 
 
 def _warnings(daemon: Daemon) -> list[str]:
     warnings = []
-    if daemon.firewall.name == "null":
+    if daemon.kernel.firewall.name == "null":
         warnings.append("no firewall: bans are noted, nothing is closed")
-    if daemon.firewall_problem:
-        warnings.append(f"firewall: {daemon.firewall_problem}")
+    if daemon.kernel.problem:
+        warnings.append(f"firewall: {daemon.kernel.problem}")
     if daemon.config_problem:
         warnings.append(f"the configuration on disk cannot be used, the old one is in force: {daemon.config_problem}")
     if daemon.unknown_lines:

@@ -123,13 +123,13 @@ def test_every_subject_has_a_name_of_its_own_by_which_it_can_be_lifted(place: Se
 def test_after_an_unban_the_count_starts_anew(place: Served) -> None:
     async def scene(place: Served) -> None:
         place.append(*[line(V4)] * 3)
-        await until(lambda: list(place.daemon.ledger))
+        await until(lambda: list(place.daemon.kernel.ledger))
         await place.ask("unban", subjects=[V4])
         place.append(*[line(V4)] * 2)
         await until(lambda: place.daemon.engine.sources["web"].lines == 5)
         assert (await place.ask("bans"))["items"] == []
         place.append(line(V4))
-        await until(lambda: list(place.daemon.ledger))
+        await until(lambda: list(place.daemon.kernel.ledger))
         assert await place.accounts() == await place.accounts() | {"ordered": 2, "unbanned": 1}
 
     play(place, scene)
@@ -261,7 +261,7 @@ def test_while_the_firewall_fails_bans_wait_and_it_says_so(place: Served) -> Non
         assert [item["in_kernel"] for item in (await place.ask("bans"))["items"]] == [False]
 
         firewall.failure = None
-        await until(lambda: all(ban.confirmed for ban in place.daemon.ledger))
+        await until(lambda: all(ban.confirmed for ban in place.daemon.kernel.ledger))
         assert (await place.accounts())["in_kernel"] == 1
         assert (await place.ask("status"))["firewall"]["problem"] is None
 
@@ -284,7 +284,7 @@ def test_what_the_firewall_refuses_is_counted_by_reason(place: Served) -> None:
 def test_no_address_leaves_unless_it_is_to_be_revealed(place: Served, capfd: pytest.CaptureFixture[str]) -> None:
     async def scene(place: Served) -> None:
         place.append(*[line(V4)] * 3, *[line(V6)] * 3, f"garbage from {V4}", f"{V6} garbage")
-        await until(lambda: len(list(place.daemon.ledger)) == 2)
+        await until(lambda: len(list(place.daemon.kernel.ledger)) == 2)
         await until(lambda: place.daemon.engine.sources["web"].lines == 8)
         answers = [await place.ask(verb) for verb in ("status", "jails", "bans")]
         answers.append(await place.ask("ban", subjects=["198.51.100.7", "198.51.100.0/25"], seconds=HOUR))
