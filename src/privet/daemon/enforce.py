@@ -10,7 +10,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from privet.core.bans import Ledger
+from privet.core.ledger import Ledger
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:

@@ -115,7 +115,7 @@ class Daemon:
     ) -> str | None:
         """Enter a ban unless the guard refuses it; return why it does."""
         refused = refusal(verdict.subject, protected)
-        self.kernel.ledger.order(verdict, now, refused, why)
+        self.kernel.ledger.order(verdict, now, refused, why=why)
         return refused
 
     @property

@@ -24,7 +24,7 @@ def test_equal_scopes_are_equal_texts(protocols: str | list[str], ports: list[in
     ("protocols", "ports"), [("tcp", []), ([], [22]), ("icmp", [1]), ("", [22]), ("tcp", [0]), ("tcp", [22, 65536])]
 )
 def test_what_is_no_scope(protocols: str | list[str], ports: list[int]) -> None:
-    with pytest.raises(ValueError, match="a (scope|port) "):
+    with pytest.raises(ValueError, match=r"a (scope|port) "):
         make_scope(protocols, ports)
 
 
