@@ -30,6 +30,7 @@ WRITTEN_AS = {
     "sources": ("source",),
     "predicates": FIELDS,
     "escalation": Escalation.__struct_fields__,
+    "scope": ("ports", "protocol"),
 }
 GROWTH = "Longer bans for those who come back: `[escalation]`"
 HEADINGS = {

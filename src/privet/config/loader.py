@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from privet.config import escalation, recidive
+from privet.config import escalation, ports, recidive
 from privet.config.errors import ConfigError, ConfigErrors, dotted
 from privet.config.lines import KeyLines
 from privet.config.model import (
@@ -79,6 +79,7 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
         "dry_run": flag,
         **escalation.SETTINGS,
         **recidive.SETTINGS,
+        **ports.SETTINGS,
     },
     "escalation": escalation.SETTINGS,
 }
@@ -226,13 +227,14 @@ def _jail(known: _Known, name: str, value: object) -> Jail:
     references = {"source": partial(_references, known.sources), "bans_of": partial(recidive.watched, known.jails)}
     settings, problems = read(value, {**SETTINGS["jail"], **references})
     grown, more = escalation.jail_escalation(known.escalation, settings, settings.get("bantime", _BANTIME))
-    problems += [*_name_problems(name), *recidive.kind_problems(table(value)), *more]
+    scope, wrong = ports.jail_scope(settings)
+    problems += [*_name_problems(name), *recidive.kind_problems(table(value)), *more, *wrong]
     if problems:
         raise Invalid(*problems)
     # In the order of FIELDS, so that jails that ask the same are equal however they are written.
     conditions = tuple(one for field in FIELDS for one in settings.pop(field, ()))
     sources = settings.pop("source", ())
-    return Jail(name=name, sources=sources, predicates=conditions, escalation=grown, **settings)
+    return Jail(name=name, sources=sources, predicates=conditions, escalation=grown, scope=scope, **settings)
 
 
 def _references(known: tuple[str, ...], value: object) -> tuple[str, ...]:

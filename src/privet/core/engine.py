@@ -283,7 +283,7 @@ class Engine:
             return None
         self.bans[jail.name] += 1
         count, bantime = self._escalated(jail, subject, time)
-        return Verdict(jail.action, subject, jail.name, time, time + bantime, failures, count=count)
+        return Verdict(jail.action, subject, jail.name, time, time + bantime, failures, jail.scope, count=count)
 
     def _escalated(self, jail: Jail, subject: Subject, time: float) -> tuple[int, float]:
         """Return how many bans count before this one and how long this one is; note it for the next."""

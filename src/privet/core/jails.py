@@ -52,7 +52,7 @@ class Jail(msgspec.Struct, frozen=True):
     """A rule: requests on `sources` for which every predicate holds are failures.
 
     Times in seconds. With `dry_run` the verdict is a report. `escalation` makes bans longer for those who
-    come back.
+    come back, `scope` says what is closed to them (see `core.scope`).
 
     A jail with `bans_of` has no sources: its failures are the bans of the jails named there (or `ALL_JAILS`),
     counted by `key` (see `core.recidive`); `prefixes` are the lengths for IPv4 and IPv6.
@@ -70,6 +70,7 @@ class Jail(msgspec.Struct, frozen=True):
     bans_of: tuple[str, ...] | None = None
     key: Key = "address"
     prefixes: tuple[int, int] = (24, 48)
+    scope: str = ""
 
     @property
     def action(self) -> Action:

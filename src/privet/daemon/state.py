@@ -47,6 +47,7 @@ def jails(daemon: Daemon) -> list[dict[str, Any]]:
             "maxretry": jail.maxretry,
             "bantime": jail.bantime,
             "increment": jail.escalation.increment,
+            "scope": jail.scope,
             "dry_run": jail.dry_run,
             "failures": matches[jail.name][0],
             "last_failure": matches[jail.name][1],
@@ -69,6 +70,8 @@ def bans(daemon: Daemon, *, reveal: bool) -> list[dict[str, Any]]:
             "failures": ban.failures,
             "origin": ban.origin,
             "why": ban.why,
+            "scope": ban.scope,
+            "group": ban.group,
             "in_kernel": ban.confirmed,
         }
         for ban in sorted(daemon.kernel.ledger, key=lambda ban: -ban.since)
