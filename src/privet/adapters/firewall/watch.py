@@ -9,6 +9,7 @@ a look at what stands finds everything but elements that were removed.)
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 import sys
@@ -31,7 +32,7 @@ class Watch:
         """Begin to listen; `own` is the port whose changes are passed over."""
         self._socket = connect(_BUFFER)
         try:
-            self._attach(own)
+            pass_over(self._socket, own)
             self._socket.setsockopt(SOL_NETLINK, _ADD_MEMBERSHIP, _GROUP_NFTABLES)
             self._socket.settimeout(0)
         except OSError:
@@ -42,13 +43,6 @@ class Watch:
         """Return the descriptor that becomes readable."""
         return self._socket.fileno()
 
-    def _attach(self, own: int) -> None:
-        program = b"".join(struct.pack("=HBBI", *step) for step in _filter(own))
-        code = array("B", program)  # at an address that the kernel can copy it from
-        self._socket.setsockopt(
-            socket.SOL_SOCKET, _ATTACH_FILTER, struct.pack("@HP", len(program) // 8, code.buffer_info()[0])
-        )
-
     def read(self) -> tuple[bool, bool]:
         """Read all that came; tell whether there was anything, and whether bans may have been removed by hand."""
         anything = removed = False
@@ -57,8 +51,10 @@ class Watch:
                 news = self._socket.recv(1 << 16)
             except BlockingIOError:
                 return anything, removed
-            except OSError:  # more came than there is room for
-                return True, True
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    return True, True
+                news, removed = b"", True  # more came than there is room for
             anything = True
             removed = removed or any(
                 reply.kind == DEL_ELEMENT and shape(named_set(reply.payload)[0]) for reply in replies(news)
@@ -67,6 +63,14 @@ class Watch:
     def close(self) -> None:
         """Stop listening."""
         self._socket.close()
+
+
+def pass_over(line: socket.socket, own: int) -> None:
+    """Have the kernel keep away from a socket what comes from our own port, and details of other tables."""
+    program = b"".join(struct.pack("=HBBI", *step) for step in _filter(own))
+    code = array("B", program)  # at an address that the kernel can copy it from
+    where = struct.pack("@HP", len(program) // 8, code.buffer_info()[0])
+    line.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, where)
 
 
 def _filter(own: int) -> list[tuple[int, int, int, int]]:

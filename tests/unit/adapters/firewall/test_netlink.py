@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import struct
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -193,3 +195,23 @@ def test_nothing_stands_where_nothing_is_found(line: tuple[NetlinkWriter, Kernel
     writer, kernel = line
     serve(kernel, *[lambda numbers: [answer(numbers[0], errno.ENOENT)]] * 3)
     assert writer.structure() == Structure(0, {}, {})
+
+
+def test_a_signal_interrupts_nothing(line: tuple[NetlinkWriter, Kernel]) -> None:
+    """Wait for a slow kernel while signals come all the time."""
+    writer, kernel = line
+
+    def slowly(numbers: list[int]) -> list[bytes]:
+        time.sleep(0.1)
+        return [answer(numbers[-2], 0)]
+
+    serve(kernel, slowly)
+    count: list[int] = []
+    before = signal.signal(signal.SIGALRM, lambda *_: count.append(1))
+    signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+    try:
+        assert writer.commit([Order(V4, 60.0)]) == {}
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(count) > 5
