@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from privet.config.model import Config, SourceConfig
+    from privet.core.networks import Networks
     from privet.core.parse import Rows
 
 MASKED_COLUMNS = frozenset(
@@ -31,17 +32,18 @@ def plan_for(source: SourceConfig, want: Collection[str] = (), zone: tzinfo = UT
     return plan_of(parse_format(source.format), want, zone)
 
 
-def engine_for(
+def engine_for(  # noqa: PLR0913  each is a thing of its own
     config: Config,
     *,
     zone: tzinfo = UTC,
     want: Collection[str] = (),
     observers: Sequence[Callable[[str, Rows], None]] = (),
     secret: bytes = b"",
+    networks: Networks | None = None,
 ) -> Engine:
     """Build the engine; `want` names columns that the observers read besides those of the jails.
 
-    `secret` hides the clients whose bans are counted, see `Engine`.
+    `secret` hides the clients whose bans are counted, `networks` tells their AS numbers, see `Engine`.
     """
     plans = {}
     for name, source in config.sources.items():
@@ -55,6 +57,8 @@ def engine_for(
         max_clients=config.engine.max_clients,
         observers=observers,
         secret=secret,
+        ipv6_client=config.engine.ipv6_client,
+        networks=networks,
     )
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from privet.config import escalation, ports, recidive
+from privet.config import escalation, feeds, ports, recidive
 from privet.config.errors import ConfigError, ConfigErrors, dotted
 from privet.config.lines import KeyLines
 from privet.config.model import (
@@ -16,8 +16,10 @@ from privet.config.model import (
     Config,
     DaemonConfig,
     EngineConfig,
+    FeedConfig,
     FirewallConfig,
     MaskMode,
+    NetworksConfig,
     SourceConfig,
 )
 from privet.config.predicates import predicates
@@ -32,6 +34,7 @@ from privet.config.values import (
     duration,
     each,
     flag,
+    is_whole,
     networks,
     read,
     shown,
@@ -40,6 +43,7 @@ from privet.config.values import (
     texts,
     whole,
 )
+from privet.core.address import IPV6_CLIENT
 from privet.core.escalate import Escalation
 from privet.core.formats import FormatError, parse_format
 from privet.core.jails import FIELDS, Jail
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
 
 _LEAST_TOLERANCE = 60.0  # seconds: servers stamp the start of a request and write at its end
 _LEAST_CLIENTS = 1000
+_WIDEST_CLIENT = 32  # bits: what a whole provider has
 _BANTIME = Jail(name="", sources=()).bantime
 
 
@@ -64,10 +69,21 @@ def _line_format(value: object) -> str:
     return word
 
 
+def _ipv6_client(value: Any) -> int:  # noqa: ANN401  anything that TOML can hold
+    if not (is_whole(value) and _WIDEST_CLIENT <= value <= IPV6_CLIENT):
+        raise bad(f"expected a prefix length from {_WIDEST_CLIENT} to {IPV6_CLIENT}, got {shown(value)}")
+    return int(value)
+
+
 SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
     "daemon": {"runtime": text, "user": text},
     "firewall": {"backend": choice(Backend)},
-    "engine": {"tolerance": at_least(_LEAST_TOLERANCE, duration), "max_clients": whole(_LEAST_CLIENTS)},
+    "engine": {
+        "tolerance": at_least(_LEAST_TOLERANCE, duration),
+        "max_clients": whole(_LEAST_CLIENTS),
+        "ipv6_client": _ipv6_client,
+    },
+    "networks": {"table": text, "most_innocent": whole(0)},
     "source": {"path": texts, "pipe": flag, "format": _line_format, "log": text, "mask": choice(MaskMode)},
     "jail": {
         "source": texts,
@@ -82,8 +98,9 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
         **ports.SETTINGS,
     },
     "escalation": escalation.SETTINGS,
+    "feed": feeds.SETTINGS,
 }
-"""Every setting of every table; the tables `source` and `jail` hold one table per name."""
+"""Every setting of every table; the tables `source`, `jail` and `feed` hold one table per name."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -160,12 +177,15 @@ def _config(document: dict[str, Any], name: str) -> Config:
         "source": partial(_named, _source),
         "jail": partial(_named, partial(_jail, known)),
         "escalation": escalation.escalation,
+        "networks": partial(_plain, NetworksConfig, SETTINGS["networks"]),
+        "feed": partial(_named, _feed),
     }
     decoded, problems = read(document, tables)
+    problems += recidive.table_problems(known.jails, _table_or_empty(document.get("networks")))
     if problems:
         raise Invalid(*problems)
-    sources, jails = decoded.pop("source", {}), decoded.pop("jail", {})
-    return Config(path=name, sources=sources, jails=jails, **decoded)
+    named = {f"{table}s": decoded.pop(table, {}) for table in ("source", "jail", "feed")}
+    return Config(path=name, **named, **decoded)
 
 
 class _Known(NamedTuple):
@@ -235,6 +255,14 @@ def _jail(known: _Known, name: str, value: object) -> Jail:
     conditions = tuple(one for field in FIELDS for one in settings.pop(field, ()))
     sources = settings.pop("source", ())
     return Jail(name=name, sources=sources, predicates=conditions, escalation=grown, scope=scope, **settings)
+
+
+def _feed(name: str, value: object) -> FeedConfig:
+    settings, problems = read(value, SETTINGS["feed"])
+    problems += [*_name_problems(name), *feeds.feed_problems(table(value))]
+    if problems:
+        raise Invalid(*problems)
+    return FeedConfig(name=name, **settings)
 
 
 def _references(known: tuple[str, ...], value: object) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from privet.core.address import IPV6_CLIENT
 from privet.core.escalate import Escalation
 from privet.core.jails import Jail
 
@@ -27,10 +28,31 @@ class FirewallConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[engine]`: bounds of the detector. Tolerance in seconds."""
+    """`[engine]`: bounds of the detector. Tolerance in seconds; an IPv6 client has `ipv6_client` bits."""
 
     tolerance: float = 60.0
     max_clients: int = 200_000
+    ipv6_client: int = IPV6_CLIENT
+
+
+class NetworksConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[networks]`: the table of AS numbers, and what bans of ranges may cost.
+
+    `most_innocent` is how many clients who did nothing wrong a range may close out.
+    """
+
+    table: str | None = None
+    most_innocent: int = 1000
+
+
+class FeedConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[feed.NAME]`: a list that others keep, at `url` or in the file `path`, read again `every` so many seconds."""
+
+    name: str
+    url: str | None = None
+    path: str | None = None
+    every: float = 86_400.0
+    max_entries: int = 200_000
 
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,5 +80,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     firewall: FirewallConfig = FirewallConfig()
     engine: EngineConfig = EngineConfig()
     escalation: Escalation = Escalation()
+    networks: NetworksConfig = NetworksConfig()
     sources: dict[str, SourceConfig] = {}
     jails: dict[str, Jail] = {}
+    feeds: dict[str, FeedConfig] = {}

@@ -63,5 +63,14 @@ def kind_problems(settings: Mapping[str, object]) -> list[Problem]:
     return problems
 
 
+def table_problems(jails: Mapping[str, object], networks: Mapping[str, object]) -> list[Problem]:
+    """Check that there is a table of networks where jails count by AS numbers."""
+    return [
+        Problem("needs a table of AS numbers", "name one as 'table' in [networks]", key=("jail", name, "key"))
+        for name, settings in jails.items()
+        if isinstance(settings, dict) and settings.get("key") == "asn" and "table" not in networks
+    ]
+
+
 def _counts_bans(settings: object) -> bool:
     return isinstance(settings, dict) and "bans_of" in settings

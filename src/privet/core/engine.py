@@ -7,6 +7,7 @@ into batches gives the same verdicts (`tests/property/test_engine.py`).
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from hashlib import blake2b
 from heapq import merge
 from operator import attrgetter
@@ -14,12 +15,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from privet.core.address import Subject, is_pseudonym
+from privet.core.address import IPV6_CLIENT, Subject, is_pseudonym, widened
+from privet.core.cache import Cache
 from privet.core.detect import Limit, Reached, Window
 from privet.core.escalate import Offences, draw_for
+from privet.core.evidence import Lines, Recent
 from privet.core.mask import sample
+from privet.core.networks import as_text
 from privet.core.parse import NO_ADDRESS, Rows
-from privet.core.recidive import Recidive
+from privet.core.recidive import Recidive, Who
 from privet.core.select import Selector
 from privet.core.verdicts import Action, Verdict
 
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from privet.core.jails import Jail
+    from privet.core.networks import Networks
 
 BLIND_AFTER = 100  # lines in a row without a client's address, before a source is called blind
 SAMPLES = 3  # masked lines kept per reason
@@ -109,10 +114,11 @@ class _Rule:
         self.sources = frozenset(first.sources)
         self.select = Selector(first.predicates) if first.predicates else None
         self.window = Window([Limit(jail, order) for order, jail in jails], tolerance, max_clients)
+        self.recent = Recent()
         self.matched = 0
         self.last_match: float | None = None
 
-    def feed(self, rows: Rows) -> Iterable[Reached]:
+    def feed(self, rows: Rows, lines: Lines) -> Iterable[Reached]:
         """Count the failures among the rows; the limits that they reach come one by one, as `Window.hit` says."""
         if self.select is None:
             chosen: Sequence[int] = range(len(rows))
@@ -124,6 +130,7 @@ class _Rule:
             return ()
         self.matched += len(chosen)
         self.last_match = times[-1]
+        self.recent.note(lines, chosen, keys, times)
         return self.window.hit(chosen, keys, times)
 
 
@@ -139,7 +146,8 @@ class Engine:
     """Jails over sources. `observers` are called with each source's name and parsed rows, for reports.
 
     `offences` remembers who was banned how often, by tokens: the subject itself, or its hash under `secret`
-    if there is one.
+    if there is one. An IPv6 client has `ipv6_client` bits, at most 64. `networks` tells AS numbers, for the
+    jails that count by them.
     """
 
     def __init__(  # noqa: PLR0913  each is a thing of its own
@@ -151,18 +159,25 @@ class Engine:
         max_clients: int,
         observers: Sequence[Callable[[str, Rows], None]] = (),
         secret: bytes = b"",
+        ipv6_client: int = IPV6_CLIENT,
+        networks: Networks | None = None,
     ) -> None:
         self.sources = {name: SourceState(name, plan) for name, plan in plans.items()}
         self.jails = tuple(jails)
         self.offences = Offences(max_clients, max((jail.escalation.forget for jail in self.jails), default=0.0))
         self.recidives = [
-            Recidive(jail, self.jails, tolerance, max_clients) for jail in self.jails if jail.bans_of is not None
+            Recidive(jail, self.jails, tolerance, max_clients, networks)
+            for jail in self.jails
+            if jail.bans_of is not None
         ]
         self.bans: Counter[str] = Counter()
         self.spared: Counter[str] = Counter()  # limits reached by clients in ignoreip
         self._tolerance = tolerance
         self._observers = observers
         self._secret = secret
+        self._ipv6_client = ipv6_client
+        self._widened = None if ipv6_client == IPV6_CLIENT else Cache(partial(widened, length=ipv6_client))
+        self._networks = networks
         self._counted = _counted(self.jails)
         shared: dict[tuple[object, ...], list[tuple[int, Jail]]] = {}
         for order, jail in enumerate(self.jails):
@@ -181,11 +196,14 @@ class Engine:
         source.count(rows, batch.data)
         if rows.keys:
             self._clamp(source, rows, now)
+            if self._widened is not None:
+                rows.keys = list(map(self._widened.__getitem__, rows.keys))
         for observe in self._observers:
             observe(batch.source, rows)
         if not rows.keys:
             return []
-        by_rule = [rule.feed(rows) for rule in self._rules if batch.source in rule.sources]
+        lines = Lines(batch.data, rows)
+        by_rule = [rule.feed(rows, lines) for rule in self._rules if batch.source in rule.sources]
         # Taken one by one in the order of rows, so that each is judged before its window, or another jail, goes on.
         reached = merge(*by_rule, key=_in_order) if len(by_rule) > 1 else by_rule[0] if by_rule else ()
         return [verdict for one in reached for verdict in self._verdicts(one)]
@@ -207,14 +225,29 @@ class Engine:
             if recidive.jail.name in named:
                 recidive.carry(named[recidive.jail.name])
 
-    def forget(self, subject: Subject) -> None:
-        """Let a subject's counts start anew, as after an unban."""
-        if subject.key is not None:
+    def forget(self, who: Who) -> None:
+        """Let the counts of a subject, or of an AS number, start anew, as after an unban."""
+        key = self.key_of(who)
+        if key is not None:
             for rule in self._rules:
-                rule.window.forget(subject.key)
+                rule.window.forget(key)
         for recidive in self.recidives:
-            recidive.forget(subject)
-        self.offences.forgive(self._token(subject))
+            recidive.forget(who)
+        self.offences.forgive(self._token(who))
+
+    def key_of(self, who: Who) -> bytes | None:
+        """Return the client key that rows of a subject have; None for what is not just one client."""
+        return who.key_in(self._ipv6_client) if isinstance(who, Subject) else None
+
+    def evidence(self, verdict: Verdict) -> tuple[str, ...]:
+        """Return the last lines that counted for a verdict, masked: to be asked before the next batch is fed."""
+        key = self.key_of(verdict.subject)
+        if key is None:
+            return ()
+        for rule in self._rules:
+            if any(limit.jail.name == verdict.jail for limit in rule.window.limits):
+                return rule.recent.of(key, verdict.time)
+        return ()
 
     def matches(self) -> dict[str, tuple[int, float | None]]:
         """Return for each jail how many failures it saw and the time of the last."""
@@ -257,49 +290,57 @@ class Engine:
 
     def _verdicts(self, reached: Reached) -> Iterator[Verdict]:
         """Yield the verdict on a client who reached a limit, and those of the jails that count bans."""
-        limit, subject = reached.limit, Subject.of_key(reached.key)
-        verdict = self._verdict(limit.jail, limit.jail.ignoreip, subject, reached.time, reached.failures)
-        if verdict is None:
-            return
-        limit.until[reached.key] = verdict.until
-        yield verdict
-        if verdict.action is Action.BAN:
-            for recidive in self.recidives:
-                group = recidive.hit(verdict)
-                if group is not None:
-                    yield from self._repeated(recidive, group, verdict.time)
-
-    def _repeated(self, recidive: Recidive, group: Subject, time: float) -> Iterator[Verdict]:
-        verdict = self._verdict(recidive.jail, recidive.ignoreip, group, time, recidive.jail.maxretry)
-        if verdict is not None:
-            recidive.until[group] = verdict.until
+        limit, subject = reached.limit, Subject.of_key(reached.key, self._ipv6_client)
+        verdicts = self._judge(limit.jail, limit.jail.ignoreip, subject, reached.time, reached.failures)
+        for verdict in verdicts:
+            limit.until[reached.key] = verdict.until
             yield verdict
+            if verdict.action is Action.BAN:
+                for recidive in self.recidives:
+                    yield from self._repeated(recidive, verdict)
 
-    def _verdict(
-        self, jail: Jail, ignored: Iterable[Subject], subject: Subject, time: float, failures: int
-    ) -> Verdict | None:
-        if any(spared.overlaps(subject) for spared in ignored):
+    def _repeated(self, recidive: Recidive, verdict: Verdict) -> Iterator[Verdict]:
+        who = recidive.hit(verdict)
+        if who is not None:
+            verdicts = self._judge(recidive.jail, recidive.ignoreip, who, verdict.time, recidive.jail.maxretry)
+            if verdicts:
+                recidive.until[who] = verdicts[0].until
+            yield from verdicts
+
+    def _judge(self, jail: Jail, ignored: Iterable[Subject], who: Who, time: float, failures: int) -> list[Verdict]:
+        """Return the verdict on a subject, or on each prefix of an AS number, unless they are ignored."""
+        group, subjects = self._members(who)
+        closed = [subject for subject in subjects if not any(spared.overlaps(subject) for spared in ignored)]
+        if not closed:
             self.spared[jail.name] += 1
-            return None
+            return []
         self.bans[jail.name] += 1
-        count, bantime = self._escalated(jail, subject, time)
-        return Verdict(jail.action, subject, jail.name, time, time + bantime, failures, jail.scope, count=count)
+        count, bantime = self._escalated(jail, who, time)
+        return [
+            Verdict(jail.action, one, jail.name, time, time + bantime, failures, jail.scope, count=count, group=group)
+            for one in closed
+        ]
 
-    def _escalated(self, jail: Jail, subject: Subject, time: float) -> tuple[int, float]:
+    def _members(self, who: Who) -> tuple[str, Sequence[Subject]]:
+        if isinstance(who, Subject):
+            return "", (who,)
+        return as_text(who), self._networks.prefixes(who) if self._networks else ()
+
+    def _escalated(self, jail: Jail, who: Who, time: float) -> tuple[int, float]:
         """Return how many bans count before this one and how long this one is; note it for the next."""
         counted = self._counted.get(jail.name)
         if counted is None:
             return 0, jail.bantime
-        escalation, token, count, bantime = jail.escalation, self._token(subject), 0, jail.bantime
+        escalation, token, count, bantime = jail.escalation, self._token(who), 0, jail.bantime
         if escalation.increment:
             count = self.offences.before(token, jail.name, counted, time, escalation.forget)
             bantime = escalation.bantime(bantime, count, draw_for(token, jail.name, count))
         self.offences.note(token, jail.name, time, time + bantime, escalation.forget)
         return count, bantime
 
-    def _token(self, subject: Subject) -> bytes:
-        """Return what stands for a subject in `offences`."""
-        token = subject.packed + bytes([subject.length])
+    def _token(self, who: Who) -> bytes:
+        """Return what stands for a subject or an AS number in `offences`."""
+        token = who.packed + bytes([who.length]) if isinstance(who, Subject) else as_text(who).encode()
         if not self._secret:
             return token
         return blake2b(token, key=self._secret, digest_size=16, person=b"privet-offence").digest()

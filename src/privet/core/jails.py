@@ -15,7 +15,7 @@ NUMBER_FIELDS = ("status", "size")
 FIELDS = TEXT_FIELDS + NUMBER_FIELDS
 
 ALL_JAILS = "*"
-Key = Literal["address", "prefix"]
+Key = Literal["address", "prefix", "asn"]
 
 
 class Is(msgspec.Struct, frozen=True):

@@ -1,8 +1,8 @@
 """Recidive: jails whose failures are the bans of other jails.
 
 With the key `address` each ban of a subject counts, and the subject itself is banned. With `prefix` the
-subjects of a network are counted together, and the network is banned: there each subject counts once,
-with its latest ban, since a network is not to suffer for one of its addresses.
+subjects of a network are counted together, and the network is banned; with `asn` those of an autonomous
+system. There each subject counts once, with its latest ban, since many are not to suffer for one.
 
 Otherwise the rules are those of `core.detect`: a verdict falls at the ban that makes `maxretry` of them
 with last - first <= `findtime`, it covers [t, t + bantime), and after it the count starts anew.
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from privet.core.jails import Jail
+    from privet.core.networks import Networks
     from privet.core.verdicts import Verdict
 
 _SWEEP_FROM = 1024  # fewer groups than this are not worth sweeping
 _EVICT_SHARE = 8  # at the cap one in eight goes, so that the sort is paid once per cap / 8 new groups
+
+Who = Subject | int
+"""Whom a jail bans: a subject, or an AS number."""
 
 Seen = tuple[float, Subject]
 """A ban that counts: when, and of whom."""
@@ -39,15 +43,18 @@ class Recidive:
     the fewest bans, and among these those that were silent longest.
     """
 
-    def __init__(self, jail: Jail, jails: Iterable[Jail], tolerance: float, cap: int) -> None:
+    def __init__(
+        self, jail: Jail, jails: Iterable[Jail], tolerance: float, cap: int, networks: Networks | None = None
+    ) -> None:
         self.jail = jail
         watched = [one for one in jails if jail.watches(one)]
         self.watched = frozenset(one.name for one in watched)
         self.ignoreip = frozenset(jail.ignoreip).union(*(one.ignoreip for one in watched))
-        self.until: dict[Subject, float] = {}  # the ends of its own bans
+        self.until: dict[Who, float] = {}  # the ends of its own bans
         self.matched = self.evicted = 0
         self.last_match: float | None = None
-        self._groups: dict[Subject, list[Seen]] = {}
+        self._groups: dict[Who, list[Seen]] = {}
+        self._networks = networks
         self._keep = jail.findtime + tolerance
         self._cap = cap
         self._sweep_at = min(_SWEEP_FROM, cap)
@@ -55,7 +62,7 @@ class Recidive:
     def __len__(self) -> int:
         return len(self._groups)
 
-    def hit(self, verdict: Verdict) -> Subject | None:
+    def hit(self, verdict: Verdict) -> Who | None:
         """Count a ban; return whom to ban if that reaches the limit.
 
         Its end is in `until` then, by the jail's bantime; who makes the ban longer enters the new end there.
@@ -74,13 +81,13 @@ class Recidive:
         self.until[group] = verdict.time + self.jail.bantime
         return group
 
-    def forget(self, subject: Subject) -> None:
-        """Forget the bans of a subject and those on it, as after an unban."""
-        self.until.pop(subject, None)
-        self._groups.pop(subject, None)
-        group = self._group(subject)
+    def forget(self, who: Who) -> None:
+        """Forget the bans of somebody and those on it, as after an unban."""
+        self.until.pop(who, None)
+        self._groups.pop(who, None)
+        group = self._group(who) if isinstance(who, Subject) else None
         if group in self._groups:
-            self._groups[group] = [one for one in self._groups[group] if one[1] != subject]
+            self._groups[group] = [one for one in self._groups[group] if one[1] != who]
 
     def export(self) -> Iterator[State]:
         """Yield the bans that count, for a store."""
@@ -103,18 +110,21 @@ class Recidive:
         if self.jail == old.jail:
             self.until = old.until
 
-    def _group(self, subject: Subject) -> Subject | None:
+    def _group(self, subject: Subject) -> Who | None:
         """Return with whom a subject is counted; pseudonyms have no neighbours."""
         if self.jail.key == "address":
             return subject
         if subject.is_pseudonym:
             return None
+        if self.jail.key == "asn":
+            network = self._networks.of(subject) if self._networks else None
+            return network.asn if network else None
         length = min(subject.length, self.jail.prefixes[subject.version == 6])
         return Subject(mask_bits(subject.packed, length), length)
 
-    def _enter(self, group: Subject, subject: Subject, time: float) -> None:
+    def _enter(self, group: Who, subject: Subject, time: float) -> None:
         seen = self._groups.get(group, [])
-        if self.jail.key == "prefix":
+        if self.jail.key != "address":
             time = max([time, *(at for at, one in seen if one == subject)])
             seen = [one for one in seen if one[1] != subject]
         insort(seen, (time, subject))
@@ -122,7 +132,7 @@ class Recidive:
         if len(self._groups) > self._sweep_at:
             self._make_room(time)
 
-    def _is_full(self, group: Subject) -> bool:
+    def _is_full(self, group: Who) -> bool:
         """Tell whether `maxretry` bans of a group lie within findtime."""
         times = [time for time, _ in self._groups.get(group, ())]
         reach = self.jail.maxretry - 1

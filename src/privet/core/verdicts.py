@@ -23,7 +23,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
     `time` and `until` are seconds since the epoch; `failures` is how many made the decision;
     `scope` names what is closed to the subject, "" for everything; `count` is how many bans escalation
-    has counted before this one.
+    has counted before this one. Verdicts of one `group`, such as "AS64500", fall together.
     """
 
     action: Action
@@ -35,3 +35,4 @@ class Verdict(msgspec.Struct, frozen=True):
     scope: str = ""
     origin: str = "jail"
     count: int = 0
+    group: str = ""

@@ -57,7 +57,7 @@ def test_a_jail_may_be_watched_before_it_is_written() -> None:
             "7: jail.one.bans_of: a jail has either 'source' or 'bans_of', not both",
         ),
         ("bans_of = '*'\nstatus = 404", "7: jail.one.status: a jail on bans has no conditions on requests"),
-        ("bans_of = '*'\nkey = 'as'", "7: jail.one.key: expected 'address' or 'prefix', got 'as'"),
+        ("bans_of = '*'\nkey = 'as'", "7: jail.one.key: expected 'address', 'prefix' or 'asn', got 'as'"),
         ("bans_of = '*'\nprefixes = [24, 48]", "7: jail.one.prefixes: has no effect without 'key = \"prefix\"'"),
         ("source = 'web'\nkey = 'prefix'", "7: jail.one.key: only a jail with 'bans_of' has this"),
         ("source = 'web'\nprefixes = [24, 48]", "7: jail.one.prefixes: only a jail with 'bans_of' has this"),
