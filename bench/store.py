@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bench.report import Result
 from bench.runs import LONGEST, Failed, Spread, memory_of
+from privet.adapters.store.rows import BANS
 from privet.adapters.store.seal import KeySeal
 from privet.adapters.store.sqlite import SqliteStore
 from privet.core.address import Subject
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from bench.runs import Settings
 
-BANS = 100_000
+COUNT = 100_000
 BEGIN, HOUR = 1_790_000_000.0, 3600.0
 KEY = bytes(range(32))
 FIRST = int.from_bytes(bytes((10, 0, 0, 0)))
@@ -42,7 +43,7 @@ class Round(NamedTuple):
 
 def kept(settings: Settings) -> Iterator[Result]:
     """Store, load and erase many bans, each in a process of its own, as restarts are."""
-    count = settings.scaled(BANS)
+    count = settings.scaled(COUNT)
     rounds = [_round(settings.folder / f"store-{number}" / "bans.db", count) for number in range(settings.rounds)]
     load = Spread.of([one.load for one in rounds])
     memory = max(max(one.put_memory, one.load_memory) for one in rounds)
@@ -87,7 +88,7 @@ def _child(work: str, path: Path, count: int) -> dict[str, float]:
     return answer
 
 
-def _put(store: SqliteStore, count: int) -> dict[str, float]:
+def _put(store: SqliteStore[Ban], count: int) -> dict[str, float]:
     bans = [_ban(number, count) for number in range(count)]
     store.open()
     before, began = memory_of(os.getpid()), time.perf_counter()
@@ -98,7 +99,7 @@ def _put(store: SqliteStore, count: int) -> dict[str, float]:
     return {"put": done - began, "one": time.perf_counter() - done, "memory": memory}
 
 
-def _load(store: SqliteStore, count: int) -> dict[str, float]:
+def _load(store: SqliteStore[Ban], count: int) -> dict[str, float]:
     before, began = memory_of(os.getpid()), time.perf_counter()
     found = store.load(BEGIN)
     spent = time.perf_counter() - began
@@ -107,7 +108,7 @@ def _load(store: SqliteStore, count: int) -> dict[str, float]:
     return {"load": spent, "memory": memory_of(os.getpid()) - before}
 
 
-def _expire(store: SqliteStore, count: int) -> dict[str, float]:
+def _expire(store: SqliteStore[Ban], count: int) -> dict[str, float]:
     store.open()
     began = time.perf_counter()
     erased = store.expire(BEGIN + 1.5 * HOUR)
@@ -127,6 +128,6 @@ def _ban(number: int, count: int) -> Ban:
 WORKS = {"put": _put, "load": _load, "expire": _expire}
 
 if __name__ == "__main__":
-    place = SqliteStore(Path(sys.argv[2]), KeySeal(KEY))
+    place = SqliteStore(Path(sys.argv[2]), KeySeal(KEY), BANS)
     print(json.dumps(WORKS[sys.argv[1]](place, int(sys.argv[3]))))
     place.close()

@@ -6,13 +6,16 @@ run needs nothing special and tests need no mocks.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from privet.core.address import Subject
-    from privet.core.bans import Ban, Held, Order
+    from privet.core.bans import Held, Order
+
+
+T = TypeVar("T")
 
 
 class PrivetError(Exception):
@@ -144,17 +147,17 @@ class Seal(Protocol):
         """Return 16 bytes by which data is found again, and from which nobody without the key can tell it."""
 
 
-class Store(Protocol):
-    """Where bans outlast the daemon, one for each subject, jail and action.
+class Store(Protocol[T]):
+    """Where bans outlast the daemon, one for each subject, jail and action; or notes of earlier bans, by their keys.
 
     Called from one thread only, always the same; counters and complaint may be read from any. Whatever cannot be
     stored stays in memory (bounded), and every later call tries it again; so a caller takes a transient StoreError
     as news, not as something to do. No error and no complaint has an address in it.
     """
 
-    refused: int  # stored bans that could not be opened: changed by somebody, or sealed with another key
-    evicted: int  # bans that had to go because there were too many: those that end first
-    losses: int  # how often everything stored was lost; when it rises, put all bans again
+    refused: int  # what could not be opened: changed by somebody, or sealed with another key
+    evicted: int  # what had to go because there was too much: that which ends first
+    losses: int  # how often everything stored was lost; when it rises, put all again
 
     @property
     def complaint(self) -> str | None:
@@ -166,27 +169,27 @@ class Store(Protocol):
     def open(self) -> None:
         """Make the store ready to be written."""
 
-    # Reads also what can be read only: a full or read-only disk is a complaint, no error. Bans that do not open
-    # are counted in `refused`, then erased. Raises StoreError when nothing at all can be read.
-    def load(self, now: float) -> list[Ban]:
-        """Return the bans that have not ended, none of them confirmed."""
+    # Reads also what can be read only: a full or read-only disk is a complaint, no error. What does not open
+    # is counted in `refused`, then erased. Raises StoreError when nothing at all can be read.
+    def load(self, now: float) -> list[T]:
+        """Return what has not ended; bans are not confirmed."""
 
-    # When it returns, all bans are stored, and outlast the end of this process by whatever signal. The last few
+    # When it returns, all are stored, and outlast the end of this process by whatever signal. The last few
     # may be lost when the machine loses power; none is ever stored in part. Raises StoreError.
-    def put(self, bans: Iterable[Ban]) -> None:
-        """Store bans; each replaces the one of the same subject and jail."""
+    def put(self, items: Iterable[T]) -> None:
+        """Store them; each replaces the one with the same key."""
 
     # When it returns, nothing tells of them in any file of the store but damaged ones set aside. Raises StoreError.
-    def drop(self, bans: Iterable[Ban]) -> None:
-        """Erase bans by subject and jail; those that are not there are no error."""
+    def drop(self, items: Iterable[T]) -> None:
+        """Erase them by their keys; those that are not there are no error."""
 
     # As drop. Cheap when there is nothing to do, so that it can be called every second. Raises StoreError.
     def expire(self, now: float) -> int:
-        """Erase the bans that have ended; return how many those were."""
+        """Erase what has ended; return how much that was."""
 
     # Raises StoreError.
     def size(self) -> int:
-        """Return how many bans are stored, the ended ones that were not yet erased among them."""
+        """Return how many are stored, the ended ones that were not yet erased among them."""
 
     # Everything is released even when it raises StoreError: what was not stored by then is lost.
     def close(self) -> None:

@@ -33,8 +33,8 @@ PRAGMAS = (
 
 STEPS: tuple[Sequence[str], ...] = (
     (
-        "CREATE TABLE bans (id BLOB PRIMARY KEY, jail TEXT NOT NULL, until REAL NOT NULL, sealed BLOB NOT NULL)",
-        "CREATE INDEX bans_by_end ON bans (until)",
+        "CREATE TABLE kept (id BLOB PRIMARY KEY, jail TEXT NOT NULL, until REAL NOT NULL, sealed BLOB NOT NULL)",
+        "CREATE INDEX kept_by_end ON kept (until)",
     ),
 )
 """What leads from each version of the schema to the next one, beginning with the empty file."""
@@ -90,7 +90,7 @@ def migrate(path: Path, db: sqlite3.Connection, steps: Sequence[Sequence[str]] =
     if version > len(steps):
         raise StoreError(
             f"{path}: written by a newer Privet (version {version} of the store, this one knows {len(steps)}): "
-            "update Privet, or move the file away to begin without the stored bans"
+            "update Privet, or move the file away to begin without what it holds"
         )
     if version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone():
         raise StoreError(f"{path}: a database, but not one of Privet's: name another file for the store")

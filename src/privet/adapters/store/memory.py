@@ -3,65 +3,59 @@
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
-import msgspec
+from privet.adapters.store.rows import Form, T
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from privet.core.address import Subject
-    from privet.core.bans import Ban
-
 MOST = 200_000
 
 
-class MemoryStore:
+class MemoryStore(Generic[T]):
     """A `ports.Store` that ends with the process."""
 
-    def __init__(self, most: int = MOST) -> None:
-        """Start empty; more than `most` bans are not kept."""
+    def __init__(self, form: Form[T], most: int = MOST) -> None:
+        """Start empty; more than `most` are not kept."""
         self.refused = self.evicted = self.losses = 0
         self.complaint: str | None = None
+        self._form: Form[T] = form
         self._most = most
-        self._bans: dict[tuple[Subject, str], Ban] = {}
+        self._kept: dict[bytes, T] = {}
 
     def open(self) -> None:
         """Do nothing: memory is ready."""
 
-    def load(self, now: float) -> list[Ban]:
-        """Return the bans that have not ended, none of them confirmed."""
-        return [_copy(ban) for ban in self._bans.values() if ban.until > now]
+    def load(self, now: float) -> list[T]:
+        """Return what has not ended."""
+        return [self._form.fresh(item) for item in self._kept.values() if item.until > now]
 
-    def put(self, bans: Iterable[Ban]) -> None:
-        """Store bans; each replaces the one of the same subject and jail."""
-        for ban in bans:
-            self._bans[ban.subject, ban.jail] = _copy(ban)
-        excess = len(self._bans) - self._most
+    def put(self, items: Iterable[T]) -> None:
+        """Store them; each replaces the one with the same key."""
+        for item in items:
+            self._kept[self._form.key(item)] = self._form.fresh(item)
+        excess = len(self._kept) - self._most
         if excess > 0:
-            for key in heapq.nsmallest(excess, self._bans, key=lambda key: self._bans[key].until):
-                del self._bans[key]
+            for key in heapq.nsmallest(excess, self._kept, key=lambda key: self._kept[key].until):
+                del self._kept[key]
             self.evicted += excess
 
-    def drop(self, bans: Iterable[Ban]) -> None:
-        """Forget bans by subject and jail."""
-        for ban in bans:
-            self._bans.pop((ban.subject, ban.jail), None)
+    def drop(self, items: Iterable[T]) -> None:
+        """Forget them by their keys."""
+        for item in items:
+            self._kept.pop(self._form.key(item), None)
 
     def expire(self, now: float) -> int:
-        """Forget the bans that have ended; return how many those were."""
-        ended = [key for key, ban in self._bans.items() if ban.until <= now]
+        """Forget what has ended; return how much that was."""
+        ended = [key for key, item in self._kept.items() if item.until <= now]
         for key in ended:
-            del self._bans[key]
+            del self._kept[key]
         return len(ended)
 
     def size(self) -> int:
-        """Return how many bans are stored."""
-        return len(self._bans)
+        """Return how many are stored."""
+        return len(self._kept)
 
     def close(self) -> None:
-        """Do nothing: the bans stay until the process ends."""
-
-
-def _copy(ban: Ban) -> Ban:
-    return msgspec.structs.replace(ban, confirmed=False)
+        """Do nothing: what is stored stays until the process ends."""

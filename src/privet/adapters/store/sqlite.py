@@ -1,4 +1,4 @@
-"""Bans in an SQLite file, sealed: the store that outlasts restarts."""
+"""Bans, or notes of earlier ones, in an SQLite file, sealed: the store that outlasts restarts."""
 
 from __future__ import annotations
 
@@ -7,60 +7,58 @@ import sqlite3
 from contextlib import suppress
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from privet.adapters.store import database
 from privet.adapters.store.database import DamagedError, UnwritableError
-from privet.adapters.store.rows import close_row, identify, open_row
+from privet.adapters.store.rows import Form, T, close_row, identify, open_row
 from privet.ports import SealError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from privet.core.bans import Ban
     from privet.ports import Seal
 
-    T = TypeVar("T")
+    R = TypeVar("R")
 
 MOST = 200_000
-"""Bans that are kept: some 50 MB."""
+"""Rows that are kept: some 50 MB."""
 
 BATCH = 10_000
 """Changes in one transaction: a full disk costs no more work than that, and the journal stays small."""
 
-_ROWS = "SELECT rowid, id, CAST(jail AS BLOB), until, sealed FROM bans"
+_ROWS = "SELECT rowid, id, CAST(jail AS BLOB), until, sealed FROM kept"
 _PUT = (
-    "INSERT INTO bans (id, jail, until, sealed) VALUES (?, CAST(? AS TEXT), ?, ?) "
+    "INSERT INTO kept (id, jail, until, sealed) VALUES (?, CAST(? AS TEXT), ?, ?) "
     "ON CONFLICT (id) DO UPDATE SET until = excluded.until, sealed = excluded.sealed"
 )
-_DROP = "DELETE FROM bans WHERE id = ?"
-_DROP_ROW = "DELETE FROM bans WHERE rowid = ?"
-_EXPIRE = "DELETE FROM bans WHERE until <= ?"
-_COUNT = "SELECT count(*) FROM bans"
-_EVICT = "DELETE FROM bans WHERE rowid IN (SELECT rowid FROM bans ORDER BY until LIMIT ?)"
+_DROP = "DELETE FROM kept WHERE id = ?"
+_DROP_ROW = "DELETE FROM kept WHERE rowid = ?"
+_EXPIRE = "DELETE FROM kept WHERE until <= ?"
+_COUNT = "SELECT count(*) FROM kept"
+_EVICT = "DELETE FROM kept WHERE rowid IN (SELECT rowid FROM kept ORDER BY until LIMIT ?)"
 
 
-class _Change(NamedTuple):
-    """What is to be done about a ban that is not in the file as it should be."""
+class _Change(NamedTuple, Generic[T]):
+    """What is to be done about something that is not in the file as it should be."""
 
-    ban: Ban
+    item: T
     stays: bool
 
 
-class SqliteStore:
+class SqliteStore(Generic[T]):
     """A `ports.Store` in one file, which this process has for itself. Nothing is opened before the first call."""
 
-    def __init__(self, path: Path, seal: Seal, most: int = MOST) -> None:
-        """Name the file; more than `most` bans are not kept, neither in it nor waiting for it."""
+    def __init__(self, path: Path, seal: Seal, form: Form[T], most: int = MOST) -> None:
+        """Name the file; more than `most` rows are not kept, neither in it nor waiting for it."""
         self.path = path
         self.refused = self.evicted = self.losses = 0
+        self._form: Form[T] = form
         self._seal, self._most = seal, most
         self._db: sqlite3.Connection | None = None
         self._inode: tuple[int, int] | None = None  # of the file that is open
-        self._changes: dict[bytes, _Change] = {}  # by id of the row: what is not yet stored
+        self._changes: dict[bytes, _Change[T]] = {}  # by id of the row: what is not yet stored
         self._remnants = False  # whether the journal may have something that was erased
         self._trouble: str | None = None
         self._loss: str | None = None
@@ -72,7 +70,7 @@ class SqliteStore:
         if self._trouble:
             said.append(f"{self._trouble}; changes waiting in memory: {len(self._changes)}")
         if self.refused:
-            said.append(f"{self.path}: {self.refused} bans do not open: changed, or sealed with another key")
+            said.append(f"{self.path}: {self.refused} entries do not open: changed, or sealed with another key")
         return "; ".join(said) or None
 
     def open(self) -> None:
@@ -80,9 +78,9 @@ class SqliteStore:
         self._do(lambda _db: None)
         self._settle()
 
-    def load(self, now: float) -> list[Ban]:
-        """Return the bans that have not ended, none of them confirmed."""
-        found: dict[bytes, Ban] = {}
+    def load(self, now: float) -> list[T]:
+        """Return what has not ended."""
+        found: dict[bytes, T] = {}
         losses = self.losses
         try:
             bad = self._do(partial(self._read, found))
@@ -97,30 +95,30 @@ class SqliteStore:
             self._settle()
         for identity, change in self._changes.items():
             if change.stays:
-                found[identity] = msgspec.structs.replace(change.ban, confirmed=False)
+                found[identity] = self._form.fresh(change.item)
             else:
                 found.pop(identity, None)
-        return [ban for ban in found.values() if ban.until > now]
+        return [item for item in found.values() if item.until > now]
 
-    def put(self, bans: Iterable[Ban]) -> None:
-        """Store bans; each replaces the one of the same subject and jail."""
-        self._note(bans, stays=True)
+    def put(self, items: Iterable[T]) -> None:
+        """Store them; each replaces the one with the same key."""
+        self._note(items, stays=True)
         self._settle()
 
-    def drop(self, bans: Iterable[Ban]) -> None:
-        """Erase bans by subject and jail."""
-        self._note(bans, stays=False)
+    def drop(self, items: Iterable[T]) -> None:
+        """Erase them by their keys."""
+        self._note(items, stays=False)
         self._settle()
 
     def expire(self, now: float) -> int:
-        """Erase the bans that have ended; return how many those were."""
+        """Erase what has ended; return how much that was."""
         self._settle()
         ended = self._do(partial(self._erase, _EXPIRE, [(now,)]))
         self._settle()
         return ended
 
     def size(self) -> int:
-        """Return how many bans are in the file."""
+        """Return how many rows are in the file."""
         return self._do(_count)
 
     def close(self) -> None:
@@ -131,14 +129,14 @@ class SqliteStore:
         finally:
             self._disconnect()
 
-    def _note(self, bans: Iterable[Ban], *, stays: bool) -> None:
-        """Take down what is to be done; of too much, what concerns the bans that end first is forgotten."""
+    def _note(self, items: Iterable[T], *, stays: bool) -> None:
+        """Take down what is to be done; of too much, what concerns that which ends first is forgotten."""
         changes = self._changes
-        for ban in bans:
-            changes[identify(ban, self._seal)] = _Change(ban, stays)
+        for item in items:
+            changes[identify(item, self._seal, self._form)] = _Change(item, stays)
         excess = len(changes) - self._most
         if excess > 0:
-            for identity in heapq.nsmallest(excess, changes, key=lambda identity: changes[identity].ban.until):
+            for identity in heapq.nsmallest(excess, changes, key=lambda identity: changes[identity].item.until):
                 del changes[identity]
             self.evicted += excess
 
@@ -155,14 +153,14 @@ class SqliteStore:
         if self._db:  # else nothing was tried
             self._trouble = None
 
-    def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _do(self, work: Callable[[sqlite3.Connection], R]) -> R:
         """Work on the database; with a fresh one if it turns out to be damaged. Raises StoreError."""
         try:
             return self._try(work)
         except DamagedError:
             return self._try(work)
 
-    def _try(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _try(self, work: Callable[[sqlite3.Connection], R]) -> R:
         try:
             return work(self._connected())
         except sqlite3.ProgrammingError:  # a second thread: nothing that is wrong with the file
@@ -205,17 +203,17 @@ class SqliteStore:
         self.losses += 1
         self._loss = f"{self.path}: {what}"
 
-    def _read(self, found: dict[bytes, Ban], db: sqlite3.Connection) -> list[tuple[int]]:
-        """Put the bans that open into `found`; return the numbers of the other rows."""
+    def _read(self, found: dict[bytes, T], db: sqlite3.Connection) -> list[tuple[int]]:
+        """Put what opens into `found`; return the numbers of the other rows."""
         bad = []
         for rowid, identity, jail, until, sealed in db.execute(_ROWS):
             try:
-                found[identity] = open_row((identity, jail, until, sealed), self._seal)
+                found[identity] = open_row((identity, jail, until, sealed), self._seal, self._form)
             except SealError:
                 bad.append((rowid,))
         return bad
 
-    def _read_copy(self, found: dict[bytes, Ban], problem: UnwritableError) -> list[tuple[int]]:
+    def _read_copy(self, found: dict[bytes, T], problem: UnwritableError) -> list[tuple[int]]:
         """Read what cannot be written. Raises the problem if that is not possible either."""
         try:
             with database.copy(self.path) as db:
@@ -223,10 +221,10 @@ class SqliteStore:
         except (sqlite3.Error, OSError, StoreError):
             raise problem from None
 
-    def _write(self, batch: Mapping[bytes, _Change], db: sqlite3.Connection) -> int:
-        """Carry out changes; return how many bans had to go for them."""
+    def _write(self, batch: Mapping[bytes, _Change[T]], db: sqlite3.Connection) -> int:
+        """Carry out changes; return how many rows had to go for them."""
         gone = [(identity,) for identity, change in batch.items() if not change.stays]
-        rows = (close_row(identity, ban, self._seal) for identity, (ban, stays) in batch.items() if stays)
+        rows = (close_row(identity, item, self._seal, self._form) for identity, (item, stays) in batch.items() if stays)
         with db:
             db.executemany(_DROP, gone)
             db.executemany(_PUT, rows)

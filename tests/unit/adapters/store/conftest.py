@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.adapters.store.rows import BANS
 from privet.adapters.store.seal import KeySeal
 from privet.adapters.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from privet.core.bans import Ban
 
 KEY = bytes(range(32))
 
@@ -30,9 +33,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path, seal: KeySeal) -> Iterator[SqliteStore]:
+def store(path: Path, seal: KeySeal) -> Iterator[SqliteStore[Ban]]:
     """Return a fresh store, not open yet."""
-    made = SqliteStore(path, seal)
+    made = SqliteStore(path, seal, BANS)
     yield made
     made.close()
 

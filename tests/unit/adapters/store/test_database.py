@@ -12,6 +12,7 @@ import pytest
 
 from privet.adapters.store import database
 from privet.adapters.store.database import MOST_SET_ASIDE, STEPS
+from privet.adapters.store.rows import BANS
 from privet.adapters.store.sqlite import SqliteStore
 from privet.core.address import Subject
 from privet.core.bans import Ban
@@ -46,7 +47,7 @@ def test_a_fresh_file_is_of_the_latest_version(path: Path) -> None:
         assert version(db) == len(STEPS)
 
 
-def test_an_empty_file_is_a_fresh_one(path: Path, store: SqliteStore) -> None:
+def test_an_empty_file_is_a_fresh_one(path: Path, store: SqliteStore[Ban]) -> None:
     path.parent.mkdir()
     path.touch()
     store.put([ban(1)])
@@ -54,20 +55,20 @@ def test_an_empty_file_is_a_fresh_one(path: Path, store: SqliteStore) -> None:
     assert (store.size(), store.losses) == (1, 0)
 
 
-def test_a_later_step_is_taken_once_and_keeps_the_rows(path: Path, store: SqliteStore) -> None:
+def test_a_later_step_is_taken_once_and_keeps_the_rows(path: Path, store: SqliteStore[Ban]) -> None:
     store.put(bans(5))
     store.close()
-    steps = (*STEPS, ("ALTER TABLE bans ADD COLUMN bucket INTEGER NOT NULL DEFAULT 7", "CREATE TABLE more (a)"))
+    steps = (*STEPS, ("ALTER TABLE kept ADD COLUMN bucket INTEGER NOT NULL DEFAULT 7", "CREATE TABLE more (a)"))
     with closing(database.connect(path)) as db:
         assert version(db) == len(STEPS)
         database.migrate(path, db, steps)
         database.migrate(path, db, steps)
 
         assert version(db) == len(steps)
-        assert db.execute("SELECT count(*), sum(bucket) FROM bans").fetchone() == (5, 35)
+        assert db.execute("SELECT count(*), sum(bucket) FROM kept").fetchone() == (5, 35)
 
 
-def test_a_step_is_taken_whole_or_not_at_all(path: Path, store: SqliteStore) -> None:
+def test_a_step_is_taken_whole_or_not_at_all(path: Path, store: SqliteStore[Ban]) -> None:
     store.put(bans(5))
     store.close()
     with closing(database.connect(path)) as db:
@@ -79,7 +80,7 @@ def test_a_step_is_taken_whole_or_not_at_all(path: Path, store: SqliteStore) -> 
     assert by_subject(store.load(NOW)) == by_subject(bans(5))
 
 
-def test_what_a_newer_version_wrote_is_left_alone(path: Path, store: SqliteStore) -> None:
+def test_what_a_newer_version_wrote_is_left_alone(path: Path, store: SqliteStore[Ban]) -> None:
     store.put(bans(5))
     store.close()
     with closing(sqlite3.connect(path)) as db:
@@ -98,7 +99,7 @@ def test_what_a_newer_version_wrote_is_left_alone(path: Path, store: SqliteStore
     assert (store.size(), store.complaint) == (1, None)
 
 
-def test_a_database_of_something_else_is_left_alone(path: Path, store: SqliteStore) -> None:
+def test_a_database_of_something_else_is_left_alone(path: Path, store: SqliteStore[Ban]) -> None:
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("CREATE TABLE music (title TEXT)")
@@ -131,7 +132,7 @@ def text(path: Path) -> None:
 
 def no_table(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db, db:
-        db.execute("DROP TABLE bans")
+        db.execute("DROP TABLE kept")
 
 
 @pytest.mark.parametrize("damage", [noise, cut_to_a_header, cut_to_a_page, text, no_table])
@@ -139,12 +140,12 @@ def no_table(path: Path) -> None:
 def test_a_damaged_file_is_set_aside_and_a_fresh_one_begun(
     path: Path, seal: KeySeal, damage: Callable[[Path], None], first: str
 ) -> None:
-    with closing(SqliteStore(path, seal)) as store:
+    with closing(SqliteStore(path, seal, BANS)) as store:
         store.put(bans(100))
     damage(path)
     damaged = path.read_bytes()
 
-    with closing(SqliteStore(path, seal)) as store:
+    with closing(SqliteStore(path, seal, BANS)) as store:
         calls: dict[str, Callable[[], object]] = {
             "load": lambda: store.load(NOW),
             "put": lambda: store.put([ban(500)]),
@@ -167,26 +168,26 @@ def test_a_damaged_file_is_set_aside_and_a_fresh_one_begun(
 
 def test_what_stands_before_the_damage_is_saved(path: Path, seal: KeySeal) -> None:
     many = bans(600)
-    with closing(SqliteStore(path, seal)) as store:
+    with closing(SqliteStore(path, seal, BANS)) as store:
         store.put(many)
     content = bytearray(path.read_bytes())
     middle = len(content) // 2 // PAGE * PAGE
     content[middle : middle + 10 * PAGE] = random.Random(1).randbytes(10 * PAGE)
     path.write_bytes(content)
 
-    with closing(SqliteStore(path, seal)) as store:
+    with closing(SqliteStore(path, seal, BANS)) as store:
         found = store.load(NOW)
         assert 50 < len(found) < 600
         assert all(one in many for one in found)
         assert store.losses == 1
 
-    with closing(SqliteStore(path, seal)) as store:
+    with closing(SqliteStore(path, seal, BANS)) as store:
         assert by_subject(store.load(NOW)) == by_subject(found)
 
 
 def test_damage_met_in_the_middle_of_the_work_is_a_loss_too(path: Path, seal: KeySeal) -> None:
     many = [Ban(Subject(number.to_bytes(4), 32), "ssh", NOW, NOW + 1, 1, "jail") for number in range(12_000)]
-    with closing(SqliteStore(path, seal)) as store:
+    with closing(SqliteStore(path, seal, BANS)) as store:
         store.put(many)  # more than SQLite has in memory
         size = path.stat().st_size
         path.write_bytes(random.Random(1).randbytes(size))
@@ -200,10 +201,10 @@ def test_damage_met_in_the_middle_of_the_work_is_a_loss_too(path: Path, seal: Ke
 
 def test_each_one_that_is_set_aside_has_a_name_of_its_own(path: Path, seal: KeySeal) -> None:
     for _ in range(MOST_SET_ASIDE):
-        with closing(SqliteStore(path, seal)) as store:
+        with closing(SqliteStore(path, seal, BANS)) as store:
             store.put([ban(1)])
         noise(path)
-        with closing(SqliteStore(path, seal)) as store:
+        with closing(SqliteStore(path, seal, BANS)) as store:
             store.open()
             assert store.losses == 1
 
@@ -216,7 +217,7 @@ def test_there_is_an_end_to_setting_aside(path: Path, seal: KeySeal) -> None:
         path.with_name(f"bans.db.corrupt-20260101-00000{number}").touch()
     noise(path)
 
-    store = SqliteStore(path, seal)
+    store = SqliteStore(path, seal, BANS)
     with pytest.raises(StoreError, match=r"check the disk, then remove .*corrupt-\*") as caught:
         store.put([ban(1)])
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.adapters.store.rows import BANS
 from privet.adapters.store.sqlite import SqliteStore
 from privet.core.address import Subject
 from privet.core.bans import Ban
@@ -34,13 +35,14 @@ BURST = 20  # bans in one call of the process that is killed
 WRITER = """
 import sys
 from pathlib import Path
+from privet.adapters.store.rows import BANS
 from privet.adapters.store.seal import KeySeal
 from privet.adapters.store.sqlite import SqliteStore
 from privet.core.address import Subject
 from privet.core.bans import Ban
 
 path, key, first, burst = Path(sys.argv[1]), bytes.fromhex(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-store = SqliteStore(path, KeySeal(key))
+store = SqliteStore(path, KeySeal(key), BANS)
 number = first
 while True:
     store.put(
@@ -91,7 +93,7 @@ def no_file_larger_than(size: int) -> Iterator[None]:
 @pytest.mark.needs("root", "mount")
 def test_on_a_full_disk_changes_wait_until_there_is_room(disk: Path, seal: KeySeal) -> None:
     path = disk / "state" / "bans.db"
-    with closing(SqliteStore(path, seal)) as store:
+    with closing(SqliteStore(path, seal, BANS)) as store:
         store.put(bans(100))
         ballast = fill(disk)
         with pytest.raises(StoreError, match=r"bans\.db: the disk") as caught:
@@ -112,18 +114,18 @@ def test_on_a_full_disk_changes_wait_until_there_is_room(disk: Path, seal: KeySe
         assert store.complaint is None
         assert store.size() == len(expected)
         assert store.losses == 0
-    with closing(SqliteStore(path, seal)) as store:
+    with closing(SqliteStore(path, seal, BANS)) as store:
         assert by_subject(store.load(NOW)) == expected
 
 
 @pytest.mark.needs("root", "mount")
 def test_a_full_disk_does_not_keep_the_daemon_from_starting(disk: Path, seal: KeySeal) -> None:
     path = disk / "bans.db"
-    with closing(SqliteStore(path, seal)) as store:
+    with closing(SqliteStore(path, seal, BANS)) as store:
         store.put(bans(100))
     fill(disk)
 
-    store = SqliteStore(path, seal)
+    store = SqliteStore(path, seal, BANS)
     assert by_subject(store.load(NOW)) == by_subject(bans(100))
     with pytest.raises(StoreError):
         store.put(bans(1000, first=100))
@@ -134,7 +136,7 @@ def test_a_full_disk_does_not_keep_the_daemon_from_starting(disk: Path, seal: Ke
 @pytest.mark.needs("root", "mount")
 def test_a_store_that_cannot_be_made_is_made_later(disk: Path, seal: KeySeal) -> None:
     ballast = fill(disk)
-    with closing(SqliteStore(disk / "state" / "bans.db", seal)) as store:
+    with closing(SqliteStore(disk / "state" / "bans.db", seal, BANS)) as store:
         for call in (store.open, lambda: store.put([ban(1)]), store.size):
             with pytest.raises(StoreError) as caught:
                 call()
@@ -152,17 +154,17 @@ def test_a_store_that_cannot_be_made_is_made_later(disk: Path, seal: KeySeal) ->
 def test_a_read_only_disk_can_be_read(disk: Path, seal: KeySeal, *, killed: bool) -> None:
     path = disk / "bans.db"
     if killed:
-        with closing(SqliteStore(disk.with_name("origin") / path.name, seal)) as origin:
+        with closing(SqliteStore(disk.with_name("origin") / path.name, seal, BANS)) as origin:
             origin.open()
             origin.put(bans(100))
             shutil.copytree(origin.path.parent, disk, dirs_exist_ok=True)
             assert path.with_name("bans.db-wal").stat().st_size > 0
     else:
-        with closing(SqliteStore(path, seal)) as store:
+        with closing(SqliteStore(path, seal, BANS)) as store:
             store.put(bans(100))
     remount(disk, "ro")
 
-    store = SqliteStore(path, seal)
+    store = SqliteStore(path, seal, BANS)
     with pytest.raises(StoreError) as caught:
         store.open()
     assert caught.value.transient
@@ -186,13 +188,13 @@ def test_a_read_only_disk_can_be_read(disk: Path, seal: KeySeal, *, killed: bool
 @pytest.mark.needs("root", "mount")
 def test_bans_on_a_read_only_disk_that_do_not_open_are_counted(disk: Path, seal: KeySeal) -> None:
     path = disk / "bans.db"
-    with closing(SqliteStore(path, seal)) as store:
+    with closing(SqliteStore(path, seal, BANS)) as store:
         store.put(bans(100))
     with closing(sqlite3.connect(path)) as db, db:
-        db.execute("UPDATE bans SET until = 9e999 WHERE rowid = 3")
+        db.execute("UPDATE kept SET until = 9e999 WHERE rowid = 3")
     remount(disk, "ro")
 
-    store = SqliteStore(path, seal)
+    store = SqliteStore(path, seal, BANS)
     assert len(store.load(NOW)) == 99
     assert store.refused == 1
     store.close()
@@ -204,7 +206,7 @@ def test_damage_on_a_read_only_disk_is_an_error_and_stays(disk: Path, seal: KeyS
     path.write_bytes(bytes(random.Random(1).randbytes(9999)))
     remount(disk, "ro")
 
-    store = SqliteStore(path, seal)
+    store = SqliteStore(path, seal, BANS)
     with pytest.raises(StoreError) as caught:
         store.load(NOW)
     assert caught.value.transient
@@ -216,7 +218,7 @@ def test_damage_on_a_read_only_disk_is_an_error_and_stays(disk: Path, seal: KeyS
     store.close()
 
 
-def test_writes_that_fail_half_way_leave_what_was_there(store: SqliteStore, seal: KeySeal, path: Path) -> None:
+def test_writes_that_fail_half_way_leave_what_was_there(store: SqliteStore[Ban], seal: KeySeal, path: Path) -> None:
     store.put(bans(50))
     with no_file_larger_than(path.stat().st_size + 8192):
         for first in range(50, 500, 150):
@@ -232,14 +234,14 @@ def test_writes_that_fail_half_way_leave_what_was_there(store: SqliteStore, seal
 
     assert store.complaint is None
     store.close()
-    store = SqliteStore(path, seal)
+    store = SqliteStore(path, seal, BANS)
     assert by_subject(store.load(NOW)) == by_subject(bans(500))
     assert store.losses == 0
     store.close()
 
 
 def test_what_waits_is_bounded_and_what_ends_last_is_kept(path: Path, seal: KeySeal) -> None:
-    store = SqliteStore(path, seal, most=30)
+    store = SqliteStore(path, seal, BANS, most=30)
     path.parent.mkdir()
     with no_file_larger_than(0):
         for number in range(100):
@@ -257,7 +259,7 @@ def test_what_waits_is_bounded_and_what_ends_last_is_kept(path: Path, seal: KeyS
 
 
 def test_what_could_not_be_stored_at_the_end_is_an_error_and_all_is_released(path: Path, seal: KeySeal) -> None:
-    store = SqliteStore(path, seal)
+    store = SqliteStore(path, seal, BANS)
     store.put([ban(1)])
     with no_file_larger_than(0):
         with pytest.raises(StoreError):
@@ -265,7 +267,7 @@ def test_what_could_not_be_stored_at_the_end_is_an_error_and_all_is_released(pat
         with pytest.raises(StoreError):
             store.close()
 
-    with closing(SqliteStore(path, seal)) as second:
+    with closing(SqliteStore(path, seal, BANS)) as second:
         assert second.load(NOW) == [ban(1)]
 
 
@@ -283,7 +285,7 @@ def test_kill_9_never_damages_and_never_loses_what_was_confirmed(path: Path, sea
             confirmed = int((said + process.stdout.read()).rpartition("\n")[0].rpartition("\n")[2])
         assert process.returncode == -signal.SIGKILL
 
-        with closing(SqliteStore(path, seal)) as store:
+        with closing(SqliteStore(path, seal, BANS)) as store:
             found = {int.from_bytes(one.subject.packed): one for one in store.load(0)}
             assert (store.losses, store.refused, store.complaint) == (0, 0, None)
         with closing(sqlite3.connect(path)) as db:
@@ -304,7 +306,7 @@ def test_what_another_process_writes_waits_for_its_end(path: Path, seal: KeySeal
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert [int(process.stdout.readline()) for _ in range(10)] == list(range(BURST, 11 * BURST, BURST))
-        with closing(SqliteStore(path, seal)) as store:
+        with closing(SqliteStore(path, seal, BANS)) as store:
             with pytest.raises(StoreError, match="another process") as caught:
                 store.load(NOW)
             assert caught.value.transient

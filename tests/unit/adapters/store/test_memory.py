@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from privet.adapters.store.memory import MemoryStore
+from privet.adapters.store.rows import BANS
 from tests.unit.adapters.store.examples import NOW, ban, bans
 
 
 def test_two_stores_share_nothing() -> None:
-    one, other = MemoryStore(), MemoryStore()
+    one, other = MemoryStore(BANS), MemoryStore(BANS)
     one.put(bans(3))
 
     assert other.load(NOW) == []
 
 
 def test_closing_keeps_what_is_there() -> None:
-    store = MemoryStore()
+    store = MemoryStore(BANS)
     store.put([ban(1)])
     store.close()
     store.open()

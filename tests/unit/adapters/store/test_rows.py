@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privet.adapters.store.rows import ROOM, canonical, close_row, identify, open_row, subject_of
+from privet.adapters.store.rows import BANS, NOTES, ROOM, canonical, close_row, identify, open_row, subject_of
 from privet.adapters.store.seal import NONCE_BYTES, TAG_BYTES, KeySeal
 from privet.core.address import Subject, mask_bits
 from privet.core.bans import Ban
+from privet.core.notes import Note
+from privet.core.verdicts import Action
 from privet.ports import SealError
 from tests.unit.adapters.store.examples import ban
 
@@ -36,11 +38,16 @@ any_ban = st.builds(
     failures=st.integers(0, 2**63),
     origin=st.text(st.characters(codec="utf-8")),
     why=st.text(st.characters(codec="utf-8"), max_size=2000),
+    scope=st.sampled_from(["", "tcp:22", "tcp:53;udp:53"]),
+    group=st.sampled_from(["", "AS64500"]),
+    evidence=st.lists(st.text(st.characters(codec="utf-8"), max_size=200), max_size=3).map(tuple),
+    action=st.sampled_from(Action),
 )
+any_note = st.builds(Note, st.text(st.characters(codec="utf-8")), st.binary(), moments, st.binary(max_size=300))
 
 
 def closed(ban_: Ban) -> Row:
-    return close_row(identify(ban_, SEAL), ban_, SEAL)
+    return close_row(identify(ban_, SEAL, BANS), ban_, SEAL, BANS)
 
 
 def sealed(ban_: Ban) -> bytes:
@@ -54,7 +61,26 @@ def changed(row: Row, at: int, value: object) -> Row:
 
 @given(any_ban)
 def test_what_is_closed_can_be_opened(one: Ban) -> None:
-    assert open_row(closed(one), SEAL) == one
+    assert open_row(closed(one), SEAL, BANS) == one
+
+
+@given(any_note)
+def test_a_note_that_is_closed_can_be_opened(one: Note) -> None:
+    assert open_row(close_row(identify(one, SEAL, NOTES), one, SEAL, NOTES), SEAL, NOTES) == one
+
+
+def test_a_note_shows_no_key() -> None:
+    one = Note("ssh", b"key of a client", 1.0, b"data of it")
+    identity, jail, until, inside = close_row(identify(one, SEAL, NOTES), one, SEAL, NOTES)
+    assert (jail, until) == (b"ssh", 1.0)
+    assert not any(word in identity + inside for word in (b"key of a client", b"data of it"))
+    assert repr(one) == "Note(jail='ssh', until=1.0)"
+
+
+def test_a_ban_in_the_web_server_is_another_one() -> None:
+    one = ban(1)
+    one.action = Action.DENY
+    assert identify(one, SEAL, BANS) != identify(ban(1), SEAL, BANS)
 
 
 @given(subjects)
@@ -72,12 +98,12 @@ def test_it_does_not_come_back_confirmed() -> None:
     one = ban(1)
     one.confirmed = True
 
-    assert not open_row(closed(one), SEAL).confirmed
+    assert not open_row(closed(one), SEAL, BANS).confirmed
 
 
 def test_ids_are_of_subject_and_jail() -> None:
-    assert identify(ban(1, hours=1), SEAL) == identify(ban(1, hours=9, why="other"), SEAL)
-    assert len({identify(ban(number, jail), SEAL) for number in range(50) for jail in ("a", "b", "")}) == 150
+    assert identify(ban(1, hours=1), SEAL, BANS) == identify(ban(1, hours=9, why="other"), SEAL, BANS)
+    assert len({identify(ban(number, jail), SEAL, BANS) for number in range(50) for jail in ("a", "b", "")}) == 150
 
 
 @pytest.mark.parametrize("why", ["", "a", "scanned for backups", "ä" * 30])
@@ -94,7 +120,7 @@ def test_longer_reasons_take_four_times_as_much() -> None:
 
 
 def test_a_reason_that_is_no_unicode_does_not_keep_a_ban_from_being_stored() -> None:
-    assert open_row(closed(ban(1, why="caf\udce9")), SEAL).why == "caf?"
+    assert open_row(closed(ban(1, why="caf\udce9")), SEAL, BANS).why == "caf?"
 
 
 def test_only_jail_and_end_are_clear() -> None:
@@ -110,21 +136,21 @@ def test_columns_of_another_row_do_not_open(column: int) -> None:
     row, other = closed(ban(1, "ssh", 1)), closed(ban(2, "web", 2))
 
     with pytest.raises(SealError):
-        open_row(changed(row, column, other[column]), SEAL)
+        open_row(changed(row, column, other[column]), SEAL, BANS)
 
 
 @pytest.mark.parametrize("column", range(4))
 @pytest.mark.parametrize("value", [None, b"", "", "text", b"\xff" * 200, 7, -1.5, math.inf, 2**62])
 def test_anything_else_in_a_column_does_not_open(column: int, value: object) -> None:
     with pytest.raises(SealError):
-        open_row(changed(closed(ban(1)), column, value), SEAL)
+        open_row(changed(closed(ban(1)), column, value), SEAL, BANS)
 
 
 @given(st.binary(max_size=200))
 def test_what_is_sealed_but_no_ban_does_not_open(plain: bytes) -> None:
     identity, jail, until, inside = closed(ban(1))
     context = b"ban|v1|" + identity + jail + struct.pack(">d", until)
-    assert open_row((identity, jail, until, SEAL.seal(SEAL.open(inside, context), context)), SEAL) == ban(1)
+    assert open_row((identity, jail, until, SEAL.seal(SEAL.open(inside, context), context)), SEAL, BANS) == ban(1)
 
     with pytest.raises(SealError):
-        open_row((identity, jail, until, SEAL.seal(plain, context)), SEAL)
+        open_row((identity, jail, until, SEAL.seal(plain, context)), SEAL, BANS)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.adapters.store.rows import BANS
 from privet.adapters.store.seal import KEY_BYTES, KeySeal
 from privet.adapters.store.sqlite import BATCH, SqliteStore
 from privet.core.address import Subject
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def again(store: SqliteStore, seal: KeySeal) -> SqliteStore:
+def again(store: SqliteStore[Ban], seal: KeySeal) -> SqliteStore[Ban]:
     """Return the same store after a restart."""
     store.close()
-    return SqliteStore(store.path, seal)
+    return SqliteStore(store.path, seal, BANS)
 
 
 def edit(path: Path, *statements: str) -> None:
@@ -51,7 +52,7 @@ def clear(found: list[Ban]) -> list[str]:
 # Restart
 
 
-def test_bans_outlast_a_restart(store: SqliteStore, seal: KeySeal) -> None:
+def test_bans_outlast_a_restart(store: SqliteStore[Ban], seal: KeySeal) -> None:
     store.put([*bans(20), for_good(20)])
     store.put([ban(3, hours=7)])
     store.drop([ban(4)])
@@ -65,13 +66,13 @@ def test_bans_outlast_a_restart(store: SqliteStore, seal: KeySeal) -> None:
     store.close()
 
 
-def test_it_needs_no_opening(store: SqliteStore) -> None:
+def test_it_needs_no_opening(store: SqliteStore[Ban]) -> None:
     store.put([ban(1)])
 
     assert store.load(NOW) == [ban(1)]
 
 
-def test_it_can_be_used_after_it_was_closed(store: SqliteStore) -> None:
+def test_it_can_be_used_after_it_was_closed(store: SqliteStore[Ban]) -> None:
     store.put([ban(1)])
     store.close()
     store.close()
@@ -80,20 +81,20 @@ def test_it_can_be_used_after_it_was_closed(store: SqliteStore) -> None:
     assert store.size() == 2
 
 
-def test_closing_what_was_never_opened_makes_no_file(store: SqliteStore) -> None:
+def test_closing_what_was_never_opened_makes_no_file(store: SqliteStore[Ban]) -> None:
     store.close()
 
     assert not store.path.exists()
 
 
-def test_closed_there_is_one_file_with_everything_in_it(store: SqliteStore) -> None:
+def test_closed_there_is_one_file_with_everything_in_it(store: SqliteStore[Ban]) -> None:
     store.put(bans(9))
     store.close()
 
     assert names(store.path) == {"bans.db"}
 
 
-def test_many_are_stored_in_several_transactions(store: SqliteStore, seal: KeySeal) -> None:
+def test_many_are_stored_in_several_transactions(store: SqliteStore[Ban], seal: KeySeal) -> None:
     many = [Ban(Subject(number.to_bytes(4), 32), "ssh", NOW, NOW + HOUR, 1, "jail") for number in range(2 * BATCH + 1)]
     store.put(many)
     assert store.size() == 2 * BATCH + 1
@@ -109,7 +110,7 @@ def test_many_are_stored_in_several_transactions(store: SqliteStore, seal: KeySe
 # Who can read it
 
 
-def test_files_are_for_their_owner_alone(store: SqliteStore) -> None:
+def test_files_are_for_their_owner_alone(store: SqliteStore[Ban]) -> None:
     old = os.umask(0)
     try:
         store.put(bans(9))
@@ -121,7 +122,7 @@ def test_files_are_for_their_owner_alone(store: SqliteStore) -> None:
     assert stat.S_IMODE(store.path.parent.stat().st_mode) == 0o700
 
 
-def test_a_file_that_others_could_read_is_closed_to_them(store: SqliteStore, seal: KeySeal) -> None:
+def test_a_file_that_others_could_read_is_closed_to_them(store: SqliteStore[Ban], seal: KeySeal) -> None:
     store.put(bans(9))
     store.close()
     store.path.chmod(0o644)
@@ -135,16 +136,16 @@ def test_a_file_that_others_could_read_is_closed_to_them(store: SqliteStore, sea
 
 def test_the_search_finds_what_is_stored_in_the_clear(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "clear.db")) as db, db:
-        db.execute("CREATE TABLE bans (packed BLOB, text TEXT)")
+        db.execute("CREATE TABLE kept (packed BLOB, text TEXT)")
         for one in bans(20):
-            db.execute("INSERT INTO bans VALUES (?, ?)", (one.subject.packed, one.subject.reveal()))
+            db.execute("INSERT INTO kept VALUES (?, ?)", (one.subject.packed, one.subject.reveal()))
 
     for address in clear(bans(20)):
         assert {"plain", "packed"} <= {spelling for _, spelling in leaks([tmp_path], [address])}
 
 
 def test_no_address_is_in_any_file_at_any_time(
-    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch, steady: Callable[[int], bytes]
+    store: SqliteStore[Ban], path: Path, monkeypatch: pytest.MonkeyPatch, steady: Callable[[int], bytes]
 ) -> None:
     monkeypatch.setattr(os, "urandom", steady)  # else four random bytes may be an address, some day
     used = bans(20)
@@ -167,12 +168,12 @@ def test_no_address_is_in_any_file_at_any_time(
 
 @pytest.mark.parametrize("erase", [lambda store: store.expire(NOW + HOUR), lambda store: store.drop(bans(200))])
 def test_what_was_erased_is_nowhere_even_sealed(
-    store: SqliteStore, path: Path, erase: Callable[[SqliteStore], None]
+    store: SqliteStore[Ban], path: Path, erase: Callable[[SqliteStore[Ban]], None]
 ) -> None:
     store.put([*bans(200), for_good(200)])
     store.close()
     with closing(sqlite3.connect(path)) as db:
-        rows = db.execute("SELECT id, sealed FROM bans WHERE until < 1e12").fetchall()
+        rows = db.execute("SELECT id, sealed FROM kept WHERE until < 1e12").fetchall()
     store.open()
     store.put(bans(200))  # and the journal knows of them, too
     assert path.with_name("bans.db-wal").stat().st_size > 0
@@ -191,7 +192,7 @@ def test_what_was_erased_is_nowhere_even_sealed(
 
 
 def test_the_journal_of_a_killed_process_is_emptied_when_it_is_found(
-    store: SqliteStore, path: Path, seal: KeySeal
+    store: SqliteStore[Ban], path: Path, seal: KeySeal
 ) -> None:
     store.open()
     store.put(bans(9))
@@ -200,15 +201,15 @@ def test_the_journal_of_a_killed_process_is_emptied_when_it_is_found(
     shutil.copytree(path.parent, killed)
     assert (killed / wal.name).stat().st_size > 0
 
-    with closing(SqliteStore(killed / path.name, seal)) as found:
+    with closing(SqliteStore(killed / path.name, seal, BANS)) as found:
         found.open()
         assert (killed / wal.name).stat().st_size == 0
         assert found.size() == 9
 
 
-def test_errors_and_complaints_have_no_address(store: SqliteStore, path: Path, seal: KeySeal) -> None:
+def test_errors_and_complaints_have_no_address(store: SqliteStore[Ban], path: Path, seal: KeySeal) -> None:
     store.put(bans(9))
-    second = SqliteStore(path, seal)
+    second = SqliteStore(path, seal, BANS)
     with pytest.raises(StoreError) as caught:
         second.put(bans(9))
     with pytest.raises(StoreError):
@@ -224,23 +225,23 @@ def test_errors_and_complaints_have_no_address(store: SqliteStore, path: Path, s
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE bans SET until = until + 3600 WHERE rowid = 3",
-        "UPDATE bans SET until = 9e999 WHERE rowid = 3",
-        "UPDATE bans SET until = 1 WHERE rowid = 3",
-        "UPDATE bans SET until = 'soon' WHERE rowid = 3",
-        "UPDATE bans SET jail = 'web' WHERE rowid = 3",
-        "UPDATE bans SET jail = x'ff' WHERE rowid = 3",
-        "UPDATE bans SET id = x'00' WHERE rowid = 3",
-        "UPDATE bans SET id = NULL WHERE rowid = 3",
-        "UPDATE bans SET sealed = '' WHERE rowid = 3",
-        "UPDATE bans SET sealed = 7 WHERE rowid = 3",
-        "UPDATE bans SET sealed = substr(sealed, 1, 40) WHERE rowid = 3",
-        "UPDATE bans SET sealed = (SELECT sealed FROM bans WHERE rowid = 4) WHERE rowid = 3",
-        "INSERT INTO bans VALUES (x'00112233445566778899aabbccddeeff', 'ssh', 9e999, zeroblob(156))",
+        "UPDATE kept SET until = until + 3600 WHERE rowid = 3",
+        "UPDATE kept SET until = 9e999 WHERE rowid = 3",
+        "UPDATE kept SET until = 1 WHERE rowid = 3",
+        "UPDATE kept SET until = 'soon' WHERE rowid = 3",
+        "UPDATE kept SET jail = 'web' WHERE rowid = 3",
+        "UPDATE kept SET jail = x'ff' WHERE rowid = 3",
+        "UPDATE kept SET id = x'00' WHERE rowid = 3",
+        "UPDATE kept SET id = NULL WHERE rowid = 3",
+        "UPDATE kept SET sealed = '' WHERE rowid = 3",
+        "UPDATE kept SET sealed = 7 WHERE rowid = 3",
+        "UPDATE kept SET sealed = substr(sealed, 1, 40) WHERE rowid = 3",
+        "UPDATE kept SET sealed = (SELECT sealed FROM kept WHERE rowid = 4) WHERE rowid = 3",
+        "INSERT INTO kept VALUES (x'00112233445566778899aabbccddeeff', 'ssh', 9e999, zeroblob(156))",
     ],
 )
 def test_what_was_edited_is_refused_counted_and_erased(
-    store: SqliteStore, seal: KeySeal, path: Path, statement: str
+    store: SqliteStore[Ban], seal: KeySeal, path: Path, statement: str
 ) -> None:
     store.put(bans(9))
     store.close()
@@ -251,19 +252,19 @@ def test_what_was_edited_is_refused_counted_and_erased(
 
     assert by_subject(store.load(NOW)) == by_subject(expected)
     assert store.refused == 1
-    assert store.complaint == f"{path}: 1 bans do not open: changed, or sealed with another key"
+    assert store.complaint == f"{path}: 1 entries do not open: changed, or sealed with another key"
     assert store.size() == len(expected)
     assert store.load(NOW)
     assert store.refused == 1
     store.close()
 
 
-def test_swapped_rows_are_both_refused(store: SqliteStore, seal: KeySeal, path: Path) -> None:
+def test_swapped_rows_are_both_refused(store: SqliteStore[Ban], seal: KeySeal, path: Path) -> None:
     store.put(bans(9))
     store.close()
     with closing(sqlite3.connect(path)) as db, db:
-        two, five = (db.execute("SELECT sealed FROM bans WHERE rowid = ?", (row,)).fetchone()[0] for row in (2, 5))
-        db.executemany("UPDATE bans SET sealed = ? WHERE rowid = ?", [(five, 2), (two, 5)])
+        two, five = (db.execute("SELECT sealed FROM kept WHERE rowid = ?", (row,)).fetchone()[0] for row in (2, 5))
+        db.executemany("UPDATE kept SET sealed = ? WHERE rowid = ?", [(five, 2), (two, 5)])
 
     store = again(store, seal)
 
@@ -273,11 +274,11 @@ def test_swapped_rows_are_both_refused(store: SqliteStore, seal: KeySeal, path: 
 
 
 @pytest.mark.parametrize("at", [0, 11, 12, 100, -16, -1])
-def test_one_flipped_bit_is_enough(store: SqliteStore, seal: KeySeal, path: Path, at: int) -> None:
+def test_one_flipped_bit_is_enough(store: SqliteStore[Ban], seal: KeySeal, path: Path, at: int) -> None:
     store.put(bans(9))
     store.close()
     with closing(sqlite3.connect(path)) as db:
-        sealed = db.execute("SELECT sealed FROM bans WHERE rowid = 1").fetchone()[0]
+        sealed = db.execute("SELECT sealed FROM kept WHERE rowid = 1").fetchone()[0]
     content = bytearray(path.read_bytes())
     content[content.index(sealed) + at % len(sealed)] ^= 0x10
     path.write_bytes(content)
@@ -289,7 +290,7 @@ def test_one_flipped_bit_is_enough(store: SqliteStore, seal: KeySeal, path: Path
     store.close()
 
 
-def test_with_another_key_nothing_opens(store: SqliteStore, path: Path) -> None:
+def test_with_another_key_nothing_opens(store: SqliteStore[Ban], path: Path) -> None:
     store.put(bans(9))
 
     with closing(again(store, KeySeal(bytes(KEY_BYTES)))) as other:
@@ -303,9 +304,9 @@ def test_with_another_key_nothing_opens(store: SqliteStore, path: Path) -> None:
 # Others at the file
 
 
-def test_a_second_process_finds_it_taken_and_gets_it_later(store: SqliteStore, path: Path, seal: KeySeal) -> None:
+def test_a_second_process_finds_it_taken_and_gets_it_later(store: SqliteStore[Ban], path: Path, seal: KeySeal) -> None:
     store.put([ban(1)])
-    with closing(SqliteStore(path, seal)) as second:
+    with closing(SqliteStore(path, seal, BANS)) as second:
         with pytest.raises(StoreError, match="another process") as caught:
             second.put([ban(2)])
         assert caught.value.transient
@@ -317,7 +318,7 @@ def test_a_second_process_finds_it_taken_and_gets_it_later(store: SqliteStore, p
         assert second.complaint is None
 
 
-def test_a_second_thread_is_a_mistake_of_the_program(store: SqliteStore) -> None:
+def test_a_second_thread_is_a_mistake_of_the_program(store: SqliteStore[Ban]) -> None:
     store.put([ban(1)])
 
     with ThreadPoolExecutor(1) as pool, pytest.raises(sqlite3.ProgrammingError):
@@ -328,7 +329,9 @@ def test_a_second_thread_is_a_mistake_of_the_program(store: SqliteStore) -> None
 
 
 @pytest.mark.parametrize("act", ["unlink", "rename", "replace"])
-def test_a_file_that_is_removed_meanwhile_is_a_loss_and_made_again(store: SqliteStore, path: Path, act: str) -> None:
+def test_a_file_that_is_removed_meanwhile_is_a_loss_and_made_again(
+    store: SqliteStore[Ban], path: Path, act: str
+) -> None:
     store.put(bans(9))
     if act == "unlink":
         path.unlink()
