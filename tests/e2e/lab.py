@@ -82,6 +82,7 @@ class Lab:
             "PATH": os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]),
             "PRIVET_CONFIG": str(self.config),
             "PRIVET_RUNTIME": str(self.runtime),
+            "PRIVET_STATE": str(self.root / "state"),
             "TMPDIR": str(self.root / "tmp"),
         }
         self._started: list[subprocess.Popen[bytes]] = []

@@ -8,19 +8,20 @@ from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from privet.config import escalation, feeds, ports, recidive
+from privet.config import escalation, feeds, firewall, ignore, ports, recidive
 from privet.config.errors import ConfigError, ConfigErrors, dotted
 from privet.config.lines import KeyLines
 from privet.config.model import (
-    Backend,
     Config,
     DaemonConfig,
     EngineConfig,
     FeedConfig,
-    FirewallConfig,
     MaskMode,
     NetworksConfig,
+    ProxiesConfig,
     SourceConfig,
+    StoreBackend,
+    StoreConfig,
 )
 from privet.config.predicates import predicates
 from privet.config.values import (
@@ -35,7 +36,6 @@ from privet.config.values import (
     each,
     flag,
     is_whole,
-    networks,
     read,
     shown,
     table,
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 _LEAST_TOLERANCE = 60.0  # seconds: servers stamp the start of a request and write at its end
 _LEAST_CLIENTS = 1000
+_LEAST_BANS = 1000
 _WIDEST_CLIENT = 32  # bits: what a whole provider has
 _BANTIME = Jail(name="", sources=()).bantime
 
@@ -76,22 +77,24 @@ def _ipv6_client(value: Any) -> int:  # noqa: ANN401  anything that TOML can hol
 
 
 SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
-    "daemon": {"runtime": text, "user": text},
-    "firewall": {"backend": choice(Backend)},
+    "daemon": {"runtime": text, "state": text, "user": text, "ignoreip": ignore.ignored},
+    "proxies": {"trusted": ignore.ignored, "group": text},
+    "firewall": firewall.SETTINGS,
+    "store": {"backend": choice(StoreBackend), "max_bans": whole(_LEAST_BANS)},
     "engine": {
         "tolerance": at_least(_LEAST_TOLERANCE, duration),
         "max_clients": whole(_LEAST_CLIENTS),
         "ipv6_client": _ipv6_client,
     },
     "networks": {"table": text, "most_innocent": whole(0)},
-    "source": {"path": texts, "pipe": flag, "format": _line_format, "log": text, "mask": choice(MaskMode)},
+    "source": {"path": texts, "pipe": flag, "format": _line_format, "log": text, "mask": choice(MaskMode), "proxied": flag},
     "jail": {
         "source": texts,
         **{field: partial(predicates, field) for field in FIELDS},
         "findtime": duration,
         "maxretry": whole(1),
         "bantime": duration,
-        "ignoreip": networks,
+        "ignoreip": ignore.ignored,
         "dry_run": flag,
         **escalation.SETTINGS,
         **recidive.SETTINGS,
@@ -172,7 +175,9 @@ def _config(document: dict[str, Any], name: str) -> Config:
     )
     tables: dict[str, Decoder] = {
         "daemon": partial(_plain, DaemonConfig, SETTINGS["daemon"]),
-        "firewall": partial(_plain, FirewallConfig, SETTINGS["firewall"]),
+        "proxies": partial(_plain, ProxiesConfig, SETTINGS["proxies"]),
+        "firewall": firewall.firewall,
+        "store": partial(_plain, StoreConfig, SETTINGS["store"]),
         "engine": partial(_plain, EngineConfig, SETTINGS["engine"]),
         "source": partial(_named, _source),
         "jail": partial(_named, partial(_jail, known)),
@@ -212,7 +217,7 @@ def _plain(build: Callable[..., Any], decoders: Mapping[str, Decoder], value: ob
     settings, problems = read(value, decoders)
     if problems:
         raise Invalid(*problems)
-    return build(**settings)
+    return build(**ignore.sorted_out(settings))
 
 
 def _named(decode: Callable[[str, Any], Any], value: object) -> dict[str, Any]:
@@ -254,6 +259,7 @@ def _jail(known: _Known, name: str, value: object) -> Jail:
     # In the order of FIELDS, so that jails that ask the same are equal however they are written.
     conditions = tuple(one for field in FIELDS for one in settings.pop(field, ()))
     sources = settings.pop("source", ())
+    settings = ignore.sorted_out(settings)
     return Jail(name=name, sources=sources, predicates=conditions, escalation=grown, scope=scope, **settings)
 
 

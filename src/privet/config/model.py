@@ -7,24 +7,47 @@ from typing import Literal
 import msgspec
 
 from privet.core.address import IPV6_CLIENT
+from privet.core.address import Subject
 from privet.core.escalate import Escalation
+from privet.core.guard import Listed
 from privet.core.jails import Jail
 
 MaskMode = Literal["drop", "truncate", "pseudonym"]
-Backend = Literal["auto", "nftables", "null"]
+Backend = Literal["auto", "nftables", "command", "null"]
+StoreBackend = Literal["sqlite", "memory"]
 
 
 class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[daemon]`: where sockets and day keys live."""
+    """`[daemon]`: where sockets and day keys live, and what outlasts a restart."""
 
     runtime: str | None = None  # None: /run/privet as root, else $XDG_RUNTIME_DIR/privet
+    state: str | None = None  # None: /var/lib/privet as root, else $XDG_STATE_HOME/privet
     user: str = "privet"
+    ignoreip: tuple[Subject, ...] = ()
+    ignorelists: tuple[Listed, ...] = ()
+
+
+class ProxiesConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[proxies]`: whose word about a client is believed, and which group the web server belongs to."""
+
+    trusted: tuple[Subject, ...] = ()
+    trustedlists: tuple[Listed, ...] = ()
+    group: str = "www-data"
 
 
 class FirewallConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[firewall]`: where bans are enforced."""
+    """`[firewall]`: where bans are enforced; for `command` the programs that do it, with their arguments."""
 
     backend: Backend = "auto"
+    ban: tuple[str, ...] = ()
+    unban: tuple[str, ...] = ()
+
+
+class StoreConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[store]`: how bans outlast a restart."""
+
+    backend: StoreBackend = "sqlite"
+    max_bans: int = 200_000
 
 
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +90,7 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     format: str = "auto"
     log: str | None = None
     mask: MaskMode = "pseudonym"
+    proxied: bool = False
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +102,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""
     daemon: DaemonConfig = DaemonConfig()
     firewall: FirewallConfig = FirewallConfig()
+    proxies: ProxiesConfig = ProxiesConfig()
+    store: StoreConfig = StoreConfig()
     engine: EngineConfig = EngineConfig()
     escalation: Escalation = Escalation()
     networks: NetworksConfig = NetworksConfig()

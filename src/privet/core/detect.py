@@ -99,6 +99,13 @@ class Window:
         for seen in self.clients.values():
             seen[0] = 0  # limits may have changed: look at each client's next failure
 
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock was set forward by so much."""
+        for seen in self.clients.values():
+            seen[1:] = [time + seconds for time in seen[1:]]
+        for limit in self.limits:
+            limit.until = {key: until + seconds for key, until in limit.until.items()}
+
     def forget(self, key: bytes) -> None:
         """Forget a client: its count starts anew."""
         self.clients.pop(key, None)

@@ -18,22 +18,31 @@ import msgspec
 from privet.core.address import IPV6_CLIENT, Subject, is_pseudonym, widened
 from privet.core.cache import Cache
 from privet.core.detect import Limit, Reached, Window
+from privet.core.escalate import KIND as OFFENCES
 from privet.core.escalate import Offences, draw_for
+from privet.core.escalate import state_of as offence_of
 from privet.core.evidence import Lines, Recent
+from privet.core.forwarded import BEHIND
 from privet.core.mask import sample
 from privet.core.networks import as_text
 from privet.core.parse import NO_ADDRESS, Rows
+from privet.core.prefixes import PrefixSet
+from privet.core.recidive import KIND as RECIDIVE
 from privet.core.recidive import Recidive, Who
+from privet.core.recidive import state_of as recidive_of
 from privet.core.select import Selector
 from privet.core.verdicts import Action, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from privet.core.guard import Listed
     from privet.core.jails import Jail
     from privet.core.networks import Networks
+    from privet.core.notes import Note
 
 BLIND_AFTER = 100  # lines in a row without a client's address, before a source is called blind
+BATCH = 10_000  # notes that a store gets at once
 SAMPLES = 3  # masked lines kept per reason
 FUTURE = 60.0  # seconds that a stamp may lie ahead of the clock, as server and Privet may share none
 
@@ -147,7 +156,8 @@ class Engine:
 
     `offences` remembers who was banned how often, by tokens: the subject itself, or its hash under `secret`
     if there is one. An IPv6 client has `ipv6_client` bits, at most 64. `networks` tells AS numbers, for the
-    jails that count by them.
+    jails that count by them. To `proxied` sources all clients come through a proxy; such clients, and those
+    of other sources whose rows say so, get a deny in place of a ban.
     """
 
     def __init__(  # noqa: PLR0913  each is a thing of its own
@@ -161,6 +171,7 @@ class Engine:
         secret: bytes = b"",
         ipv6_client: int = IPV6_CLIENT,
         networks: Networks | None = None,
+        proxied: Collection[str] = (),
     ) -> None:
         self.sources = {name: SourceState(name, plan) for name, plan in plans.items()}
         self.jails = tuple(jails)
@@ -178,12 +189,25 @@ class Engine:
         self._ipv6_client = ipv6_client
         self._widened = None if ipv6_client == IPV6_CLIENT else Cache(partial(widened, length=ipv6_client))
         self._networks = networks
+        self._proxied = frozenset(proxied)
         self._counted = _counted(self.jails)
         shared: dict[tuple[object, ...], list[tuple[int, Jail]]] = {}
         for order, jail in enumerate(self.jails):
             if jail.bans_of is None:
                 shared.setdefault(_identity(jail), []).append((order, jail))
         self._rules = [_Rule(group, tolerance, max_clients) for group in shared.values()]
+        self.ignore({})
+
+    def ignore(self, answers: Mapping[Listed, Iterable[Subject]]) -> None:
+        """Spare whom `ignoreip` of the jails names; `answers` tells who is on the lists that stand there."""
+        own = {
+            jail.name: [*jail.ignoreip, *chain.from_iterable(answers.get(one, ()) for one in jail.ignorelists)]
+            for jail in self.jails
+        }
+        self._ignored = {name: PrefixSet(subjects) for name, subjects in own.items()}
+        for recidive in self.recidives:
+            names = (recidive.jail.name, *recidive.watched)
+            self._ignored[recidive.jail.name] = PrefixSet(chain.from_iterable(own[name] for name in names))
 
     def feed(self, batch: Batch, now: float) -> list[Verdict]:
         """Return the verdicts that the batch brings about, in the order of its lines.
@@ -206,7 +230,12 @@ class Engine:
         by_rule = [rule.feed(rows, lines) for rule in self._rules if batch.source in rule.sources]
         # Taken one by one in the order of rows, so that each is judged before its window, or another jail, goes on.
         reached = merge(*by_rule, key=_in_order) if len(by_rule) > 1 else by_rule[0] if by_rule else ()
-        return [verdict for one in reached for verdict in self._verdicts(one)]
+        behind = rows.columns.get("behind", ()) if batch.source not in self._proxied else [BEHIND] * len(rows)
+        return [
+            verdict
+            for one in reached
+            for verdict in self._verdicts(one, denied=bool(behind) and behind[one.row] == BEHIND)
+        ]
 
     def carry(self, old: Engine) -> None:
         """Take over the state of an engine that this one replaces: sources, and windows of equal rules."""
@@ -224,6 +253,42 @@ class Engine:
         for recidive in self.recidives:
             if recidive.jail.name in named:
                 recidive.carry(named[recidive.jail.name])
+
+    def restore(self, notes: Iterable[Note]) -> None:
+        """Take over what a store kept of earlier bans, and collect the changes for it from now on."""
+        for thing in self._memories:
+            thing.changed.begin()
+        known = list(notes)
+        self.offences.restore(offence_of(note) for note in known if note.key.startswith(OFFENCES))
+        for recidive in self.recidives:
+            own = [note for note in known if note.jail == recidive.jail.name and note.key.startswith(RECIDIVE)]
+            recidive.restore(map(recidive_of, own))
+
+    @property
+    def _memories(self) -> list[Offences | Recidive]:
+        """What remembers earlier bans."""
+        return [self.offences, *self.recidives]
+
+    def changes(self) -> tuple[list[Note], list[Note]]:
+        """Return what a store is to put and to drop since this was asked last, or a part; nothing when that is all."""
+        told = [self.offences.note_of(*one) for one in self.offences.changed.take(BATCH)]
+        for recidive in self.recidives:
+            told += [recidive.note_of(one) for one in recidive.changed.take(BATCH)]
+        return [note for note, stays in told if stays], [note for note, stays in told if not stays]
+
+    def all_changed(self) -> None:
+        """Let changes() return everything: a store has lost it."""
+        for thing in self._memories:
+            thing.all_changed()
+
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock, by which lines are stamped, was set forward by so much."""
+        for source in self.sources.values():
+            source.newest += seconds
+        for rule in self._rules:
+            rule.window.shift(seconds)
+        for thing in self._memories:
+            thing.shift(seconds)
 
     def forget(self, who: Who) -> None:
         """Let the counts of a subject, or of an AS number, start anew, as after an unban."""
@@ -248,6 +313,10 @@ class Engine:
             if any(limit.jail.name == verdict.jail for limit in rule.window.limits):
                 return rule.recent.of(key, verdict.time)
         return ()
+
+    def history(self, who: Who) -> dict[str, int]:
+        """Return how often somebody was banned of late, by jail."""
+        return self.offences.of(self._token(who))
 
     def matches(self) -> dict[str, tuple[int, float | None]]:
         """Return for each jail how many failures it saw and the time of the last."""
@@ -288,36 +357,43 @@ class Engine:
             moved.append(max(time, edge))
         return moved
 
-    def _verdicts(self, reached: Reached) -> Iterator[Verdict]:
-        """Yield the verdict on a client who reached a limit, and those of the jails that count bans."""
+    def _verdicts(self, reached: Reached, *, denied: bool) -> Iterator[Verdict]:
+        """Yield the verdict on a client who reached a limit, and those of the jails that count bans.
+
+        `denied` tells that the client came through a proxy, where the firewall cannot reach him.
+        """
         limit, subject = reached.limit, Subject.of_key(reached.key, self._ipv6_client)
-        verdicts = self._judge(limit.jail, limit.jail.ignoreip, subject, reached.time, reached.failures)
+        verdicts = self._judge(limit.jail, subject, reached.time, reached.failures, denied=denied)
         for verdict in verdicts:
             limit.until[reached.key] = verdict.until
             yield verdict
-            if verdict.action is Action.BAN:
+            if verdict.action is not Action.REPORT:
                 for recidive in self.recidives:
-                    yield from self._repeated(recidive, verdict)
+                    yield from self._repeated(recidive, verdict, denied=denied)
 
-    def _repeated(self, recidive: Recidive, verdict: Verdict) -> Iterator[Verdict]:
+    def _repeated(self, recidive: Recidive, verdict: Verdict, *, denied: bool) -> Iterator[Verdict]:
         who = recidive.hit(verdict)
         if who is not None:
-            verdicts = self._judge(recidive.jail, recidive.ignoreip, who, verdict.time, recidive.jail.maxretry)
+            verdicts = self._judge(recidive.jail, who, verdict.time, recidive.jail.maxretry, denied=denied)
             if verdicts:
                 recidive.until[who] = verdicts[0].until
             yield from verdicts
 
-    def _judge(self, jail: Jail, ignored: Iterable[Subject], who: Who, time: float, failures: int) -> list[Verdict]:
+    def _judge(self, jail: Jail, who: Who, time: float, failures: int, *, denied: bool) -> list[Verdict]:
         """Return the verdict on a subject, or on each prefix of an AS number, unless they are ignored."""
         group, subjects = self._members(who)
-        closed = [subject for subject in subjects if not any(spared.overlaps(subject) for spared in ignored)]
+        ignored = self._ignored[jail.name]
+        closed = [subject for subject in subjects if not ignored.overlaps(subject)]
         if not closed:
             self.spared[jail.name] += 1
             return []
         self.bans[jail.name] += 1
         count, bantime = self._escalated(jail, who, time)
+        action, scope = jail.action, jail.scope
+        if denied and action is Action.BAN:
+            action, scope = Action.DENY, ""  # a web server's list knows of no ports
         return [
-            Verdict(jail.action, one, jail.name, time, time + bantime, failures, jail.scope, count=count, group=group)
+            Verdict(action, one, jail.name, time, time + bantime, failures, scope, count=count, group=group)
             for one in closed
         ]
 

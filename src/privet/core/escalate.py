@@ -11,6 +11,7 @@ Nothing here reads a clock or rolls dice: the same bans give the same lengths, i
 
 from __future__ import annotations
 
+import struct
 from hashlib import blake2b
 from math import inf
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.core.formula import FormulaError, Given, compiled
+from privet.core.notes import Changed, Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +31,18 @@ _SWEEP_FROM = 1024  # fewer entries than this are not worth sweeping
 _EVICT_SHARE = 8  # at the cap one in eight goes, so that the sort is paid once per cap / 8 new entries
 
 State = tuple[bytes, str, int, float]
-"""What a store keeps of one client in one jail: token, jail, count of bans, end of the last."""
+"""What is remembered of one client in one jail: token, jail, count of bans, end of the last."""
+
+KIND = b"offences "
+"""How the keys of notes begin."""
+
+_DATA = struct.Struct(">Qd")
+
+
+def state_of(note: Note) -> State:
+    """Return what a note says. Raises struct.error for one that says something else."""
+    count, end = _DATA.unpack(note.data)
+    return note.key[len(KIND) :], note.jail, count, end
 
 
 class Escalation(msgspec.Struct, frozen=True):
@@ -94,6 +107,7 @@ class Offences:
         self._cap, self._keep = cap, keep
         self._sweep_at = min(_SWEEP_FROM, cap)
         self._jails: dict[str, dict[bytes, tuple[int, float]]] = {}
+        self.changed: Changed[tuple[bytes, str]] = Changed(cap)  # tokens and jails
 
     def __len__(self) -> int:
         return sum(map(len, self._jails.values()))
@@ -112,13 +126,19 @@ class Offences:
         """Note a ban from `time` to `until`."""
         count, end = self._fresh(token, jail, time - forget)
         self._jails.setdefault(jail, {})[token] = (count + (time >= end), max(until, end))
+        self.changed.add((token, jail))
         if len(self) > self._sweep_at:
             self._make_room(time)
 
+    def of(self, token: bytes) -> dict[str, int]:
+        """Return how many bans of a client are remembered, by jail."""
+        return {jail: clients[token][0] for jail, clients in self._jails.items() if token in clients}
+
     def forgive(self, token: bytes) -> None:
         """Forget a client, as after an unban."""
-        for clients in self._jails.values():
-            clients.pop(token, None)
+        for jail, clients in self._jails.items():
+            if clients.pop(token, None):
+                self.changed.add((token, jail))
 
     def expire(self, now: float) -> None:
         """Drop what no jail asks for any more."""
@@ -127,13 +147,13 @@ class Offences:
             self._jails[jail] = {token: bans for token, bans in clients.items() if bans[1] >= horizon}
 
     def export(self) -> Iterator[State]:
-        """Yield everything, for a store."""
+        """Yield everything."""
         for jail, clients in self._jails.items():
             for token, (count, end) in clients.items():
                 yield token, jail, count, end
 
     def restore(self, states: Iterable[State]) -> None:
-        """Take over what a store kept; what is here already stays if its last ban ends later."""
+        """Take over what was kept; what is here already stays if its last ban ends later."""
         newest = -inf
         for token, jail, count, end in states:
             clients = self._jails.setdefault(jail, {})
@@ -146,7 +166,24 @@ class Offences:
     def carry(self, old: Offences) -> None:
         """Take over the state of those that these replace."""
         self.evicted += old.evicted
+        self.changed.carry(old.changed)
         self.restore(old.export())
+
+    def note_of(self, token: bytes, jail: str) -> tuple[Note, bool]:
+        """Return what a store is to keep of a client in a jail, and whether it is to keep it still."""
+        count, end = self._jails.get(jail, {}).get(token, (0, -inf))
+        return Note(jail, KIND + token, end + self._keep, _DATA.pack(count, end)), count > 0
+
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock was set forward by so much."""
+        for jail, clients in self._jails.items():
+            self._jails[jail] = {token: (count, end + seconds) for token, (count, end) in clients.items()}
+        self.all_changed()
+
+    def all_changed(self) -> None:
+        """Have a store told of everything."""
+        for token, jail, _, _ in self.export():
+            self.changed.add((token, jail))
 
     def _fresh(self, token: bytes, jail: str, since: float) -> tuple[int, float]:
         """Return count and end of the last ban, unless that is before `since`."""

@@ -12,7 +12,7 @@ The rules it keeps:
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, islice
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -91,14 +91,13 @@ class Ledger:
                 self._settle(ban.subject)
         return len(unknown)
 
-    def order(  # noqa: PLR0913  what a verdict does not tell
+    def order(
         self,
         verdict: Verdict,
         now: float,
         refusal: str | None = None,
         *,
         why: str = "",
-        group: str = "",
         evidence: tuple[str, ...] = (),
     ) -> None:
         """Enter a ban; `refusal` says why it must not happen."""
@@ -119,7 +118,7 @@ class Ledger:
             verdict.origin,
             why,
             scope=verdict.scope,
-            group=group,
+            group=verdict.group,
             evidence=evidence,
             action=verdict.action,
         )
@@ -238,12 +237,16 @@ class Ledger:
             self._settle(subject)
 
     def changes(self) -> Changes:
-        """Return what a store is to know since this was asked last."""
-        changed, self._changed = self._changed, {}
-        puts, drops = [], []
-        for (subject, jail), last in changed.items():
+        """Return what a store is to know since this was asked last, or a part of it; nothing when that is all."""
+        puts: list[Ban] = []
+        drops: list[Ban] = []
+        for subject, jail in list(islice(self._changed, BATCH)):
+            last = self._changed.pop((subject, jail))
             ban = next((ban for ban in self._bans.get(subject, ()) if ban.jail == jail), None)
-            puts.append(ban) if ban else drops.append(last)
+            if ban is None:
+                drops.append(last)
+            else:
+                puts.append(ban)
         return puts, drops
 
     def all_changed(self) -> None:

@@ -10,11 +10,13 @@ with last - first <= `findtime`, it covers [t, t + bantime), and after it the co
 
 from __future__ import annotations
 
+import struct
 from bisect import bisect_left, insort
 from math import inf
 from typing import TYPE_CHECKING
 
 from privet.core.address import Subject, mask_bits
+from privet.core.notes import Changed, Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,11 +31,23 @@ _EVICT_SHARE = 8  # at the cap one in eight goes, so that the sort is paid once 
 Who = Subject | int
 """Whom a jail bans: a subject, or an AS number."""
 
-Seen = tuple[float, Subject]
-"""A ban that counts: when, and of whom."""
+Seen = tuple[float, Subject, str]
+"""A ban that counts: when, of whom, and of which jail."""
 
-State = tuple[bytes, int, float]
-"""What a store keeps of such a ban: the subject's packed address and prefix length, and the time."""
+State = tuple[bytes, int, float, str]
+"""What is remembered of such a ban: the subject's packed address and prefix length, the time, and the jail."""
+
+KIND = b"recidive "
+"""How the keys of notes begin."""
+
+_KEY = struct.Struct(">dBB")
+
+
+def state_of(note: Note) -> State:
+    """Return what a note says. Raises struct.error or ValueError for one that says something else."""
+    time, length, width = _KEY.unpack_from(note.key, len(KIND))
+    rest = note.key[len(KIND) + _KEY.size :]
+    return rest[:width], length, time, rest[width:].decode()
 
 
 class Recidive:
@@ -47,12 +61,11 @@ class Recidive:
         self, jail: Jail, jails: Iterable[Jail], tolerance: float, cap: int, networks: Networks | None = None
     ) -> None:
         self.jail = jail
-        watched = [one for one in jails if jail.watches(one)]
-        self.watched = frozenset(one.name for one in watched)
-        self.ignoreip = frozenset(jail.ignoreip).union(*(one.ignoreip for one in watched))
+        self.watched = frozenset(one.name for one in jails if jail.watches(one))
         self.until: dict[Who, float] = {}  # the ends of its own bans
         self.matched = self.evicted = 0
         self.last_match: float | None = None
+        self.changed: Changed[Seen] = Changed(cap)
         self._groups: dict[Who, list[Seen]] = {}
         self._networks = networks
         self._keep = jail.findtime + tolerance
@@ -74,37 +87,64 @@ class Recidive:
         self.last_match = verdict.time
         if verdict.time < self.until.get(group, -inf):
             return None
-        self._enter(group, verdict.subject, verdict.time)
+        self._enter(group, (verdict.time, verdict.subject, verdict.jail))
         if not self._is_full(group):
             return None
-        del self._groups[group]
+        self._touch(self._groups.pop(group))
         self.until[group] = verdict.time + self.jail.bantime
         return group
 
     def forget(self, who: Who) -> None:
         """Forget the bans of somebody and those on it, as after an unban."""
         self.until.pop(who, None)
-        self._groups.pop(who, None)
+        self._touch(self._groups.pop(who, ()))
         group = self._group(who) if isinstance(who, Subject) else None
         if group in self._groups:
+            self._touch(one for one in self._groups[group] if one[1] == who)
             self._groups[group] = [one for one in self._groups[group] if one[1] != who]
 
     def export(self) -> Iterator[State]:
-        """Yield the bans that count, for a store."""
+        """Yield the bans that count."""
         for seen in self._groups.values():
-            for time, subject in seen:
-                yield subject.packed, subject.length, time
+            for time, subject, jail in seen:
+                yield subject.packed, subject.length, time, jail
 
     def restore(self, states: Iterable[State]) -> None:
-        """Take over what a store kept."""
-        for packed, length, time in states:
+        """Take over what was kept."""
+        for packed, length, time, jail in states:
             subject = Subject(packed, length)
             group = self._group(subject)
             if group is not None:
-                self._enter(group, subject, time)
+                self._enter(group, (time, subject, jail))
+
+    def note_of(self, one: Seen) -> tuple[Note, bool]:
+        """Return what a store is to keep of a ban, and whether it is to keep it still."""
+        time, subject, jail = one
+        key = _KEY.pack(time, subject.length, len(subject.packed)) + subject.packed + jail.encode()
+        group = self._group(subject)
+        stays = group is not None and one in self._groups.get(group, ())
+        return Note(self.jail.name, KIND + key, time + self._keep), stays
+
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock was set forward by so much."""
+        for group, seen in self._groups.items():
+            self._touch(seen)
+            self._groups[group] = [(time + seconds, subject, jail) for time, subject, jail in seen]
+        self.until = {group: until + seconds for group, until in self.until.items()}
+        self.all_changed()
+
+    def all_changed(self) -> None:
+        """Have a store told of everything."""
+        for seen in self._groups.values():
+            self._touch(seen)
+
+    def _touch(self, seen: Iterable[Seen]) -> None:
+        for one in seen:
+            self.changed.add(one)
 
     def carry(self, old: Recidive) -> None:
         """Take over what an old jail of the same name has counted, and its bans if it is unchanged."""
+        self.changed.carry(old.changed)
         self.restore(old.export())
         self.matched, self.last_match, self.evicted = old.matched, old.last_match, self.evicted + old.evicted
         if self.jail == old.jail:
@@ -122,19 +162,24 @@ class Recidive:
         length = min(subject.length, self.jail.prefixes[subject.version == 6])
         return Subject(mask_bits(subject.packed, length), length)
 
-    def _enter(self, group: Who, subject: Subject, time: float) -> None:
+    def _enter(self, group: Who, one: Seen) -> None:
         seen = self._groups.get(group, [])
+        if one in seen:  # told again, as after a restart
+            return
         if self.jail.key != "address":
-            time = max([time, *(at for at, one in seen if one == subject)])
-            seen = [one for one in seen if one[1] != subject]
-        insort(seen, (time, subject))
+            before = [other for other in seen if other[1] == one[1]]
+            self._touch(before)
+            one = max([one, *before])
+            seen = [other for other in seen if other[1] != one[1]]
+        insort(seen, one)
+        self._touch([one])
         self._groups[group] = seen[bisect_left(seen, (seen[-1][0] - self._keep,)) :]
         if len(self._groups) > self._sweep_at:
-            self._make_room(time)
+            self._make_room(one[0])
 
     def _is_full(self, group: Who) -> bool:
         """Tell whether `maxretry` bans of a group lie within findtime."""
-        times = [time for time, _ in self._groups.get(group, ())]
+        times = [time for time, *_ in self._groups.get(group, ())]
         reach = self.jail.maxretry - 1
         return any(last - first <= self.jail.findtime for first, last in zip(times, times[reach:], strict=False))
 

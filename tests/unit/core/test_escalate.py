@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from privet.core.escalate import LONGEST, MOST, Escalation, Offences, draw_for
+from privet.core.escalate import LONGEST, MOST, Escalation, Offences, draw_for, state_of
 from privet.core.formula import FormulaError
 
 HOUR, DAY, WEEK = 3600.0, 86_400.0, 604_800.0
@@ -232,3 +232,31 @@ def test_restoring_keeps_the_cap() -> None:
     offences.restore((b"%d" % number, "a", number, 1000.0) for number in range(100))
 
     assert sorted(count for _, _, count, _ in offences.export()) == list(range(91, 100))
+
+
+def test_notes_of_what_changed_bring_it_back() -> None:
+    offences = Offences(100, DAY)
+    offences.note(b"x", "a", 0, 10, DAY)
+    assert offences.changed.take(9) == [], "nothing is collected before there is a store"
+    offences.changed.begin()
+    offences.all_changed()
+    offences.note(b"y", "a", 20, math.inf, DAY)
+    first, second = (offences.note_of(*one) for one in offences.changed.take(9))
+    assert offences.changed.take(9) == []
+    assert (first[1], second[1], first[0].until) == (True, True, 10 + DAY)
+
+    fresh = Offences(100, 2 * DAY)
+    fresh.restore(state_of(note) for note, _ in (first, second))
+    assert list(fresh.export()) == list(offences.export())
+
+    offences.forgive(b"x")
+    ((gone, stays),) = (offences.note_of(*one) for one in offences.changed.take(9))
+    assert (gone.key, stays) == (first[0].key, False)
+
+
+def test_when_the_clock_is_set_everybody_stays_as_bad_as_before() -> None:
+    offences = Offences(100, DAY)
+    offences.note(b"x", "a", 0, 10, DAY)
+    offences.shift(-5 * DAY)
+    assert offences.before(b"x", "a", (), 11 - 5 * DAY, DAY) == 1
+    assert offences.before(b"x", "a", (), 11, DAY) == 0

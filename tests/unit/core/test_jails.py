@@ -34,6 +34,7 @@ def test_every_setting_makes_a_difference() -> None:
         "bans_of": ("other",),
         "key": "prefix",
         "prefixes": (20, 40),
+        "scope": "tcp:22",
     }
     assert changes.keys() == set(Jail.__struct_fields__)
     assert all(msgspec.structs.replace(jail(), **{name: value}) != jail() for name, value in changes.items())

@@ -7,7 +7,8 @@ import pytest
 
 from privet.core.address import Subject
 from privet.core.jails import Jail
-from privet.core.recidive import Recidive
+from privet.core.notes import Note
+from privet.core.recidive import Recidive, state_of
 from privet.core.verdicts import Action, Verdict
 
 ONE, OTHER = "198.51.100.1", "198.51.100.2"
@@ -167,7 +168,7 @@ def test_a_store_can_hold_it() -> None:
     hit(watch, ONE, 0)
     hit(watch, OTHER, 1)
     kept = list(watch.export())
-    assert kept == [(bytes([198, 51, 100, 1]), 32, 0), (bytes([198, 51, 100, 2]), 32, 1)]
+    assert kept == [(bytes([198, 51, 100, 1]), 32, 0, "leech"), (bytes([198, 51, 100, 2]), 32, 1, "leech")]
 
     fresh.restore(kept)
     assert hit(fresh, "198.51.100.3", 2) == ["198.51.100.0/24"]
@@ -192,14 +193,55 @@ def test_memory_is_bounded() -> None:
     watch = recidive(msgspec.structs.replace(BASE, maxretry=10), cap=2000)
     for number in range(10_000):
         subject = Subject(number.to_bytes(4), 32)
-        for _ in range(2 if number < 100 else 1):
-            watch.hit(Verdict(Action.BAN, subject, "leech", 0.0 + number / 1000, 1, 1))
+        for again in range(2 if number < 100 else 1):
+            watch.hit(Verdict(Action.BAN, subject, "leech", again / 2 + number / 1000, 1, 1))
         assert len(watch) <= 2000
 
     assert watch.evicted == 10_000 - len(watch)
-    assert {Subject(packed, length) for packed, length, _ in watch.export()} >= {
+    assert {Subject(packed, length) for packed, length, *_ in watch.export()} >= {
         Subject(number.to_bytes(4), 32) for number in range(100)
     }, "those with more bans stay"
+
+
+@pytest.mark.parametrize("jail", [BASE, NETWORKS])
+def test_a_ban_that_is_told_again_counts_once(jail: Jail) -> None:
+    watch = recidive(jail)
+    assert hit(watch, ONE, 0, 0, 0, 0) == [None] * 4
+    assert len(list(watch.export())) == 1
+
+
+@pytest.mark.parametrize("jail", [BASE, NETWORKS])
+def test_notes_of_what_changed_bring_it_back(jail: Jail) -> None:
+    jail = msgspec.structs.replace(jail, maxretry=9)
+    watch, kept = recidive(jail), dict[bytes, Note]()
+    watch.changed.begin()
+
+    def store() -> None:
+        for note, stays in map(watch.note_of, watch.changed.take(1000)):
+            kept.pop(note.key, None)
+            if stays:
+                kept[note.key] = note
+
+    def same() -> bool:
+        fresh = recidive(jail)
+        fresh.restore(map(state_of, kept.values()))
+        return sorted(fresh.export()) == sorted(watch.export())
+
+    hit(watch, ONE, 0, 1)
+    hit(watch, OTHER, 1)
+    store()
+    assert len(kept) > 1
+    assert same()
+    hit(watch, ONE, 2)
+    store()
+    assert same()
+    watch.forget(Subject.parse(OTHER))
+    store()
+    assert same()
+    watch.shift(86400)
+    assert {time for _, _, time, _ in watch.export()} <= {86400, 86401, 86402}
+    store()
+    assert same()
 
 
 def test_what_is_over_is_forgotten() -> None:

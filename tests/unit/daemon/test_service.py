@@ -368,7 +368,9 @@ def test_systemd_is_told_how_it_is(place: Served, monkeypatch: pytest.MonkeyPatc
 def test_two_daemons_do_not_share_a_directory(place: Served) -> None:
     async def scene(place: Served) -> None:
         with pytest.raises(AlreadyRunningError):
-            await Daemon(place.daemon.config, place.runtime, place.daemon.kernel.firewall, place.daemon.log).run()
+            await Daemon(
+                place.daemon.config, place.runtime, place.state, place.daemon.kernel.firewall, place.daemon.log
+            ).run()
         assert (await place.ask("status"))["pid"] == os.getpid()
 
     play(place, scene)
