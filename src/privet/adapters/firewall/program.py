@@ -29,10 +29,15 @@ _COMPLAINT = re.compile(r"^/dev/stdin:(\d+):\d+-\d+: Error: (.*)$", re.MULTILINE
 _CODES = {os.strerror(code): code for code in errno.errorcode}
 
 
+def found(program: str) -> str | None:
+    """Return where a program is, None if it is not installed."""
+    # Users other than root often have no sbin in their path.
+    return shutil.which(program, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
+
+
 def run(program: str, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     """Run nft. Raises FirewallError when it is missing, not allowed to, or hangs."""
-    # Users other than root often have no sbin in their path.
-    path = shutil.which(program, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
+    path = found(program)
     if path is None:
         raise FirewallError(f"the program {program} is missing: install the package nftables")
     try:
