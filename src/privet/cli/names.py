@@ -26,8 +26,7 @@ class Names:
         """Return the name of a subject."""
         if self._reveal or subject.is_pseudonym:
             return subject.reveal()
-        key = subject.key
-        return (self._mask.network(subject) if key is None else self._mask.clients[key]).decode()
+        return self._mask.name(subject)
 
     def shown(self, subject: Subject) -> str:
         """Return the name of a subject for a table, where a network says how large it is."""

@@ -66,6 +66,11 @@ class Mask:
                 data = quote_from_bytes(plain, _URL_SAFE).encode()
         return self._scrub_plain(data)
 
+    def name(self, subject: Subject) -> str:
+        """Return what a subject is called: as the client in the log, or as a network."""
+        key = subject.key
+        return (self.network(subject) if key is None else self.clients[key]).decode()
+
     def network(self, subject: Subject) -> bytes:
         """Return the pseudonym of a prefix that is not just one client: as opaque as a client's, and no client's."""
         return self._pseudonym(b"network %d " % subject.length + subject.packed)

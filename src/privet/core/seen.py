@@ -70,6 +70,14 @@ class Seen:
         if len(self._guilty) < MOST:
             self._guilty.add(key)
 
+    def clients(self) -> list[bytes]:
+        """Return the clients of the last day, by their keys."""
+        found = set(self._now)
+        for period, _ in self._before:
+            for version, length in _LENGTHS.items():
+                found.update(number.to_bytes(length) for number in period[version])
+        return list(found)
+
     def cost(self, subjects: Iterable[Subject]) -> Cost:
         """Say what a ban of all these subjects together would close out."""
         prefixes = PrefixSet(subjects)
