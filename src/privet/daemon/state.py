@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from privet import __version__
+from privet.adapters.networks import NO_TABLE
 from privet.core.recognise import AutoPlan
+from privet.daemon.byhand import asked, described, merged
+from privet.daemon.lists import ORIGIN as FEED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from privet.core.engine import SourceState
     from privet.daemon.service import Daemon
 
@@ -31,6 +37,9 @@ def status(daemon: Daemon) -> dict[str, Any]:
             "failed_by": dict(daemon.kernel.ledger.accounts.failed),
         },
         "clients": {"tracked": daemon.engine.tracked, "evicted": daemon.engine.evicted},
+        "paused_until": daemon.pause.until,
+        "networks": {"rows": len(daemon.networks), "problem": daemon.networks.problem},
+        "feeds": daemon.lists.state(),
         "warnings": [*_warnings(daemon), *(w for source in sources for w in source["warnings"])],
     }
 
@@ -59,23 +68,21 @@ def jails(daemon: Daemon) -> list[dict[str, Any]]:
     ]
 
 
-def bans(daemon: Daemon, *, reveal: bool) -> list[dict[str, Any]]:
-    """Return who is banned now, the latest first."""
-    return [
-        {
-            "subject": ban.subject.reveal() if reveal else daemon.name(ban.subject),
-            "jail": ban.jail,
-            "since": ban.since,
-            "until": ban.until if ban.until != float("inf") else None,
-            "failures": ban.failures,
-            "origin": ban.origin,
-            "why": ban.why,
-            "scope": ban.scope,
-            "group": ban.group,
-            "in_kernel": ban.confirmed,
-        }
-        for ban in sorted(daemon.kernel.ledger, key=lambda ban: -ban.since)
-    ]
+def bans(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return who is banned now, the latest first; those of feeds are counted only, unless they are asked for."""
+    chosen, feeds = [], Counter[str]()
+    for ban in asked(daemon.bans(), request, daemon.clock.now()):
+        if ban.origin == FEED and not (request.get("all") or request.get("jail")):
+            feeds[ban.jail] += 1
+        else:
+            chosen.append(ban)
+    chosen.sort(key=lambda ban: -ban.since)
+    reveal = bool(request.get("reveal"))
+    listed = [(ban, 1) for ban in chosen] if request.get("each") else merged(chosen)
+    return {
+        "items": [described(daemon, ban, prefixes, reveal=reveal) for ban, prefixes in listed],
+        "feeds": dict(feeds),
+    }
 
 
 def _warnings(daemon: Daemon) -> list[str]:
@@ -84,6 +91,11 @@ def _warnings(daemon: Daemon) -> list[str]:
         warnings.append("no firewall: bans are noted, nothing is closed")
     if daemon.kernel.problem:
         warnings.append(f"firewall: {daemon.kernel.problem}")
+    if daemon.pause.until:
+        warnings.append("all bans are off for a while; let them hold again with: privet pause --end")
+    if daemon.config.networks.table and daemon.networks.problem not in (None, NO_TABLE):
+        warnings.append(daemon.networks.problem)
+    warnings += [f"feed {feed['feed']}: {feed['problem']}" for feed in daemon.lists.state() if feed["problem"]]
     if daemon.config_problem:
         warnings.append(f"the configuration on disk cannot be used, the old one is in force: {daemon.config_problem}")
     if daemon.unknown_lines:
