@@ -191,7 +191,8 @@ class Lab:
         """Return whom the kernel shuts out, as nft tells."""
         listing = self.net.server(run, "nft", "-j", "list", "ruleset")
         sets = [item["set"] for item in json.loads(listing)["nftables"] if "set" in item]
-        return {str(element["elem"]["val"]) for one in sets for element in one.get("elem", [])}
+        bans = [one for one in sets if one["name"].startswith(("v4_", "v6_"))]
+        return {str(element["elem"]["val"]) for one in bans for element in one.get("elem", [])}
 
     # What it writes
 
