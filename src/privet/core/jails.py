@@ -8,6 +8,7 @@ import msgspec
 
 from privet.core.address import Subject
 from privet.core.escalate import Escalation
+from privet.core.guard import Listed
 from privet.core.verdicts import Action
 
 TEXT_FIELDS = ("method", "path", "query", "agent", "referer", "host")
@@ -52,7 +53,8 @@ class Jail(msgspec.Struct, frozen=True):
     """A rule: requests on `sources` for which every predicate holds are failures.
 
     Times in seconds. With `dry_run` the verdict is a report. `escalation` makes bans longer for those who
-    come back, `scope` says what is closed to them (see `core.scope`).
+    come back, `scope` says what is closed to them (see `core.scope`). Those in `ignoreip` are spared, and who is
+    on one of `ignorelists`.
 
     A jail with `bans_of` has no sources: its failures are the bans of the jails named there (or `ALL_JAILS`),
     counted by `key` (see `core.recidive`); `prefixes` are the lengths for IPv4 and IPv6.
@@ -71,6 +73,7 @@ class Jail(msgspec.Struct, frozen=True):
     key: Key = "address"
     prefixes: tuple[int, int] = (24, 48)
     scope: str = ""
+    ignorelists: tuple[Listed, ...] = ()
 
     @property
     def action(self) -> Action:
