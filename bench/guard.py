@@ -35,11 +35,11 @@ class Guard:
         self.log = self.folder / "masked.log"
         self.said = self.folder / "daemon.log"
         self.config = self.folder / "privet.toml"
-        self.runtime = Path(tempfile.mkdtemp(prefix="privet-bench-", dir=_memory()))
-        for folder in (self.folder, self.runtime):
+        self._runtime = Path(tempfile.mkdtemp(prefix="privet-bench-", dir=_memory()))
+        for folder in (self.folder, self._runtime):
             folder.chmod(0o755)  # the pipe gives up root and must still find its sockets
         self.config.write_text(
-            f'[daemon]\nruntime = "{self.runtime}"\nstate = "{self.folder}/state"\nuser = "{USER}"\n'
+            f'[daemon]\nruntime = "{self._runtime}"\nstate = "{self.folder}/state"\nuser = "{USER}"\n'
             f'[firewall]\nbackend = "{firewall}"\n'
             f'[source.web]\npipe = true\nformat = "combined"\nlog = "{self.log}"\n{jails}',
             encoding="utf-8",
@@ -52,7 +52,7 @@ class Guard:
             self._stack.callback(_empty)
         errors = self._stack.enter_context(self.said.open("wb"))
         self.daemon = subprocess.Popen([PRIVET, "run", "--config", self.config], stderr=errors, cwd=ROOT)
-        for folder in (self.runtime, self.folder):
+        for folder in (self._runtime, self.folder):
             self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
         self._stack.callback(end, self.daemon)
         try:
@@ -83,7 +83,7 @@ class Guard:
         """Ask the daemon, as `privet status` does."""
         with socket.socket(socket.AF_UNIX) as line:
             line.settimeout(PATIENCE)
-            line.connect(str(self.runtime / "control.sock"))
+            line.connect(str(self._runtime / "control.sock"))
             line.sendall(b'{"verb": "status"}\n')
             with line.makefile("rb") as answer:
                 found: dict[str, Any] = json.loads(answer.readline())
