@@ -291,8 +291,7 @@ class Daemon:
         self._go("store", self.keeper.look())
         self._go("lists", self.lists.look())
         self._go("protection", self.protection.look())
-        if count % MINUTE == 1:
-            self._go("networks", look_at_networks(self))
+        self._go("networks", look_at_networks(self))
 
     def _go(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Begin some work of every tick, unless that of the one before is not done yet: what hangs holds up nothing."""
