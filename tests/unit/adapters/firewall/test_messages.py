@@ -131,6 +131,26 @@ def test_a_listing_is_read() -> None:
     assert named_set(payload) == ("v4_32", 0)
 
 
+@given(
+    st.sampled_from([4, 12, 16, 24]),
+    st.lists(st.tuples(st.binary(min_size=24, max_size=24), st.none() | st.integers(0, 10**12)), max_size=5),
+    st.booleans(),
+)
+def test_listings_are_read_the_same_whatever_is_in_them(
+    width: int,
+    elements: list[tuple[bytes, int | None]],
+    swapped: bool,  # noqa: FBT001  a parameter of the test
+) -> None:
+    """List elements with a timeout, without, and with their attributes in another order."""
+    items, expected = [], list[tuple[bytes, float | None]]()
+    for key, left in elements:
+        parts = [] if left is None else [attribute(4, bytes(8)), attribute(5, left.to_bytes(8))]
+        whole = attribute(0x8001, attribute(1, key[:width]))
+        items.append(attribute(0x8001, whole + b"".join(reversed(parts) if swapped else parts)))
+        expected.append((key[:width], None if left is None else left / 1000))
+    assert list(listed(b"\1\0\0\0" + attribute(0x8003, b"".join(items)))) == expected
+
+
 def test_the_ends_of_ranges_are_no_elements() -> None:
     def item(last: int, *more: bytes) -> bytes:
         return attribute(0x8001, attribute(0x8001, attribute(1, bytes([192, 0, 2, last]))) + b"".join(more))
