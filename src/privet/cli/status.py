@@ -39,7 +39,8 @@ def command(runtime: str | None, *, as_json: bool) -> int:
         items = [dated(item, "windows_filling_until") for item in state.pop("items")]
         for place in ("firewall", "web"):
             state[place] = dated(state[place], "last_loss")
-        print_json("status", items, **dated(state, "since"))
+        state["feeds"] = [dated(feed, "read") for feed in state["feeds"]]
+        print_json("status", items, **dated(state, "since", "paused_until"))
     else:
         _print(state)
     return EX_WARNING if state["warnings"] else 0
@@ -64,6 +65,11 @@ def _print(state: dict[str, Any]) -> None:
         click.echo(line)
     clients = state["clients"]
     click.echo(f"clients: {clients['tracked']} tracked, {clients['evicted']} forgotten to stay within the cap")
+    for feed in state["feeds"]:
+        read = f"read at {local(feed['read'])}" if feed["read"] else "not read yet"
+        click.echo(f"feed {feed['feed']}: {feed['entries']:,} entries, {read}")
+    if state["networks"]["rows"]:
+        click.echo(f"networks: {state['networks']['rows']:,} rows")
     for source in state["items"]:
         for pipe in source["pipes"]:
             click.echo(

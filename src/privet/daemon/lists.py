@@ -7,7 +7,6 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from privet.adapters.lists import Fetched, fetch, read
 from privet.core.address import Subject
 from privet.core.lists import Entry, ListError, parse_list
 from privet.core.networks import as_text
@@ -17,6 +16,7 @@ from privet.ports import SourceError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from privet.adapters.lists import Fetched
     from privet.config.model import FeedConfig
     from privet.daemon.service import Daemon
 
@@ -43,6 +43,8 @@ class Feed:
 
     def fetch(self) -> Fetched | None:
         """Return the list, None if it did not change. Raises SourceError. Blocks."""
+        from privet.adapters.lists import fetch, read  # noqa: PLC0415  https takes memory that few need
+
         config = self.config
         if config.url is not None:
             return fetch(config.url, config.max_entries, self.fetched)

@@ -6,8 +6,8 @@ import asyncio
 from math import inf
 from typing import TYPE_CHECKING
 
+from privet.adapters import lists as adapter
 from privet.adapters.lists import Fetched, read
-from privet.daemon import lists
 from tests.unit.daemon.serving import Served, serving, until
 from tests.unit.processes import JAIL
 
@@ -142,7 +142,7 @@ def test_a_list_is_read_again_when_it_is_due_and_not_before(place: Served, monke
         reads.append(path)
         return read(path, most)
 
-    monkeypatch.setattr(lists, "read", counting)
+    monkeypatch.setattr(adapter, "read", counting)
 
     async def scene() -> None:
         await until(lambda: banned(place))
