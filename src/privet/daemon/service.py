@@ -317,7 +317,7 @@ class Daemon:
     async def _restore(self) -> None:
         """Bring back what was in force: before the first source is read, the firewall has confirmed it."""
         change = self.clock.start()
-        bans, notes = await self.keeper.load()
+        bans, notes = await self.keeper.load(self.clock.now() - change.jumped)
         if change.jumped:
             for ban in bans:
                 ban.since += change.jumped

@@ -185,7 +185,7 @@ def test_what_cannot_be_read_is_a_problem_and_no_obstacle() -> None:
     at.disk.problem = StoreError("bans.db: written by a newer Privet")
 
     async def scene(keeper: Keeper) -> None:
-        assert await keeper.load() == ([], [])
+        assert await keeper.load(NOW) == ([], [])
         assert keeper.problem == "bans.db: written by a newer Privet"
         at.disk.problem = None
 
@@ -218,7 +218,7 @@ def test_bans_and_notes_come_back() -> None:
         await keeper.settled()
 
     async def second(keeper: Keeper) -> None:
-        bans, notes = await keeper.load()
+        bans, notes = await keeper.load(NOW)
         assert [ban.jail for ban in bans] == ["ssh"]
         assert notes == at.notes.all
 
