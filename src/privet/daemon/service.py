@@ -255,7 +255,7 @@ class Daemon:
             return
         for v in verdicts:
             self.log.info(
-                v.action.value, jail=v.jail, client=self.name(v.subject), failures=v.failures, until=round(v.until)
+                v.action.value, jail=v.jail, client=v.group or self.name(v.subject), failures=v.failures, until=round(v.until)
             )
 
     async def _ticks(self) -> None:
