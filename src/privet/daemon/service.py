@@ -151,9 +151,7 @@ class Daemon:
         if verdicts:
             self._act(verdicts, now)
 
-    def order(
-        self, verdict: Verdict, now: float, protected: Mapping[str, PrefixSet], why: str = ""
-    ) -> str | None:
+    def order(self, verdict: Verdict, now: float, protected: Mapping[str, PrefixSet], why: str = "") -> str | None:
         """Enter a ban unless the guard refuses it; return why it does."""
         refused = refusal(verdict.subject, protected)
         self.enter(verdict, now, refused, why)
@@ -255,7 +253,11 @@ class Daemon:
             return
         for v in verdicts:
             self.log.info(
-                v.action.value, jail=v.jail, client=v.group or self.name(v.subject), failures=v.failures, until=round(v.until)
+                v.action.value,
+                jail=v.jail,
+                client=v.group or self.name(v.subject),
+                failures=v.failures,
+                until=round(v.until),
             )
 
     async def _ticks(self) -> None:
