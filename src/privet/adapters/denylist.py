@@ -68,8 +68,11 @@ class DenyList:
 
     def open(self) -> None:
         """Learn what the folder holds, if there is one: it is made for the first ban."""
-        if self._place.exists():
-            self._read()
+        try:
+            if self._place.exists():
+                self._read()
+        except OSError as error:
+            raise _failure("read", error) from error
 
     def apply(self, orders: Sequence[Order]) -> list[str | None]:
         """Write and remove files."""
@@ -153,8 +156,12 @@ class DenyList:
     def remove(self) -> None:
         """Remove the folder."""
         for place in (self._folder, self._aside):
-            with suppress(FileNotFoundError):
+            try:
                 shutil.rmtree(place)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise _failure("remove", error) from error
         self._ends.clear()
         self._files, self._next = 0, math.inf
 

@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING
 
 from privet.adapters import machine
 from privet.adapters.ignore import IgnoreLists
+from privet.config.compile import lists_of, trusted_by
 from privet.core.forwarded import Proxies
 from privet.core.prefixes import PrefixSet
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from privet.config.model import Config
     from privet.core.address import Subject
-    from privet.core.guard import Listed
     from privet.daemon.service import Daemon
 
 FRESH = 5.0  # seconds for which facts are true enough for a ban: to look costs some 10 ms
@@ -48,8 +46,7 @@ class Protection:
     def configure(self, config: Config) -> None:
         """Heed a configuration; its files are read at once, names and commands are asked later."""
         self._config = config
-        lists = chain(config.daemon.ignorelists, config.proxies.trustedlists)
-        self.lists.want(chain(lists, *(jail.ignorelists for jail in config.jails.values())))
+        self.lists.want(lists_of(config))
         self.lists.refresh(("file",))
         self._settle()
 
@@ -103,15 +100,12 @@ class Protection:
     def _settle(self) -> None:
         """Put together what is known."""
         answers, config = self.lists.answers, self._config
-
-        def told(subjects: Iterable[Subject], lists: Iterable[Listed]) -> PrefixSet:
-            return PrefixSet([*subjects, *chain.from_iterable(answers[one] for one in lists)])
-
-        trusted = told(config.proxies.trusted, config.proxies.trustedlists)
+        ignored = chain(config.daemon.ignoreip, *(answers[one] for one in config.daemon.ignorelists))
+        trusted = PrefixSet(trusted_by(config, answers))
         self.proxies.trust(trusted)
         self.protected = {
             **{reason: PrefixSet(subjects) for reason, subjects in self._facts.items()},
-            IGNORED: told(config.daemon.ignoreip, config.daemon.ignorelists),
+            IGNORED: PrefixSet(ignored),
             PROXY: trusted,
         }
         self._allowed = frozenset(chain.from_iterable(self.protected.values()))

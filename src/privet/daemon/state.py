@@ -12,6 +12,7 @@ from privet.adapters.networks import NO_TABLE
 from privet.core.recognise import AutoPlan
 from privet.daemon.byhand import asked, described, merged
 from privet.daemon.lists import ORIGIN as FEED
+from privet.daemon.whom import gently
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,7 +95,7 @@ def jails(daemon: Daemon) -> list[dict[str, Any]]:
     ]
 
 
-def bans(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
+async def bans(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
     """Return who is banned now, the latest first; those of feeds are counted only, unless they are asked for."""
     chosen, feeds = [], Counter[str]()
     for ban in asked(daemon.bans(), request, daemon.clock.now()):
@@ -106,7 +107,7 @@ def bans(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
     reveal = bool(request.get("reveal"))
     listed = [(ban, 1) for ban in chosen] if request.get("each") else merged(chosen)
     return {
-        "items": [described(daemon, ban, prefixes, reveal=reveal) for ban, prefixes in listed],
+        "items": [described(daemon, ban, prefixes, reveal=reveal) async for ban, prefixes in gently(listed)],
         "feeds": dict(feeds),
     }
 
@@ -121,6 +122,7 @@ def _warnings(daemon: Daemon) -> list[str]:
         f"{evicted} bans will end with a restart: [store] holds max_bans already": evicted,
         "all bans are off for a while; let them hold again with: privet pause --end": daemon.pause.until,
         str(daemon.networks.problem): daemon.config.networks.table and daemon.networks.problem not in (None, NO_TABLE),
+        **{problem: problem for problem in daemon.protection.lists.problems},
         **{f"feed {feed['feed']}: {feed['problem']}": feed["problem"] for feed in daemon.lists.state()},
         "the configuration on disk cannot be used, the old one is in force: "
         f"{daemon.config_problem}": daemon.config_problem,
