@@ -11,6 +11,7 @@ from privet.core.address import Subject
 from privet.core.lists import Entry, ListError, parse_list
 from privet.core.networks import as_text
 from privet.core.verdicts import Action, Verdict
+from privet.daemon.whom import gently
 from privet.ports import SourceError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 ORIGIN = "feed"
 AGAIN = 300.0  # seconds until a list that could not be read is tried again
-_AT_ONCE = 500  # entries, some milliseconds: then everything else gets its turn
 
 
 def jail_of(feed: str) -> str:
@@ -110,20 +110,16 @@ class Lists:
         wanted = {subject: (group, entry) for entry in entries for group, subject in self._members(entry)}
         present = {ban.subject: ban for ban in daemon.bans() if ban.jail == jail}
         added = gone = 0
-        for subject, (group, entry) in wanted.items():
+        async for subject, (group, entry) in gently(list(wanted.items())):
             if subject not in present:
                 until = inf if entry.seconds is None else now + entry.seconds
                 verdict = Verdict(Action.BAN, subject, jail, now, until, 0, origin=ORIGIN, group=group)
                 daemon.order(verdict, now, daemon.protected, entry.why)
                 added += 1
-                if added % _AT_ONCE == 0:
-                    await asyncio.sleep(0)
-        for subject, ban in present.items():
+        async for subject, ban in gently(list(present.items())):
             if subject not in wanted:
                 daemon.lift([ban])
                 gone += 1
-                if gone % _AT_ONCE == 0:
-                    await asyncio.sleep(0)
         if added or gone:
             daemon.log.info("feed", feed=feed.config.name, entries=len(entries), added=added, gone=gone)
             await daemon.settle()

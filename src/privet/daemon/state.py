@@ -89,7 +89,7 @@ def jails(daemon: Daemon) -> list[dict[str, Any]]:
             "last_failure": matches[jail.name][1],
             "verdicts": daemon.engine.bans[jail.name],
             "spared": daemon.engine.spared[jail.name],
-            "banned": sum(ban.jail == jail.name for ban in daemon.kernel.ledger),
+            "banned": sum(ban.jail == jail.name for ban in daemon.bans()),
         }
         for jail in daemon.engine.jails
     ]

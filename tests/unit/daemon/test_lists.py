@@ -36,7 +36,8 @@ def play(place: Served, scene: Callable[[], Awaitable[None]]) -> None:
 
 
 async def again(place: Served) -> None:
-    """Let the daemon read its lists now."""
+    """Let the daemon read its lists now, when it is done with what it reads by itself."""
+    await until(lambda: all(feed.read or feed.problem for feed in place.daemon.lists.feeds.values()))
     for feed in place.daemon.lists.feeds.values():
         feed.due = -inf
     await place.daemon.lists.look()
