@@ -37,6 +37,8 @@ class Protection:
         self.lists = IgnoreLists()
         self.protected: dict[str, PrefixSet] = {}
         self._facts: dict[str, frozenset[Subject]] = {}
+        self._configured: dict[str, PrefixSet] = {}
+        self._prefixes: frozenset[Subject] = frozenset()  # the same, as single ones
         self._looked = float("-inf")
         self._allowed: frozenset[Subject] = frozenset()
         self._told: dict[str, frozenset[Subject]] = {}  # by place, what its firewall lets through
@@ -58,7 +60,7 @@ class Protection:
         facts = machine.facts(os.environ)
         if facts != self._facts:
             self._facts = facts
-            self._settle()
+            self._combine()
 
     async def start(self) -> None:
         """Ask everything for the first time; who is slow to answer counts later."""
@@ -98,15 +100,18 @@ class Protection:
             self._settle()
 
     def _settle(self) -> None:
-        """Put together what is known."""
+        """Put together what is configured."""
         answers, config = self.lists.answers, self._config
         ignored = chain(config.daemon.ignoreip, *(answers[one] for one in config.daemon.ignorelists))
         trusted = PrefixSet(trusted_by(config, answers))
+        self._configured = {IGNORED: PrefixSet(ignored), PROXY: trusted}
+        self._prefixes = frozenset(chain.from_iterable(self._configured.values()))
         self.proxies.trust(trusted)
-        self.protected = {
-            **{reason: PrefixSet(subjects) for reason, subjects in self._facts.items()},
-            IGNORED: PrefixSet(ignored),
-            PROXY: trusted,
-        }
-        self._allowed = frozenset(chain.from_iterable(self.protected.values()))
         self._daemon.engine.ignore(answers)
+        self._combine()
+
+    def _combine(self) -> None:
+        """Add what this machine knows: the rest stays as it is, since it may be long."""
+        facts = {reason: PrefixSet(subjects) for reason, subjects in self._facts.items()}
+        self.protected = {**facts, **self._configured}
+        self._allowed = self._prefixes.union(*facts.values())
