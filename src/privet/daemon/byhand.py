@@ -38,7 +38,7 @@ DEFAULT = 3600.0  # seconds
 MOST = 1_000_000  # entries of one list
 ADDRESS = {4: 32, 6: 128}  # bits
 MANY = 1000  # subjects of one request that are banned without asking back
-MOST_SHOWN = 100  # bans inside a range that `why` lists
+MOST_SHOWN = 100  # bans inside a range that `why` lists, and bans lifted that are looked around for others
 
 Request = dict[str, Any]
 
@@ -81,7 +81,8 @@ class ByHand:
             for verdict, refused in zip(plan.verdicts, plan.refusals, strict=True):
                 daemon.enter(verdict, now, refused, plan.why)
         await daemon.settle()
-        return {"items": [self._item(plan, request, self._outcome(plan)) for plan in plans], "agreed": True}
+        items = [self._item(plan, request, self._outcome(plan)) async for plan in gently(plans)]
+        return {"items": items, "agreed": True}
 
     async def unban(self, request: Request) -> dict[str, Any]:
         """End bans and let the counts of those who had them start anew; with `dry_run` list them only."""
@@ -93,20 +94,19 @@ class ByHand:
             raise Refusal("say whom: subjects, a jail, a time or all")
         chosen = list(self._chosen(whom, request))
         if not request.get("dry_run"):
-            daemon.lift(chosen)
+            async for ban in gently(chosen):
+                daemon.lift(ban)
             for one in whom or ():
                 daemon.engine.forget(one.who)
             await daemon.settle()
-        items = []
-        for ban, prefixes in merged(chosen):
-            still = [] if request.get("dry_run") or ban.group else self._around(ban.subject)
-            items.append(
-                {
-                    **self._told(ban, prefixes, request),
-                    "still": [f"{other.jail} ({other.group})" if other.group else other.jail for other in still],
-                }
-            )
-        return {"items": items}
+        lifted = merged(chosen)
+        looks = not request.get("dry_run") and len(lifted) <= MOST_SHOWN
+        return {
+            "items": [
+                self._told(ban, prefixes, request) | {"still": self._still(ban) if looks else None}
+                async for ban, prefixes in gently(lifted)
+            ]
+        }
 
     async def why(self, request: Request) -> dict[str, Any]:
         """Explain: the bans around and inside a subject, what led to them, and how often there were others."""
@@ -248,6 +248,11 @@ class ByHand:
             for ban in self._daemon.bans()
             if ban.subject in subjects or ban.group in groups or ranges.covers(ban.subject)
         )
+
+    def _still(self, lifted: Ban) -> list[str]:
+        """Return which bans close out a subject all the same."""
+        bans = [] if lifted.group else self._around(lifted.subject)
+        return [f"{ban.jail} ({ban.group})" if ban.group else ban.jail for ban in bans]
 
     def _around(self, subject: Subject) -> list[Ban]:
         """Return the bans of a subject and of all prefixes around it."""

@@ -69,7 +69,8 @@ class Lists:
         jails = {jail_of(name) for name in wanted}
         gone = [ban for ban in self._daemon.bans() if ban.origin == ORIGIN and ban.jail not in jails]
         if gone:
-            self._daemon.lift(gone)
+            async for ban in gently(gone):
+                self._daemon.lift(ban)
             await self._daemon.settle()
         for feed in self.feeds.values():
             if self._daemon.clock.now() >= feed.due:
@@ -118,7 +119,7 @@ class Lists:
                 added += 1
         async for subject, ban in gently(list(present.items())):
             if subject not in wanted:
-                daemon.lift([ban])
+                daemon.lift(ban)
                 gone += 1
         if added or gone:
             daemon.log.info("feed", feed=feed.config.name, entries=len(entries), added=added, gone=gone)

@@ -40,7 +40,7 @@ from privet.daemon.tables import look as look_at_networks
 from privet.daemon.tables import networks_for, too_dear
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Iterator, Mapping
+    from collections.abc import Coroutine, Iterator, Mapping
     from pathlib import Path
 
     from structlog.typing import FilteringBoundLogger
@@ -163,12 +163,11 @@ class Daemon:
         """Enter a ban, or that it was refused."""
         self.places[verdict.action].ledger.order(verdict, now, refused, why=why, evidence=evidence)
 
-    def lift(self, bans: Iterable[Ban]) -> None:
-        """End bans, and let the counts of those who had them start anew."""
-        for ban in bans:
-            self.lifted.append(ban.subject)
-            self.places[ban.action].ledger.lift(ban.subject, ban.jail)
-            self.engine.forget(as_number(ban.group) or ban.subject)
+    def lift(self, ban: Ban) -> None:
+        """End a ban, and let the counts of who had it start anew."""
+        self.lifted.append(ban.subject)
+        self.places[ban.action].ledger.lift(ban.subject, ban.jail)
+        self.engine.forget(as_number(ban.group) or ban.subject)
 
     def bans(self) -> Iterator[Ban]:
         """Yield all bans, wherever they are enforced."""
