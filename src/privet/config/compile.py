@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from privet.core.engine import Engine
 from privet.core.formats import parse_format
+from privet.core.forwarded import Proxies
 from privet.core.parse import Plan, plan_of
 from privet.core.recognise import AutoPlan
 from privet.core.select import columns_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import tzinfo
 
     from privet.config.model import Config, SourceConfig
+    from privet.core.address import Subject
+    from privet.core.guard import Listed
+    from privet.core.networks import Networks
     from privet.core.parse import Rows
 
 MASKED_COLUMNS = frozenset(
@@ -24,33 +29,71 @@ MASKED_COLUMNS = frozenset(
 """The unquoted columns that the masked log needs."""
 
 
-def plan_for(source: SourceConfig, want: Collection[str] = (), zone: tzinfo = UTC) -> Plan | AutoPlan:
-    """Make the parser of a source; stamps that carry no offset are in `zone`."""
+def plan_for(
+    source: SourceConfig, want: Collection[str] = (), zone: tzinfo = UTC, proxies: Proxies | None = None
+) -> Plan | AutoPlan:
+    """Make the parser of a source; stamps that carry no offset are in `zone`, the word of `proxies` is believed."""
     if source.format == "auto":
-        return AutoPlan(want, zone)
-    return plan_of(parse_format(source.format), want, zone)
+        return AutoPlan(want, zone, proxies)
+    return plan_of(parse_format(source.format), want, zone, proxies)
 
 
-def engine_for(
+def engine_for(  # noqa: PLR0913  each is a thing of its own
     config: Config,
     *,
     zone: tzinfo = UTC,
     want: Collection[str] = (),
     observers: Sequence[Callable[[str, Rows], None]] = (),
+    secret: bytes = b"",
+    networks: Networks | None = None,
+    proxies: Proxies | None = None,
 ) -> Engine:
-    """Build the engine; `want` names columns that the observers read besides those of the jails."""
+    """Build the engine; `want` names columns that the observers read besides those of the jails.
+
+    `secret` hides the clients whose bans are counted, `networks` tells their AS numbers, see `Engine`. `proxies`
+    are those whose word about a client is believed: if none are given, those that stand in the configuration.
+    """
+    proxies = proxies or Proxies(config.proxies.trusted)
     plans = {}
     for name, source in config.sources.items():
         jails = [jail for jail in config.jails.values() if name in jail.sources]
         columns = set(want).union(*(columns_for(jail.predicates) for jail in jails))
-        plans[name] = plan_for(source, columns, zone)
+        plans[name] = plan_for(source, columns, zone, proxies)
     return Engine(
         plans,
         config.jails.values(),
         tolerance=config.engine.tolerance,
         max_clients=config.engine.max_clients,
         observers=observers,
+        secret=secret,
+        ipv6_client=config.engine.ipv6_client,
+        networks=networks,
+        proxied=[name for name, source in config.sources.items() if source.proxied],
     )
+
+
+def lists_of(config: Config) -> Iterator[Listed]:
+    """Yield every list that tells who is spared or trusted."""
+    yield from config.daemon.ignorelists
+    yield from config.proxies.trustedlists
+    for jail in config.jails.values():
+        yield from jail.ignorelists
+
+
+def trusted_by(config: Config, answers: Mapping[Listed, Iterable[Subject]]) -> list[Subject]:
+    """Return the proxies whose word is believed; `answers` tells who is on lists."""
+    told = (answers.get(one, ()) for one in config.proxies.trustedlists)
+    return [*config.proxies.trusted, *chain.from_iterable(told)]
+
+
+def blind_to_proxies(config: Config) -> list[str]:
+    """Say so where proxies are configured, but no source tells who came through them."""
+    if config.proxies.trusted == () == config.proxies.trustedlists:
+        return []
+    for source in config.sources.values():
+        if source.proxied or (source.format != "auto" and parse_format(source.format).fields & {"forwarded", "peer"}):
+            return []
+    return ["[proxies]: no source tells which client came through them: see docs/proxies.md"]
 
 
 def missing_fields(config: Config) -> list[str]:
@@ -70,3 +113,12 @@ def missing_fields(config: Config) -> list[str]:
                 if p.field not in fields
             ]
     return missing
+
+
+def idle_jails(config: Config) -> list[str]:
+    """Name the jails that count bans of jails that ban nobody."""
+    return [
+        f"jail {jail.name}: none of the jails that it watches bans anybody"
+        for jail in config.jails.values()
+        if jail.bans_of is not None and all(other.dry_run for other in config.jails.values() if jail.watches(other))
+    ]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from privet.core.address import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Action(StrEnum):
@@ -22,7 +26,8 @@ class Verdict(msgspec.Struct, frozen=True):
     """One decision of a jail (or of the administrator, then `origin` says so).
 
     `time` and `until` are seconds since the epoch; `failures` is how many made the decision;
-    `scope` names what is closed to the subject, "" for everything.
+    `scope` names what is closed to the subject, "" for everything; `count` is how many bans escalation
+    has counted before this one. Verdicts of one `group`, such as "AS64500", fall together.
     """
 
     action: Action
@@ -33,3 +38,15 @@ class Verdict(msgspec.Struct, frozen=True):
     failures: int
     scope: str = ""
     origin: str = "jail"
+    count: int = 0
+    group: str = ""
+
+
+def decisions(verdicts: Iterable[Verdict]) -> list[tuple[Verdict, int]]:
+    """Return verdicts with those of one group that fell together as one, and how many subjects each has."""
+    counted: dict[tuple[object, ...], tuple[Verdict, int]] = {}
+    for number, verdict in enumerate(verdicts):
+        key = (verdict.jail, verdict.group, verdict.time) if verdict.group else (number,)
+        first, count = counted.get(key, (verdict, 0))
+        counted[key] = first, count + 1
+    return list(counted.values())

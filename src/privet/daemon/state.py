@@ -4,34 +4,70 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from privet import __version__
+from privet.adapters.networks import NO_TABLE
 from privet.core.recognise import AutoPlan
+from privet.daemon.byhand import asked, described, merged
+from privet.daemon.lists import ORIGIN as FEED
+from privet.daemon.whom import gently
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from privet.core.engine import SourceState
+    from privet.core.ledger import Ledger
+    from privet.daemon.enforce import Enforcement
     from privet.daemon.service import Daemon
 
 
 def status(daemon: Daemon) -> dict[str, Any]:
     """Return the whole state; `warnings` is empty when all is well."""
     sources = [_source(daemon, state) for state in daemon.engine.sources.values()]
-    totals = daemon.ledger.totals()
     return {
         "version": __version__,
         "pid": os.getpid(),
         "since": daemon.since,
         "config": daemon.config.path,
-        "firewall": {"name": daemon.firewall.name, "problem": daemon.firewall_problem},
+        "firewall": _place(daemon.kernel),
+        "store": _store(daemon),
+        "clock": {"set": daemon.clock.jumps, "suspensions": daemon.clock.naps},
         "items": sources,
-        "bans": {
-            **totals,
-            "refused_by": dict(daemon.ledger.accounts.refused),
-            "failed_by": dict(daemon.ledger.accounts.failed),
-        },
+        "bans": _accounts(daemon.kernel.ledger),
+        "web": {**_place(daemon.web), "bans": _accounts(daemon.web.ledger)},
         "clients": {"tracked": daemon.engine.tracked, "evicted": daemon.engine.evicted},
+        "paused_until": daemon.pause.until,
+        "networks": {"rows": len(daemon.networks), "problem": daemon.networks.problem},
+        "feeds": daemon.lists.state(),
         "warnings": [*_warnings(daemon), *(w for source in sources for w in source["warnings"])],
+    }
+
+
+def _place(place: Enforcement) -> dict[str, Any]:
+    return {
+        "name": place.firewall.name,
+        "problem": place.problem,
+        "losses": place.losses,
+        "last_loss": place.last_loss,
+        "brought_back": place.brought_back,
+    }
+
+
+def _accounts(ledger: Ledger) -> dict[str, Any]:
+    accounts = ledger.accounts
+    return {**ledger.totals(), "refused_by": dict(accounts.refused), "failed_by": dict(accounts.failed)}
+
+
+def _store(daemon: Daemon) -> dict[str, Any]:
+    bans, notes, *_ = daemon.keeper.stores
+    return {
+        "backend": daemon.config.store.backend,
+        "problem": daemon.keeper.problem,
+        "refused": bans.refused + notes.refused,
+        "evicted": bans.evicted + notes.evicted,
+        "losses": bans.losses + notes.losses,
     }
 
 
@@ -42,52 +78,59 @@ def jails(daemon: Daemon) -> list[dict[str, Any]]:
         {
             "jail": jail.name,
             "sources": list(jail.sources),
+            "bans_of": None if jail.bans_of is None else list(jail.bans_of),
             "findtime": jail.findtime,
             "maxretry": jail.maxretry,
             "bantime": jail.bantime,
+            "increment": jail.escalation.increment,
+            "scope": jail.scope,
             "dry_run": jail.dry_run,
             "failures": matches[jail.name][0],
             "last_failure": matches[jail.name][1],
             "verdicts": daemon.engine.bans[jail.name],
             "spared": daemon.engine.spared[jail.name],
-            "banned": sum(ban.jail == jail.name for ban in daemon.ledger),
+            "banned": sum(ban.jail == jail.name for ban in daemon.bans()),
         }
         for jail in daemon.engine.jails
     ]
 
 
-def bans(daemon: Daemon, *, reveal: bool) -> list[dict[str, Any]]:
-    """Return who is banned now, the latest first."""
-    return [
-        {
-            "subject": ban.subject.reveal() if reveal else daemon.name(ban.subject),
-            "jail": ban.jail,
-            "since": ban.since,
-            "until": ban.until if ban.until != float("inf") else None,
-            "failures": ban.failures,
-            "origin": ban.origin,
-            "why": ban.why,
-            "in_kernel": ban.confirmed,
-        }
-        for ban in sorted(daemon.ledger, key=lambda ban: -ban.since)
-    ]
+async def bans(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return who is banned now, the latest first; those of feeds are counted only, unless they are asked for."""
+    chosen, feeds = [], Counter[str]()
+    for ban in asked(daemon.bans(), request, daemon.clock.now()):
+        if ban.origin == FEED and not (request.get("all") or request.get("jail")):
+            feeds[ban.jail] += 1
+        else:
+            chosen.append(ban)
+    chosen.sort(key=lambda ban: -ban.since)
+    reveal = bool(request.get("reveal"))
+    listed = [(ban, 1) for ban in chosen] if request.get("each") else merged(chosen)
+    return {
+        "items": [described(daemon, ban, prefixes, reveal=reveal) async for ban, prefixes in gently(listed)],
+        "feeds": dict(feeds),
+    }
 
 
 def _warnings(daemon: Daemon) -> list[str]:
-    warnings = []
-    if daemon.firewall.name == "null":
-        warnings.append("no firewall: bans are noted, nothing is closed")
-    if daemon.firewall_problem:
-        warnings.append(f"firewall: {daemon.firewall_problem}")
-    if daemon.config_problem:
-        warnings.append(f"the configuration on disk cannot be used, the old one is in force: {daemon.config_problem}")
-    if daemon.unknown_lines:
-        warnings.append(f"{daemon.unknown_lines} lines came from pipes whose source is not in the configuration")
-    if daemon.intakes.nameless:
-        warnings.append(f"{daemon.intakes.nameless} lines came from pipes that did not say whose they are")
-    if daemon.intakes.refused:
-        warnings.append(f"{daemon.intakes.refused} connections to the intake came from users who may not speak")
-    return warnings
+    evicted, intakes = daemon.keeper.stores.bans.evicted, daemon.intakes
+    said = {
+        "no firewall: bans are noted, nothing is closed": daemon.kernel.firewall.name == "null",
+        f"firewall: {daemon.kernel.problem}": daemon.kernel.problem,
+        f"deny list of the web server: {daemon.web.problem}": daemon.web.problem,
+        f"store: {daemon.keeper.problem}": daemon.keeper.problem,
+        f"{evicted} bans will end with a restart: [store] holds max_bans already": evicted,
+        "all bans are off for a while; let them hold again with: privet pause --end": daemon.pause.until,
+        str(daemon.networks.problem): daemon.config.networks.table and daemon.networks.problem not in (None, NO_TABLE),
+        **{problem: problem for problem in daemon.protection.lists.problems},
+        **{f"feed {feed['feed']}: {feed['problem']}": feed["problem"] for feed in daemon.lists.state()},
+        "the configuration on disk cannot be used, the old one is in force: "
+        f"{daemon.config_problem}": daemon.config_problem,
+        f"{daemon.unknown_lines} lines came from pipes whose source is not in the configuration": daemon.unknown_lines,
+        f"{intakes.nameless} lines came from pipes that did not say whose they are": intakes.nameless,
+        f"{intakes.refused} connections to the intake came from users who may not speak": intakes.refused,
+    }
+    return [text for text, holds in said.items() if holds]
 
 
 def _source(daemon: Daemon, state: SourceState) -> dict[str, Any]:

@@ -82,3 +82,20 @@ def test_a_jail_that_can_never_match_is_a_warning(capsys: pytest.CaptureFixture[
 def test_the_example_is_good(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", "--config", str(Path(__file__).parents[3] / "examples" / "web.toml")]) == 0
     assert "no mistakes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("", "warning: [proxies]: no source tells which client came through them"),
+        ("proxied = true\n", ""),
+        ("format = '%h %{c}a %t'\n", ""),
+        ("format = '$remote_addr [$time_local] \"$http_x_forwarded_for\"'\n", ""),
+    ],
+)
+def test_proxies_that_nobody_tells_of_are_a_warning(
+    capsys: pytest.CaptureFixture[str], config: Path, source: str, complaint: str
+) -> None:
+    config.write_text(f"[proxies]\ntrusted = '10.0.0.1'\n{GOOD.replace('pipe', source + 'pipe')}")
+    assert run(["check", "--config", str(config)]) == (1 if complaint else 0)
+    assert complaint in capsys.readouterr().err

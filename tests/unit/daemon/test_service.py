@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -54,7 +55,7 @@ def play(place: Served, *scenes: Callable[[Served], Awaitable[None]], firewall: 
 
 
 def banned(place: Served) -> list[tuple[str, str, int]]:
-    return [(ban.subject.reveal(), ban.jail, ban.failures) for ban in place.daemon.ledger]
+    return [(ban.subject.reveal(), ban.jail, ban.failures) for ban in place.daemon.kernel.ledger]
 
 
 async def taken(place: Served, count: int) -> None:
@@ -72,8 +73,8 @@ def test_a_line_that_is_appended_brings_a_ban(place: Served) -> None:
         place.append(line(V4), line("2001:db8:a:b::8"), line("2001:db8:a:b:9::"))
         await soon(lambda: len(banned(place)) == 2)
         assert banned(place) == [(V4, "leech", 3), ("2001:db8:a:b::/64", "leech", 3)]
-        await soon(lambda: all(ban.confirmed for ban in place.daemon.ledger))
-        assert [held.subject.reveal() for held in place.daemon.firewall.held()] == [V4, "2001:db8:a:b::/64"]
+        await soon(lambda: all(ban.confirmed for ban in place.daemon.kernel.ledger))
+        assert [held.subject.reveal() for held in place.daemon.kernel.firewall.held()] == [V4, "2001:db8:a:b::/64"]
 
     play(place, scene)
 
@@ -136,19 +137,26 @@ def test_a_restart_reads_again_what_still_counts_and_counts_nothing_twice(place:
     play(place, first, second)
 
 
-def test_what_the_firewall_still_held_is_known_by_its_jail_again(place: Served) -> None:
+@pytest.mark.parametrize(("stored", "counts"), [(True, (1, 0)), (False, (2, 1))])
+def test_what_the_firewall_still_held_is_known_by_its_jail_again(
+    place: Served, *, stored: bool, counts: tuple[int, int], capfd: pytest.CaptureFixture[str]
+) -> None:
     firewall = NullFirewall(time.time)
     place.append(*[line(V4)] * 3)
 
     async def first(place: Served) -> None:
-        await soon(lambda: all(ban.confirmed for ban in place.daemon.ledger) and banned(place))
+        await soon(lambda: all(ban.confirmed for ban in place.daemon.kernel.ledger) and banned(place))
 
     async def second(place: Served) -> None:
         await soon(lambda: banned(place) == [(V4, "leech", 3)])
         accounts = await place.accounts()
-        assert (accounts["ordered"], accounts["superseded"]) == (2, 1)
+        assert (accounts["ordered"], accounts["superseded"]) == counts
+        assert "adopted" in capfd.readouterr().err or stored
 
-    play(place, first, second, firewall=firewall)
+    play(place, first, firewall=firewall)
+    if not stored:
+        shutil.rmtree(place.state)
+    play(place, second, firewall=firewall)
 
 
 def test_lines_of_a_pipe_bring_a_ban_and_reach_the_disk_masked(place: Served) -> None:
@@ -218,7 +226,7 @@ def test_what_needs_a_restart_is_said(place: Served, capfd: pytest.CaptureFixtur
         assert (await place.ask("status"))["firewall"]["name"] == "null"
 
     play(place, scene)
-    assert "what changed in [daemon] and [firewall] waits for a restart" in capfd.readouterr().err
+    assert "waits for a restart" in capfd.readouterr().err
 
 
 def test_bans_survive_a_reload(place: Served) -> None:
@@ -368,7 +376,9 @@ def test_systemd_is_told_how_it_is(place: Served, monkeypatch: pytest.MonkeyPatc
 def test_two_daemons_do_not_share_a_directory(place: Served) -> None:
     async def scene(place: Served) -> None:
         with pytest.raises(AlreadyRunningError):
-            await Daemon(place.daemon.config, place.runtime, place.daemon.firewall, place.daemon.log).run()
+            await Daemon(
+                place.daemon.config, place.runtime, place.state, place.daemon.kernel.firewall, place.daemon.log
+            ).run()
         assert (await place.ask("status"))["pid"] == os.getpid()
 
     play(place, scene)
@@ -391,7 +401,7 @@ def test_told_to_end_it_ends_well_and_leaves_no_socket(configured: Path, runtime
         assert {"control.sock", "intake.sock"} <= {path.name for path in runtime.iterdir()}
         assert verb.end(number) == 0
 
-    assert sorted(path.name for path in runtime.iterdir()) == ["keys", "lock"]
+    assert sorted(path.name for path in runtime.iterdir()) == ["clock", "keys", "lock"]
     assert '"stopping"' in verb.said
 
 
