@@ -204,16 +204,19 @@ NOTES = st.lists(
 
 
 @given(NOTES, st.integers(1, 12), st.integers(1, 100))
+@example([(b"a", "x", 0, 1), (b"a", "x", 1, 3), (b"a", "x", 0, 1)], 1, 1)
 def test_offences_are_bounded_and_can_be_stored(
     notes: list[tuple[bytes, str, int, int]], cap: int, forget: int
 ) -> None:
     offences, now = Offences(cap, float(forget)), 0
+    ends: dict[tuple[bytes, str], int] = {}
     for token, jail, pause, length in notes:
         now += pause
+        ends[token, jail] = max(now + length, ends.get((token, jail), 0))
         before = offences.before(token, jail, (), now, forget)
         offences.note(token, jail, now, now + length, forget)
         assert len(offences) <= cap
-        after = offences.before(token, jail, (), now + length + forget, forget)
+        after = offences.before(token, jail, (), ends[token, jail] + forget, forget)
         assert after in (0, before + 1), "counted, or gone to make room"
         assert offences.before(token, jail, (), now + 10**6, forget) == 0
 
