@@ -73,42 +73,44 @@ def place(tmp_path: Path, runtime: Path) -> Place:
     return Place(tmp_path, runtime)
 
 
-@contextlib.contextmanager
-def listening(runtime: Path) -> Iterator[Callable[[], Peer | None]]:
-    """Stand for the daemon; yields what accepts one pipe."""
-    intake = Intake(runtime / "intake.sock", {os.geteuid()})
-    peers: list[Peer] = []
+class Listener:
+    """Stands for the daemon."""
 
-    def accept() -> Peer | None:
-        if peer := intake.accept():
-            peers.append(peer)
+    def __init__(self, runtime: Path) -> None:
+        self.intake = Intake(runtime / "intake.sock", {os.geteuid()})
+        self.peers: list[Peer] = []
+
+    def accept(self) -> Peer | None:
+        if peer := self.intake.accept():
+            self.peers.append(peer)
         return peer
 
-    yield accept
-    for peer in peers:
+
+@contextlib.contextmanager
+def listening(runtime: Path) -> Iterator[Listener]:
+    """Listen where a daemon would."""
+    listener = Listener(runtime)
+    yield listener
+    for peer in listener.peers:
         peer.connection.close()
-    intake.close()
+    listener.intake.close()
 
 
-def received(runtime: Path, accept: Callable[[], Peer | None], enough: Callable[[Peer, bytes], bool]) -> bytes:
+def received(runtime: Path, listener: Listener, enough: Callable[[Peer, bytes], bool]) -> bytes:
     """Return the lines that a pipe hands on until it is enough."""
     assert runtime.exists()
-    peer = until(accept)
+    peer = until(listener.accept)
     assert peer
     data = b""
 
     def more() -> bool:
         nonlocal data
-        block, _ = intake_receive(peer)
+        block, _ = listener.intake.receive(peer)
         data += block
         return enough(peer, data)
 
     until(more)
     return data
-
-
-def intake_receive(peer: Peer) -> tuple[bytes, bool]:
-    return Intake.receive(object.__new__(Intake), peer)
 
 
 def test_lines_are_written_masked_as_plain_combined_lines(place: Place) -> None:
@@ -261,13 +263,13 @@ def test_without_a_log_to_write_it_goes_on_and_says_so(place: Place, arguments: 
 def test_complaints_reach_the_daemon_also_those_that_arise_later(place: Place) -> None:
     missing = place.folder / "missing" / "access.log"
     place.runtime.mkdir()
-    with listening(place.runtime) as accept, place.pipe("--log", missing, "surplus", "web") as verb:
-        peer = until(accept)
+    with listening(place.runtime) as listener, place.pipe("--log", missing, "surplus", "web") as verb:
+        peer = until(listener.accept)
         assert peer
         verb.write(f"{line(V4)}\n")
 
         def complaints() -> str:
-            intake_receive(peer)
+            listener.intake.receive(peer)
             return "\n".join(peer.hello.complaints) if peer.hello else ""
 
         until(lambda: "unknown argument" in complaints())
@@ -392,8 +394,8 @@ def test_a_daemon_that_comes_later_gets_the_lines(place: Place) -> None:
     with place.pipe() as verb:
         verb.write("".join(f"{line(V4, f'/{number}')}\n" for number in range(50)))
         until(lambda: len(place.lines) == 50)
-        with listening(place.runtime) as accept:
-            data = received(place.runtime, accept, lambda _, data: data.count(b"\n") == 50)
+        with listening(place.runtime) as listener:
+            data = received(place.runtime, listener, lambda _, data: data.count(b"\n") == 50)
             assert data.decode().splitlines()[-1].startswith(V4)
             assert verb.close() == 0
             assert verb.said == ""
@@ -405,14 +407,14 @@ def test_a_daemon_that_was_slow_learns_how_much_it_missed(place: Place) -> None:
     with place.pipe() as verb:
         verb.write(text * count)
         until(lambda: len(place.lines) == count)
-        with listening(place.runtime) as accept:
+        with listening(place.runtime) as listener:
             peers: list[Peer] = []
 
             def enough(peer: Peer, data: bytes) -> bool:
                 peers.append(peer)
                 return peer.taken == count and data.count(b"\n") + peer.dropped == count
 
-            data = received(place.runtime, accept, enough)
+            data = received(place.runtime, listener, enough)
             assert peers[-1].dropped > 0
             assert BUFFER // 2 < len(data) <= BUFFER
             assert verb.close() == 0
@@ -424,9 +426,9 @@ def test_lines_of_any_shape_are_masked_and_not_handed_on(place: Place) -> None:
         f"[Wed Nov 22 11:17:28.1 2026] [core:error] [client {V4}:4711] AH00037: {V4}\n"
         f"[Wed Nov 22 11:17:28.1 2026] [client {V6}:4711] no such file\nPHP Notice: x\n"
     )
-    with listening(place.runtime) as accept:
+    with listening(place.runtime) as listener:
         said = place.feed(text, "--lines", "web")
-        assert accept() is None
+        assert listener.accept() is None
 
     assert said == ""
     assert len(place.lines) == 3
