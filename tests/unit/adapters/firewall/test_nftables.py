@@ -70,7 +70,11 @@ def opened() -> NftablesFirewall:
     return firewall
 
 
-def test_a_missing_program_is_a_clean_error() -> None:
+def test_a_missing_program_is_a_clean_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden() -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(nftables, "connect", forbidden)  # or else a table that stands here would do
     firewall: Firewall = NftablesFirewall("nft-that-is-missing")
     for call in (firewall.open, firewall.show, firewall.remove):
         with pytest.raises(FirewallError, match="is missing") as caught:
