@@ -108,7 +108,8 @@ def play(scene: Callable[[Enforcement, Firewall], Awaitable[None]], firewall: Fi
 
 def test_what_was_stored_is_in_the_firewall_before_anything_else() -> None:
     async def scene(place: Enforcement, firewall: Firewall) -> None:
-        await place.open([ban(), ban(OTHER)])
+        await place.open()
+        await place.restore([ban(), ban(OTHER)])
         assert firewall.subjects == {ONE, OTHER}
         assert place.ledger.totals()["in_kernel"] == 2
 
@@ -120,7 +121,8 @@ def test_what_only_the_firewall_knew_is_adopted_and_stored() -> None:
     NullFirewall.apply(firewall, [Order(ONE, 600.0), Order(OTHER, None), Order(OTHER, 60.0)])
 
     async def scene(place: Enforcement, firewall: Firewall) -> None:
-        await place.open([ban()])
+        await place.open()
+        await place.restore([ban()])
         assert [(one.subject, one.jail) for one in place.ledger] == [(ONE, "ssh"), (OTHER, ADOPTED)]
         assert firewall.batches == [], "what is held as it should be is left alone"
         assert [one.jail for one in place.ledger.changes()[0]] == [ADOPTED]
@@ -133,7 +135,8 @@ def test_after_a_suspension_while_it_was_down_ends_are_true_again() -> None:
     NullFirewall.apply(firewall, [Order(ONE, 600.0)])
 
     async def scene(place: Enforcement, firewall: Firewall) -> None:
-        await place.open([ban(seconds=500)], slept=100.0)
+        await place.open(slept=100.0)
+        await place.restore([ban(seconds=500)])
         (held,) = firewall.held()
         assert held.seconds == pytest.approx(500, abs=1)
         assert [one.jail for one in place.ledger] == ["ssh"]
@@ -147,7 +150,8 @@ def test_where_the_firewall_fails_at_first_bans_wait_and_then_hold() -> None:
     NullFirewall.apply(firewall, [Order(OTHER, 600.0)])
 
     async def scene(place: Enforcement, firewall: Firewall) -> None:
-        await place.open([ban()])
+        await place.open()
+        await place.restore([ban()])
         assert place.problem == "the program nft is missing"
         assert place.ledger.totals()["waiting"] == 1
         await place.look()
@@ -165,7 +169,8 @@ def test_where_the_firewall_fails_at_first_bans_wait_and_then_hold() -> None:
 
 def test_what_somebody_takes_away_is_back_at_once_and_counted() -> None:
     async def scene(place: Enforcement, firewall: Firewall) -> None:
-        await place.open([ban(), ban(OTHER)])
+        await place.open()
+        await place.restore([ban(), ban(OTHER)])
         before = time.time()
         for times in (1, 2):
             firewall.take_away(ONE)
@@ -187,7 +192,8 @@ def test_without_news_the_look_of_every_second_finds_it() -> None:
             return None
 
     async def scene(place: Enforcement, firewall: Firewall) -> None:
-        await place.open([ban()])
+        await place.open()
+        await place.restore([ban()])
         firewall.take_away(ONE)
         await place.look()
         assert (firewall.subjects, place.losses) == ({ONE}, 1)
@@ -206,7 +212,8 @@ def test_a_loss_that_could_not_be_looked_at_is_not_forgotten() -> None:
             return lost
 
     async def scene(place: Enforcement, firewall: Firewall) -> None:
-        await place.open([ban()])
+        await place.open()
+        await place.restore([ban()])
         firewall.problem = FirewallError("the kernel did not answer")
         firewall.take_away(ONE)
         await until(lambda: place.problem)
@@ -220,6 +227,7 @@ def test_a_loss_that_could_not_be_looked_at_is_not_forgotten() -> None:
 def test_a_slow_firewall_holds_up_nobody_and_gets_what_came_meanwhile_in_one_go() -> None:
     async def scene(place: Enforcement, firewall: Firewall) -> None:
         await place.open()
+        await place.restore([])
         firewall.gate.clear()
         order(place)
         place.wake()
@@ -237,6 +245,7 @@ def test_a_slow_firewall_holds_up_nobody_and_gets_what_came_meanwhile_in_one_go(
 def test_a_hundred_thousand_in_one_go() -> None:
     async def scene(place: Enforcement, firewall: Firewall) -> None:
         await place.open()
+        await place.restore([])
         for number in range(100_000):
             order(place, Subject((0x0A000000 + number).to_bytes(4), 32))
         await place.flush()

@@ -163,9 +163,10 @@ def _all_timed(elements: bytes) -> list[tuple[bytes, float | None]]:
     width = size - 3 * _ATTRIBUTE.size - 2 * _TIME
     if width <= 0 or width % 4 or len(elements) % size:
         return []
-    key = (size, 1 | _NESTED, width + 8, 1 | _NESTED, width + 4, 1)
     rows = list(_timed(width).iter_unpack(elements))
-    if any(row[:6] != key or row[7:9] != (_TIME, 4) or row[10:12] != (_TIME, 5) for row in rows):
+    heads = {(*row[:6], *row[7:9], *row[10:12]) for row in rows}
+    times = (_TIME, 4, _TIME, 5)
+    if heads - {(size, 1 | flag, width + 8, 1 | flag, width + 4, 1, *times) for flag in (0, _NESTED)}:
         return []
     return [(row[6], int.from_bytes(row[12]) / 1000) for row in rows]
 
