@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
 from typing import Any
 
@@ -10,9 +11,7 @@ import click
 
 from privet.cli.main import EX_USAGE, EX_WARNING, Failure
 from privet.cli.options import json_option, reveal_option, runtime_option
-from privet.cli.subjects import SHOWN, dry_run_option, file_option, named, seconds
-
-_FEW = 3  # subjects that an undo names one by one
+from privet.cli.subjects import FEW, SHOWN, dry_run_option, file_option, named, seconds
 
 
 @click.command(
@@ -109,9 +108,25 @@ def _tell(items: list[dict[str, Any]]) -> None:
         counts = Counter(item["result"] for item in items)
         click.echo(", ".join(f"{count:,} {result}" for result, count in counts.most_common()))
     done = [item for item in items if item["result"] in ("banned", "waiting")]
-    if done:
-        whom = [item["subject"] for item in done] if len(done) <= _FEW else [f"--jail '{done[0]['jail']}' --since 1m"]
-        click.echo(f"undo with: privet unban {' '.join(whom)}")
+    if not items:
+        click.echo("0 banned: the list is empty")
+    elif len(done) > FEW:
+        click.echo(f"undo with: privet unban --jail '{done[0]['jail']}' --since 1m")
+    else:
+        new = [item["subject"] for item in done if not item["was"]]
+        if new:
+            click.echo(f"undo with: privet unban {' '.join(new)}")
+        for item in done:
+            if item["was"]:
+                click.echo(_back(item))
+
+
+def _back(item: dict[str, Any]) -> str:
+    """Say how the end that a ban had before comes back."""
+    until = item["was"]["until"]
+    left = "good" if until is None else f"{max(1, round(until - time.time()))}s"
+    jail = "" if item["jail"] == "by hand" else f" --jail {item['jail']}"
+    return f"undo with: privet ban {item['subject']} --for {left}{jail}"
 
 
 def _line(item: dict[str, Any]) -> str:

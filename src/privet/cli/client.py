@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from privet.cli.main import EX_ERROR, EX_NOT_RUNNING, EX_PERMISSION, Failure
 from privet.cli.options import runtime_dir
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PATIENCE = 30.0  # seconds
 
@@ -32,6 +35,12 @@ def ask(runtime: str | None, verb: str, **request: object) -> dict[str, Any]:
     if "error" in answer:
         raise Failure(answer["error"], EX_PERMISSION if answer["error"] == "not allowed" else EX_ERROR)
     return answer
+
+
+def runs(runtime: Path) -> bool:
+    """Tell whether a daemon answers there."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        return line.connect_ex(str(runtime / "control.sock")) == 0
 
 
 def _received(line: socket.socket) -> dict[str, Any]:

@@ -65,6 +65,7 @@ def remove(config_path: str, *, dry_run: bool, as_json: bool) -> None:
     With `backend = "command"` the programs are asked to open everything; what nftables holds from before goes too,
     and so does the web server's deny list.
     """
+    from privet.cli.client import runs  # noqa: PLC0415
     from privet.cli.output import print_json  # noqa: PLC0415
     from privet.ports import FirewallError  # noqa: PLC0415
 
@@ -90,7 +91,9 @@ def remove(config_path: str, *, dry_run: bool, as_json: bool) -> None:
         elif dry_run:
             click.echo(f"would remove every rule of Privet from the kernel, and {item['held']:,} bans")
         else:
-            click.echo(f"no rule of Privet is left in the kernel; {item['held']:,} bans were")
+            click.echo(f"removed every rule of Privet from the kernel, and {item['held']:,} bans")
+    if not dry_run and runs(_runtime(config_path)):
+        click.echo("the daemon runs and makes them again at once: stop it first to leave nothing behind", err=True)
 
 
 def _firewalls(config_path: str) -> list[Firewall]:
@@ -117,13 +120,17 @@ def _deny_lists(config_path: str) -> list[Firewall]:
     from privet.adapters.daykeys import filesystem_of  # noqa: PLC0415
     from privet.adapters.denylist import FOLDER, DenyList  # noqa: PLC0415
 
-    config = None if config_path == DEFAULT_CONFIG and not Path(config_path).exists() else load_config(config_path)
-    folder = runtime_dir(os.environ.get("PRIVET_RUNTIME"), config) / FOLDER
+    folder = _runtime(config_path) / FOLDER
     if not (folder.exists() or folder.with_name(f"{FOLDER}.paused").exists()):
         return []
     one = DenyList(folder, "", lambda: time.clock_gettime(time.CLOCK_BOOTTIME), filesystem_of)
     one.open()
     return [one]
+
+
+def _runtime(config_path: str) -> Path:
+    config = None if config_path == DEFAULT_CONFIG and not Path(config_path).exists() else load_config(config_path)
+    return runtime_dir(os.environ.get("PRIVET_RUNTIME"), config)
 
 
 def _sets(firewall: Firewall) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+LONG = 1000  # rows beyond which a table is not drawn any more: that would take minutes for a hundred thousand
 WIDEST = 10_000  # columns of what is not read by a person: nothing is folded
 
 
@@ -58,6 +59,11 @@ def console(*, stderr: bool = False) -> Console:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], footer: str = "") -> None:
     """Print a table; columns whose name begins with `#` are numbers."""
+    rows = list(rows)
+    if len(rows) > LONG:
+        _print_plain(columns, rows)
+        click.echo(footer)
+        return
     from rich import box  # noqa: PLC0415  slow to import
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -72,3 +78,13 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     screen.print(table)
     if footer:
         screen.print(Text(footer))
+
+
+def _print_plain(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print the columns of a table one below the other, and nothing around them."""
+    lines = [[column.removeprefix("#") for column in columns], *([str(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    fit = [str.rjust if column.startswith("#") else str.ljust for column in columns]
+    for line in lines:
+        cells = (put(cell, width) for put, cell, width in zip(fit, line, widths, strict=True))
+        click.echo("   ".join(cells).rstrip())

@@ -41,6 +41,7 @@ def command(runtime: str | None, time: str | None, *, end: bool, dry_run: bool, 
     before = f" (before: until {local(was)})" if was else ""
     if until:
         click.echo(f"all bans {would} off until {local(until)}{before}")
-        click.echo("undo with: privet pause --end")
+        if not dry_run:
+            click.echo("undo with: privet pause --end")
     else:
         click.echo(f"bans {'would hold' if dry_run else 'hold'} again{before}" if was else "there is no pause")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LARGEST = 6 << 20  # bytes of all lists: what the daemon takes in one request
 SHOWN = 20  # subjects that are told one by one
+FEW = 3  # subjects that an undo names one by one
 
 file_option = click.option(
     "--file",
@@ -43,7 +44,7 @@ def _content(file: str) -> bytes:
 
 def _text(data: bytes) -> str:
     try:
-        return data.decode()
+        return data.decode("utf-8-sig")  # what Windows writes begins with a mark
     except UnicodeDecodeError:
         raise Failure("the list is no text", EX_DATA) from None
 

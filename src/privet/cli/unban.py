@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 
 from privet.cli.main import EX_USAGE, Failure
 from privet.cli.options import json_option, reveal_option, runtime_option
-from privet.cli.subjects import SHOWN, dry_run_option, file_option, named, seconds
+from privet.cli.subjects import FEW, SHOWN, dry_run_option, file_option, named, seconds
 
 
 @click.command(
@@ -50,6 +51,8 @@ def command(
 
     if not (subjects or files or everybody or jail or since):
         raise Failure("say whom: SUBJECT, --file FILE, --jail NAME, --since TIME or --all", EX_USAGE)
+    if everybody and (subjects or files or jail or since):
+        raise Failure("--all lifts every ban: leave it out to lift only some", EX_USAGE)
     request = {"jail": jail, "since": seconds("--since", since), "all": everybody, "dry_run": dry_run}
     items = ask(runtime, "unban", **named(subjects, files), **request, reveal=reveal)["items"]
     if as_json:
@@ -58,8 +61,11 @@ def command(
     for item in items[:SHOWN]:
         click.echo(_line(item, dry_run=dry_run))
     click.echo(f"{len(items):,} bans {'would be ' if dry_run else ''}lifted")
-    if items and not dry_run:
-        click.echo(_undo(items))
+    if not dry_run:
+        for item in items[:FEW]:
+            click.echo(_undo(item))
+        if len(items) > FEW:
+            click.echo(f"and so on for the other {len(items) - FEW:,}")
 
 
 def _line(item: dict[str, Any], *, dry_run: bool) -> str:
@@ -70,9 +76,8 @@ def _line(item: dict[str, Any], *, dry_run: bool) -> str:
     return told + (f"; still closed out by: {', '.join(item['still'])}" if item["still"] else "")
 
 
-def _undo(items: list[dict[str, Any]]) -> str:
-    first = items[0]
-    left = "good" if first["until"] is None else f"{max(1, round(first['until'] - time.time()))}s"
-    subject = first["subject"] if len(items) == 1 else "SUBJECT"
-    jail = "" if first["jail"] == "by hand" or first["origin"] == "feed" else f" --jail {first['jail']}"
-    return f"undo with: privet ban {subject} --for {left}{jail}"
+def _undo(item: dict[str, Any]) -> str:
+    left = "good" if item["until"] is None else f"{max(1, round(item['until'] - time.time()))}s"
+    jail = "" if item["jail"] in ("by hand", "adopted") or item["origin"] == "feed" else f" --jail {item['jail']}"
+    why = f" --why {shlex.quote(item['why'])}" if item["why"] else ""
+    return f"undo with: privet ban {item['subject']} --for {left}{jail}{why}"

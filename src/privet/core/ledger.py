@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 ROUNDING = 1.0
 """Seconds by which an end that the kernel tells, as the time left, may differ from the end that was ordered."""
 
+LATE = 60.0
+"""Seconds by which the kernel may hold an end too late: it counts from when it gets an order, and may be busy."""
+
 BATCH = 10_000
 """Orders at once: between two batches of a hundred thousand bans there is time to read lines."""
 
@@ -280,7 +283,7 @@ class Ledger:
                 bans[0].confirmed = True
             # With the key of a ban that is there anyway: a hundred thousand others would only take memory.
             held[bans[0].subject if bans else subject] = wanted if known else end
-            if end > wanted and not known:
+            if end > wanted + LATE:  # or the order that is due now makes it end as it should
                 yield Ban(subject, f"{ADOPTED} {scope}".rstrip(), now, end, 0, ADOPTED, scope=scope)
 
     def _enter(self, ban: Ban) -> None:

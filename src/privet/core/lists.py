@@ -100,8 +100,9 @@ def _fail2ban(lines: Iterable[tuple[int, str]]) -> Iterator[_Found]:
     except (ValueError, SyntaxError, TypeError, AttributeError, MemoryError, RecursionError):
         raise ListError(f"line {number} is not what fail2ban-client banned prints") from None
     for jail, word in pairs:
-        yield number, str(word), None, f"banned by fail2ban ({_printable(jail)})"
+        yield number, str(word), None, f"banned by fail2ban ({printable(jail, 40)})"
 
 
-def _printable(word: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in word[:40])
+def printable(text: str, most: int) -> str:
+    """Return the first letters of a text from elsewhere, with nothing in them that moves a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:most])

@@ -17,10 +17,11 @@ from privet.adapters import machine
 from privet.config.values import did_you_mean
 from privet.core.address import Subject, mask_bits
 from privet.core.guard import refusal
-from privet.core.lists import ListError, parse_list
+from privet.core.lists import ListError, parse_list, printable
 from privet.core.networks import as_text
 from privet.core.prefixes import PrefixSet
 from privet.core.verdicts import Action, Verdict
+from privet.daemon.lists import jail_of
 from privet.daemon.tables import TOO_DEAR
 from privet.daemon.whom import Refusal, Whom, found, gently, shown
 from privet.ports import FirewallError
@@ -37,6 +38,7 @@ BY_HAND = "by hand"
 DEFAULT = 3600.0  # seconds
 MOST = 1_000_000  # entries of one list
 ADDRESS = {4: 32, 6: 128}  # bits
+LONGEST_WHY = 200  # letters of a reason, which is kept with every ban of a request
 MANY = 1000  # subjects of one request that are banned without asking back
 MOST_SHOWN = 100  # bans inside a range that `why` lists, and bans lifted that are looked around for others
 
@@ -152,12 +154,13 @@ class ByHand:
         entries = await self._entries(request)
         named = await found(self._daemon, [word for word, _, _ in entries])
         protected = {**self._daemon.protected, "your own ssh connection": PrefixSet(machine.ssh_peer_of(pid))}
+        given_why = printable(str(request.get("why") or ""), LONGEST_WHY)
         plans = {}
         async for whom, (_, own, why) in gently(list(zip(named, entries, strict=True))):
             given = request.get("seconds")
             seconds = given if given is not None else own or base.until
             verdict = msgspec.structs.replace(base, time=now, until=now + _length(seconds))
-            plans[whom.who] = self._plan(whom, verdict, str(request.get("why") or "") or why, protected)
+            plans[whom.who] = self._plan(whom, verdict, given_why or why, protected)
         return list(plans.values())
 
     async def _entries(self, request: Request) -> list[tuple[str, float | None, str]]:
@@ -182,8 +185,7 @@ class ByHand:
             return Verdict(Action.BAN, nobody, jail, 0.0, DEFAULT, 0, origin="administrator")
         rule = self._daemon.config.jails.get(jail)
         if rule is None:
-            hint = did_you_mean(jail, self._daemon.config.jails)
-            raise Refusal(f"there is no such jail{': ' if hint else ''}{hint}")
+            raise _no_such(self._daemon, jail)
         action = Action.BAN if rule.action is Action.REPORT else rule.action
         return Verdict(action, nobody, jail, 0.0, rule.bantime, 0, rule.scope, origin="administrator")
 
@@ -234,7 +236,7 @@ class ByHand:
     def _chosen(self, whom: Sequence[Whom] | None, request: Request) -> Iterator[Ban]:
         """Yield the bans of these, or of everybody, that a request is about."""
         bans = self._daemon.bans() if whom is None else self._of(whom)
-        return asked(bans, request, self._daemon.clock.now())
+        return asked(self._daemon, bans, request)
 
     def _of(self, whom: Sequence[Whom]) -> Iterator[Ban]:
         """Yield the bans of these and of whoever is inside of them: one pass, however many they are."""
@@ -284,10 +286,13 @@ def described(daemon: Daemon, ban: Ban, prefixes: int, *, reveal: bool) -> dict[
     }
 
 
-def asked(bans: Iterable[Ban], request: Mapping[str, Any], now: float) -> Iterator[Ban]:
+def asked(daemon: Daemon, bans: Iterable[Ban], request: Mapping[str, Any]) -> Iterator[Ban]:
     """Yield the bans that the `jail` of a request has and that were made in the last `since` seconds."""
     jail = request.get("jail")
-    earliest = now - float(request["since"]) if request.get("since") else -inf
+    known = {BY_HAND, *daemon.config.jails, *map(jail_of, daemon.config.feeds)}
+    if jail is not None and jail not in known and all(ban.jail != jail for ban in daemon.bans()):
+        raise _no_such(daemon, str(jail))
+    earliest = daemon.clock.now() - float(request["since"]) if request.get("since") else -inf
     return (ban for ban in bans if jail in (None, ban.jail) and ban.since >= earliest)
 
 
@@ -300,6 +305,11 @@ def merged(bans: Sequence[Ban]) -> list[tuple[Ban, int]]:
         first.setdefault(key, ban)
         count[key] = count.get(key, 0) + 1
     return [(ban, count[key]) for key, ban in first.items()]
+
+
+def _no_such(daemon: Daemon, jail: str) -> Refusal:
+    hint = did_you_mean(jail, daemon.config.jails) or "privet jails lists them"
+    return Refusal(f"there is no such jail: {hint}")
 
 
 def _date(until: float) -> float | None:

@@ -98,7 +98,7 @@ def jails(daemon: Daemon) -> list[dict[str, Any]]:
 async def bans(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
     """Return who is banned now, the latest first; those of feeds are counted only, unless they are asked for."""
     chosen, feeds = [], Counter[str]()
-    for ban in asked(daemon.bans(), request, daemon.clock.now()):
+    for ban in asked(daemon, daemon.bans(), request):
         if ban.origin == FEED and not (request.get("all") or request.get("jail")):
             feeds[ban.jail] += 1
         else:

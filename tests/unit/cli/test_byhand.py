@@ -161,3 +161,44 @@ def test_a_pause_and_its_end(asked: Asked) -> None:
     assert "all bans are off for a while; let them hold again with: privet pause --end" in status
     assert re.fullmatch(rf"bans hold again \(before: until {DAY.pattern}\)\n", asked("pause", "--end")[1])
     assert asked("pause", "--end")[1] == "there is no pause\n"
+
+
+def test_a_list_with_the_mark_of_windows_is_read_and_an_empty_one_is_told(asked: Asked, tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes(b"\xef\xbb\xbf203.0.113.77\r\n")
+
+    assert asked("ban", "--file", str(tmp_path / "list"), "--reveal")[1].startswith(f"{V4} banned")
+    (tmp_path / "list").write_text("# nobody\n")
+    assert asked("ban", "--file", str(tmp_path / "list")) == (0, "0 banned: the list is empty\n", "")
+
+
+def test_a_ban_again_is_undone_by_the_end_that_it_had(asked: Asked) -> None:
+    asked("ban", V4, "--for", "2h")
+    _, out, _ = asked("ban", V4, "198.51.100.1", "--for", "10m", "--reveal")
+
+    assert "undo with: privet unban 198.51.100.1" in out.splitlines()
+    assert re.search(rf"^undo with: privet ban {V4} --for (7200|719\d)s$", out, re.MULTILINE)
+
+
+def test_each_unban_is_undone_by_its_own_time_jail_and_reason(asked: Asked) -> None:
+    asked("ban", V4, "--for", "2h", "--why", "it's bad")
+    asked("ban", "198.51.100.1", "--for", "good", "--jail", "leech")
+    _, out, _ = asked("unban", "--since", "1m", "--reveal")
+
+    assert re.search(rf"^undo with: privet ban {V4} --for 7\d+s --why 'it'\"'\"'s bad'$", out, re.MULTILINE)
+    assert "undo with: privet ban 198.51.100.1 --for good --jail leech" in out.splitlines()
+
+
+def test_all_and_some_is_no_order(asked: Asked) -> None:
+    asked("ban", V4)
+
+    for some in ((V4,), ("--jail", "leech"), ("--since", "1h")):
+        assert asked("unban", "--all", *some)[0] == 64
+    assert len(asked.json("bans")["items"]) == 1
+
+
+@pytest.mark.parametrize("verb", ["bans", "unban"])
+def test_a_jail_that_nobody_knows_is_said(asked: Asked, verb: str) -> None:
+    code, out, err = asked(verb, "--jail", "leach")
+
+    assert (code, out, err) == (2, "", "privet: there is no such jail: did you mean 'leech'?\n")
+    assert asked(verb, "--jail", "by hand")[0] == 0

@@ -86,7 +86,7 @@ def test_a_dry_run_removes_nothing(nft: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == "would remove every rule of Privet from the kernel, and 3 bans\n"
     assert not nft.exists()
     assert run(["firewall", "remove"]) == 0
-    assert capsys.readouterr().out == "no rule of Privet is left in the kernel; 3 bans were\n"
+    assert capsys.readouterr().out == "removed every rule of Privet from the kernel, and 3 bans\n"
     assert nft.read_text().endswith("delete table inet privet\n")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -91,3 +92,13 @@ def test_an_empty_table_has_its_head(capsys: pytest.CaptureFixture[str]) -> None
     print_table("", ("NAME",), [])
 
     assert "NAME" in capsys.readouterr().out
+
+
+def test_a_table_of_very_many_rows_is_printed_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    began = time.process_time()
+    print_table("", ("NAME", "#COUNT"), [("[red]one[/red]", number) for number in range(100_000)], "100,000 things")
+
+    assert time.process_time() - began < 5  # drawn: 15 s and more
+    head, first, *_, last, footer = capsys.readouterr().out.splitlines()
+    assert (head, footer) == ("NAME" + " " * 13 + "COUNT", "100,000 things")
+    assert (first, last) == ("[red]one[/red]       0", "[red]one[/red]   99999")

@@ -192,6 +192,16 @@ def test_bans_that_were_there_before_are_adopted() -> None:
     assert flush(ledger, T + 100) == [Order(OTHER, None, known=True)]
 
 
+def test_what_a_busy_kernel_got_late_is_no_ban_of_its_own() -> None:
+    ledger = Ledger()
+    ban = Ban(ONE, "j", T, T + 600, 5, "jail")
+
+    assert ledger.adopt({"": {ONE: T + 603}}, T, [ban]) == 0
+    assert flush(ledger) == [Order(ONE, 600.0, known=True)]
+    assert list(ledger) == [ban]
+    assert balanced(ledger) == {"ordered": 1, "in_kernel": 1}
+
+
 def test_an_adopted_ban_gives_way_to_one_that_lasts_as_long() -> None:
     ledger = Ledger()
     ledger.adopt(told([Held(ONE, 100.0)], T), T)

@@ -363,3 +363,12 @@ def test_a_wider_ipv6_client_is_one_everywhere(place: Served) -> None:
         assert len((await place.ask("unban", subjects=["2001:db8:7:9::9"]))["items"]) == 1
 
     play(place, scene)
+
+
+def test_a_reason_is_short_and_moves_no_terminal(place: Served) -> None:
+    async def scene() -> None:
+        await place.ask("ban", subjects=[V4], why="\x1b[2Jred\nline" + "x" * 100_000)
+        (ban,) = place.daemon.bans()
+        assert ban.why == "?[2Jred?line" + "x" * 188
+
+    play(place, scene)
