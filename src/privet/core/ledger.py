@@ -277,10 +277,11 @@ class Ledger:
         held, scope = self._held.setdefault(service, {}), scope_of(service)
         for subject, end in ends.items():
             bans = self._bans.get(subject, ())
+            if len(bans) == 1 and (ban := bans[0]).scope == scope and -took - ROUNDING <= end - ban.until <= ROUNDING:
+                held[ban.subject], ban.confirmed = ban.until, True  # as nearly all are: no more than this for them
+                continue
             wanted = self._wanted(subject, service) or -inf
             known = -took - ROUNDING <= end - wanted <= ROUNDING or end == wanted
-            if known and len(bans) == 1 and bans[0].scope == scope:
-                bans[0].confirmed = True
             # With the key of a ban that is there anyway: a hundred thousand others would only take memory.
             held[bans[0].subject if bans else subject] = wanted if known else end
             if end > wanted + LATE:  # or the order that is due now makes it end as it should

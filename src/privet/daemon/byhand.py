@@ -99,7 +99,7 @@ class ByHand:
             async for ban in gently(chosen):
                 daemon.lift(ban)
             for one in whom or ():
-                daemon.engine.forget(one.who)
+                daemon.engine.forget(one.who, daemon.clock.now())
             await daemon.settle()
         lifted = merged(chosen)
         looks = not request.get("dry_run") and len(lifted) <= MOST_SHOWN

@@ -168,7 +168,7 @@ class Daemon:
         """End a ban, and let the counts of who had it start anew."""
         self.lifted.append(ban.subject)
         self.places[ban.action].ledger.lift(ban.subject, ban.jail)
-        self.engine.forget(as_number(ban.group) or ban.subject)
+        self.engine.forget(as_number(ban.group) or ban.subject, self.clock.now())
 
     def bans(self) -> Iterator[Ban]:
         """Yield all bans, wherever they are enforced."""
@@ -283,7 +283,7 @@ class Daemon:
             self._jumped(change.jumped)
         self.files.poll()
         if count % MINUTE == 0:
-            self.engine.offences.expire(self.clock.now())
+            self.engine.expire(self.clock.now())
         self._voice_complaints()
         self._names()  # the keys of days that are over go
         for place in self.places.values():

@@ -100,13 +100,19 @@ def test_after_a_reboot_all_bans_are_back_before_the_first_line_is_read(
     assert leaks([place.state, place.runtime], [V4, OTHER]) == []
 
 
-def test_what_was_lifted_stays_lifted(place: Served) -> None:
+def test_what_was_lifted_stays_lifted_though_the_log_is_read_again(place: Served) -> None:
     async def first(place: Served) -> None:
         await ban(place, V4, OTHER)
         await place.ask("unban", subjects=[V4])
+        place.append(*[line(V4)] * 3)
+        await soon(lambda: len(list(place.daemon.bans())) == 2)
+        await place.ask("unban", subjects=[V4])
 
     async def second(place: Served) -> None:
+        await soon(lambda: place.daemon.engine.sources["web"].lines == 3)
         assert await banned(place) == {OTHER: "by hand"}
+        place.append(*[line(V4, at=time.time() + 2)] * 3)
+        await soon(lambda: len(list(place.daemon.bans())) == 2)
 
     play(place, first, second)
 
