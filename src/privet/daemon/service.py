@@ -112,11 +112,11 @@ class Daemon:
         users = {0, os.geteuid(), *([ids[0]] if ids else [])}
         intake = Intake(self.runtime / "intake.sock", users, ids[1] if ids and os.geteuid() == 0 else None)
         self.intakes = Intakes(loop, intake, self.take)
-        control = Control(self)
-        await control.open(self.runtime / "control.sock")
-        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        loop.add_signal_handler(signal.SIGHUP, self.reload)  # whoever finds the socket may signal
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        control = Control(self)
+        await control.open(self.runtime / "control.sock")
         sd_notify("READY=1")
         self.log.info(
             "running",

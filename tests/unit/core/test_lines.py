@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from privet.core.lines import BLOCK, DISORDER, LONGEST_LINE, LineSplitter, merge_by_time
+from privet.core.lines import DISORDER, LONGEST_LINE, LineSplitter, merge_by_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -114,19 +114,6 @@ def test_a_byte_at_a_time_is_not_quadratic() -> None:
 
     small = min(cost(10_000) for _ in range(3))
     assert cost(160_000) < 80 * small  # 16 times if linear, 256 if quadratic
-
-
-def test_cost_goes_with_bytes_and_not_with_lines() -> None:
-    def cost(block: bytes) -> float:
-        splitter = LineSplitter()
-        start = process_time()
-        for _ in range(100):
-            splitter.feed(block)
-        return process_time() - start
-
-    few = (b"x" * 1023 + b"\n") * (BLOCK // 1024) + b"x"
-    many = b"x\n" * (BLOCK // 2) + b"x"
-    assert min(cost(many) for _ in range(3)) < 5 * min(cost(few) for _ in range(3))  # 512 times as many lines
 
 
 def test_files_that_follow_each_other_are_not_cut() -> None:
