@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
+from privet.config import masks
 from privet.config.errors import ConfigError, ConfigErrors, dotted
 from privet.config.lines import KeyLines
 from privet.config.model import (
@@ -65,7 +66,14 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
     "daemon": {"runtime": text, "user": text},
     "firewall": {"backend": choice(Backend)},
     "engine": {"tolerance": at_least(_LEAST_TOLERANCE, duration), "max_clients": whole(_LEAST_CLIENTS)},
-    "source": {"path": texts, "pipe": flag, "format": _line_format, "log": text, "mask": choice(MaskMode)},
+    "source": {
+        "path": texts,
+        "pipe": flag,
+        "format": _line_format,
+        "log": text,
+        "mask": choice(MaskMode),
+        "truncate": masks.kept,
+    },
     "jail": {
         "source": texts,
         **{field: partial(predicates, field) for field in FIELDS},
@@ -178,7 +186,7 @@ def _named(decode: Callable[[str, Any], Any], value: object) -> dict[str, Any]:
 
 def _source(name: str, value: object) -> SourceConfig:
     settings, problems = read(value, SETTINGS["source"])
-    problems += [*_name_problems(name), *_source_problems(table(value))]
+    problems += [*_name_problems(name), *_source_problems(table(value)), *masks.problems(table(value))]
     if problems:
         raise Invalid(*problems)
     return SourceConfig(name=name, paths=settings.pop("path", ()), **settings)

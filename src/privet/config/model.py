@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from privet.core.jails import Jail
+from privet.core.mask import KEPT
 
 MaskMode = Literal["drop", "truncate", "pseudonym"]
 Backend = Literal["auto", "nftables", "null"]
@@ -35,7 +36,7 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[source.NAME]`: files (globs in `paths`) or an intake (`pipe`), and how lines look.
 
-    `log` is where the intake writes the masked log.
+    `log` is where the intake writes the masked log, `truncate` how many bits the mask of that name keeps.
     """
 
     name: str
@@ -44,6 +45,7 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     format: str = "auto"
     log: str | None = None
     mask: MaskMode = "pseudonym"
+    truncate: tuple[int, int] = KEPT
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
