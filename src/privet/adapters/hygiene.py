@@ -42,8 +42,8 @@ def keep_from_swap(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgr
 def _has_swap(proc: Path) -> bool:
     try:
         return len((proc / "swaps").read_text().splitlines()) > 1
-    except OSError:
-        return False
+    except OSError:  # hidden by ProcSubset=pid
+        return True
 
 
 def _is_kept_by_cgroup(proc: Path, cgroups: Path) -> bool:

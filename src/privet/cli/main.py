@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from privet import __version__
+from privet.cli import lastdoor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,6 +86,7 @@ def privet() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb and exit with its code."""
+    lastdoor.shut()
     gc.set_threshold(100_000, 50, 100)  # rows are many, short-lived and without cycles
     sys.exit(run(arguments))
 
