@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from privet.core import quick
 from privet.core.address import client_key
 from privet.core.formats import named
 from privet.core.mask import Mask, Masks, combined, masked_log, sample
@@ -88,6 +91,27 @@ WRITTEN = st.tuples(
         ]
     ),
 ).map(lambda parts: (parts[0], parts[2].replace("{}", parts[1](parts[0])).encode()))
+
+
+def names(address: IPv4Address | IPv6Address) -> list[str]:
+    """Return how the names of providers hold an address."""
+    if isinstance(address, IPv4Address):
+        octets = str(address).split(".")
+        forms = ["-".join(octets), "-".join(reversed(octets)), "-".join(octet.zfill(3) for octet in octets)]
+        return [f"ec2-{forms[0]}.compute", f"{forms[1]}.dyn.example.net", f"host{forms[2]}x", address.reverse_pointer]
+    dashed = str(address).replace(":", "-")
+    return [f"p{address.packed.hex()}.dip0.example.net", f"v6-{dashed}.example", dashed, address.reverse_pointer]
+
+
+NAMED = st.one_of(V4, V6).flatmap(lambda a: st.sampled_from(names(a))).map(str.encode)
+TELLING = [
+    *(
+        re.compile(rb"(?<!\d)" + rb"[-.]0*".join(form) + rb"(?!\d)")
+        for net in (b"192.0.2", b"198.51.100", b"203.0.113", b"10.1.2")
+        for form in (net.split(b"."), net.split(b".")[::-1])
+    ),
+    re.compile(rb"db8|8\.b\.d\.0\.1", re.IGNORECASE),
+]
 INNOCENT = st.sampled_from(
     [
         *(b"GET / HTTP/1.1", b"17/May/2015:10:05:03 +0000", b"12:34:56", b"Chrome/126.0.0.0", b"Foo::Bar", b" ", b"-"),
@@ -107,6 +131,7 @@ INNOCENT = st.sampled_from(
 )
 GLUE = st.sampled_from([*b"0159afgAFxz.:%[]()-_,;= \t/\\\"'&?#"]).map(lambda code: bytes([code]))
 SOUP = st.lists(st.one_of(GLUE, INNOCENT), max_size=4).map(b"".join)
+SEPARATED = st.sampled_from([b" ", b" unknown [", b" http://", b"=a@", b'"', b"(", b"&x=", b" IPv6:", b"%20", b"%3A"])
 
 
 def leaks(out: bytes, planted: str) -> bool:
@@ -151,6 +176,38 @@ def test_no_address_survives_whatever_stands_around_it(
 def test_what_is_masked_stays_as_it_is(mode: str, text: bytes) -> None:
     out = MASKS[mode].scrub(text)
     assert MASKS[mode].scrub(out) == out
+
+
+@pytest.mark.parametrize("mode", MODES)
+@settings(max_examples=200)
+@given(st.lists(st.tuples(SEPARATED, NAMED), min_size=1, max_size=3), st.sampled_from([b"", b" ", b"]", b"/x"]))
+def test_no_name_tells_an_address(mode: str, pieces: list[tuple[bytes, bytes]], end: bytes) -> None:
+    out = MASKS[mode].scrub(b"".join(before + name for before, name in pieces) + end)
+    assert not [form for form in TELLING if form.search(out)]
+    assert MASKS[mode].scrub(out) == out
+
+
+LINES = st.lists(st.one_of(SOUP, WRITTEN.map(lambda pair: pair[1]), NAMED, NAMED), max_size=30).map(b"".join)
+
+
+@settings(max_examples=200)
+@given(LINES)
+@example(b"IPv6:2001:db8::1%")
+@example(b"1.2.3.%")
+def test_names_of_all_kinds_side_by_side_stay_masked(text: bytes) -> None:
+    for mask in MASKS.values():
+        out = mask.scrub(text)
+        assert mask.scrub(out) == out
+
+
+@settings(max_examples=200)
+@given(st.lists(LINES.map(lambda text: text.replace(b"\n", b"")), max_size=5))
+def test_a_block_is_scrubbed_as_its_lines_are_with_numpy_or_without(lines: list[bytes]) -> None:
+    block = b"\n".join(lines)
+    expected = b"\n".join(map(Mask("pseudonym", KEY).scrub, lines))
+    assert Mask("pseudonym", KEY).scrub(block) == expected
+    for few in (0, quick.FEW):
+        assert Mask("pseudonym", KEY, find=partial(quick.spots, few=few)).scrub(block) == expected
 
 
 @pytest.mark.parametrize("mode", MODES)

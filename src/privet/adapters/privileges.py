@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import resource
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -39,11 +38,6 @@ def prepare_runtime(directory: Path, user: str) -> None:
     ids = user_ids(user)
     if root and ids:
         os.chown(keys, *ids, follow_symlinks=False)
-
-
-def leave_no_core() -> None:
-    """Keep what is in memory, addresses among it, out of core files."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def drop_to(user: str) -> str | None:

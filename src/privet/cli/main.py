@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from privet import __version__
+from privet.cli import lastdoor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,9 @@ VERBS = {
     "check": "check the configuration",
     "run": "run the daemon in the foreground",
     "pipe": "take a web server's log, mask it, write it, watch it",
+    "audit": "look for addresses on this machine's disks",
+    "canary": "prove that the detector sees, and that nothing is written",
+    "doctor": "what is set up, what is missing, what it means",
     "firewall": "show or remove the firewall rules",
     "completion": "print the completion script of a shell",
 }
@@ -84,6 +88,7 @@ def privet() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb and exit with its code."""
+    lastdoor.shut()
     gc.set_threshold(100_000, 50, 100)  # rows are many, short-lived and without cycles
     sys.exit(run(arguments))
 

@@ -77,11 +77,12 @@ def command(
     not start without its log: it then masks with `drop`, and complains on stderr and in `privet status`.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGHUP, signal.SIGINT))  # until run() answers them
-    from privet.adapters.privileges import drop_to, leave_no_core, prepare_runtime  # noqa: PLC0415  heavy imports wait for the call
+    from privet.adapters.hygiene import keep_from_swap, keep_private  # noqa: PLC0415  heavy imports wait for the call
+    from privet.adapters.privileges import drop_to, prepare_runtime  # noqa: PLC0415
     from privet.adapters.sinks.logfile import LogFile, Nowhere  # noqa: PLC0415
     from privet.tasks.pipe import Pipe  # noqa: PLC0415
 
-    leave_no_core()
+    exposed = [keep_private(), keep_from_swap()]
     complaints: list[str] = []
     config = _config(config_path, complaints)
     source = _source(config, _name([*words, *ctx.args], config, complaints), overrides, complaints)
@@ -94,8 +95,8 @@ def command(
     log = LogFile(Path(source.log)) if source.log else Nowhere()
     pipe = Pipe(source, lines, log, where, raw=raw, proxies=_proxies(config, complaints))
     refusal = drop_to(config.daemon.user)  # last: afterwards not even Python's own files may be readable
-    complaints += [refusal] if refusal else []
-    for complaint in complaints:
+    exposed += [refusal, keep_private()]  # the kernel judges another user anew
+    for complaint in (*complaints, *filter(None, exposed)):
         pipe.complain(complaint)
     pipe.run()
     return 0

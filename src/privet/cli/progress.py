@@ -17,13 +17,20 @@ PATIENCE = 0.5  # seconds before a bar appears
 @contextmanager
 def reading(paths: Sequence[str]) -> Iterator[Callable[[int], None] | None]:
     """Show how much of some files has been read; yields what takes the number of bytes just read."""
+    sizes = (Path(path).stat().st_size for path in paths if path != "-" and Path(path).exists())
+    with advancing(lambda: sum(sizes)) as advance:
+        yield advance
+
+
+@contextmanager
+def advancing(size_of: Callable[[], int]) -> Iterator[Callable[[int], None] | None]:
+    """Show how much of so many bytes has been read; how many is asked only when somebody looks."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console  # noqa: PLC0415  slow to import
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
-    size = sum(Path(path).stat().st_size for path in paths if path != "-" and Path(path).exists())
     bar = Progress(
         TextColumn("reading"),
         BarColumn(),
@@ -32,7 +39,7 @@ def reading(paths: Sequence[str]) -> Iterator[Callable[[int], None] | None]:
         console=Console(stderr=True),
         transient=True,
     )
-    task = bar.add_task("", total=size or None)
+    task = bar.add_task("", total=size_of() or None)
     began = time.monotonic()
 
     def advance(count: int) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from privet.config import escalation, feeds, firewall, ignore, ports, recidive
+from privet.config import escalation, feeds, firewall, ignore, masks, ports, recidive
 from privet.config.errors import ConfigError, ConfigErrors, dotted
 from privet.config.lines import KeyLines
 from privet.config.model import (
@@ -94,6 +94,7 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
         "log": text,
         "mask": choice(MaskMode),
         "proxied": flag,
+        "truncate": masks.kept,
     },
     "jail": {
         "source": texts,
@@ -237,7 +238,7 @@ def _named(decode: Callable[[str, Any], Any], value: object) -> dict[str, Any]:
 
 def _source(name: str, value: object) -> SourceConfig:
     settings, problems = read(value, SETTINGS["source"])
-    problems += [*_name_problems(name), *_source_problems(table(value))]
+    problems += [*_name_problems(name), *_source_problems(table(value)), *masks.problems(table(value))]
     if problems:
         raise Invalid(*problems)
     return SourceConfig(name=name, paths=settings.pop("path", ()), **settings)

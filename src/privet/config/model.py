@@ -10,6 +10,7 @@ from privet.core.address import IPV6_CLIENT, Subject
 from privet.core.escalate import Escalation
 from privet.core.guard import Listed
 from privet.core.jails import Jail
+from privet.core.mask import KEPT
 
 MaskMode = Literal["drop", "truncate", "pseudonym"]
 Backend = Literal["auto", "nftables", "command", "null"]
@@ -80,7 +81,7 @@ class FeedConfig(msgspec.Struct, frozen=True, kw_only=True):
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[source.NAME]`: files (globs in `paths`) or an intake (`pipe`), and how lines look.
 
-    `log` is where the intake writes the masked log.
+    `log` is where the intake writes the masked log, `truncate` how many bits the mask of that name keeps.
     """
 
     name: str
@@ -90,6 +91,7 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     log: str | None = None
     mask: MaskMode = "pseudonym"
     proxied: bool = False
+    truncate: tuple[int, int] = KEPT
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,6 +47,11 @@ def pack(text: bytes) -> bytes | None:
     return packed[12:] if packed.startswith(_MAPPED) else packed
 
 
+def unpack(packed: bytes) -> bytes:
+    """Return the text of a packed address: only for what may be shown."""
+    return inet_ntop(AF_INET if len(packed) == _V4_LEN else AF_INET6, packed).encode()
+
+
 def key_of(packed: bytes) -> bytes:
     """Return the client key of a packed address: IPv6 clients are one per /64."""
     if len(packed) == _V4_LEN or packed.startswith(PSEUDONYM_NET):
@@ -144,7 +149,7 @@ class Subject(msgspec.Struct, frozen=True, order=True, gc=False):
 
     def reveal(self) -> str:
         """Return the clear text: only for those who may see it."""
-        word = inet_ntop(AF_INET if self.version == 4 else AF_INET6, self.packed)
+        word = unpack(self.packed).decode()
         return word if self.length == len(self.packed) * 8 else f"{word}/{self.length}"
 
     def __repr__(self) -> str:

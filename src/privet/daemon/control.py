@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from privet.core.address import client_key
 from privet.daemon.byhand import ByHand
 from privet.daemon.state import bans, jails, status
 from privet.daemon.whom import Refusal
@@ -75,6 +76,7 @@ class Control:
         verbs: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "status": lambda _request: status(self._daemon),
             "jails": lambda _request: {"items": jails(self._daemon)},
+            "canary": self._canary,
         }
         orders: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "bans": partial(bans, self._daemon),
@@ -93,6 +95,13 @@ class Control:
             return {"error": str(refusal)}
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return {"error": "a request that this daemon does not understand: is it of the same version?"}
+
+    def _canary(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Tell whether a client has come since it was first asked for."""
+        key = client_key(request["subject"].encode())
+        if key is None:
+            raise Refusal("a canary has an address")
+        return {"seen": self._daemon.lookout.ask(key)}
 
 
 def _encoded(answer: dict[str, Any]) -> bytes:

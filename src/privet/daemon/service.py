@@ -25,6 +25,7 @@ from privet.config.errors import ConfigErrors
 from privet.config.loader import load
 from privet.core.engine import Batch
 from privet.core.guard import refusal
+from privet.core.lookout import Lookout
 from privet.core.mask import Masks
 from privet.core.networks import as_number
 from privet.core.seen import Seen
@@ -79,6 +80,7 @@ class Daemon:
         self.clock = Clock(runtime / "clock")
         self.keeper = Keeper(open_stores(state, config.store), self._kept, self.clock.now, log)
         self.seen = Seen()
+        self.lookout = Lookout()
         self.networks = networks_for(config.networks)
         self.protection = Protection(self)
         self.engine = self._engine_for(config, self.networks)
@@ -225,7 +227,7 @@ class Daemon:
         return engine_for(
             config,
             zone=local_zone(),
-            observers=(self.seen,),
+            observers=(self.seen, lambda _source, rows: self.lookout.see(rows.keys)),
             secret=self.keeper.stores.secret,
             networks=networks,
             proxies=self.protection.proxies,

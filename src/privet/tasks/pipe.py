@@ -174,8 +174,7 @@ class Pipe:
         self._handover.missed = self._input.dropped + self._splitter.too_long
         masks = self._masks_of(time.time())
         if self._raw:
-            scrub = masks.site(self._site).scrub
-            self._log.write(b"".join(scrub(line) + b"\n" for line in block.split(b"\n")[:-1]))
+            self._log.write(masks.site(self._site).scrub(block))
             return
         self._handover.put(block, self.taken, self._log.lost, time.monotonic())
         self._log.write(masked_log(self._plan.parse(block), self._plan, masks, self._site))
@@ -186,7 +185,7 @@ class Pipe:
             if day != self._day:
                 self._day, self._masks = day, Masks("pseudonym", key)
         elif self._masks.mode != self.source.mask:
-            self._masks = Masks(self.source.mask, None)
+            self._masks = Masks(self.source.mask, None, self.source.truncate)
         return self._masks
 
     def _tick(self, now: float) -> None:

@@ -78,6 +78,7 @@ def test_every_setting_arrives() -> None:
         format = "combined"
         log = "/var/log/blog.log"
         mask = "truncate"
+        truncate = [16, 40]
         [source.shop]
         path = ["/a.log", "/b-*.log"]
         pipe = false
@@ -92,7 +93,9 @@ def test_every_setting_arrives() -> None:
         firewall=FirewallConfig(backend="null"),
         engine=EngineConfig(tolerance=120.0, max_clients=1000),
         sources={
-            "blog": SourceConfig(name="blog", pipe=True, format="combined", log="/var/log/blog.log", mask="truncate"),
+            "blog": SourceConfig(
+                name="blog", pipe=True, format="combined", log="/var/log/blog.log", mask="truncate", truncate=(16, 40)
+            ),
             "shop": SourceConfig(name="shop", paths=("/a.log", "/b-*.log")),
         },
         jails={"one": Jail(name="one", sources=("shop", "blog"), maxretry=1, dry_run=True)},
@@ -154,6 +157,20 @@ backend = "nul"
         ("[source.a]\npipe = false\n", "1: source.a: needs 'path' or 'pipe = true'"),
         ("[source.a]\npath = []\n", "2: source.a.path: the list is empty"),
         ("[source.a]\npipe = 'yes'\n", "2: source.a.pipe: expected true or false, got 'yes'"),
+        *(
+            (
+                f"[source.a]\npipe = true\nmask = 'truncate'\ntruncate = {value}\n",
+                "4: source.a.truncate: expected [8 to 24, 16 to 56], bits of IPv4 and of IPv6, got " + said,
+            )
+            for value, said in [
+                *(("[25, 48]", "a list"), ("[7, 48]", "a list"), ("[24, 57]", "a list"), ("[24, 15]", "a list")),
+                *(("24", "24"), ("[24]", "a list"), ("[24, '48']", "a list"), ("[true, 48]", "a list")),
+            ]
+        ),
+        (
+            "[source.a]\npipe = true\ntruncate = [16, 32]\n",
+            "3: source.a.truncate: is for mask = 'truncate' only",
+        ),
         (
             "[source.a]\npath = '/x'\nlog = '/y'\n",
             "3: source.a.log: only a source with 'pipe = true' writes a log",

@@ -9,9 +9,10 @@ import pytest
 
 from privet.config.compile import MASKED_COLUMNS
 from privet.core.formats import APACHE, named
-from privet.core.mask import DROPPED_V4, Masks, masked_log
+from privet.core.mask import Masks, masked_log
 from privet.core.parse import plan_of
 from privet.core.recognise import AutoPlan
+from privet.core.scrub import DROPPED_V4
 
 KEY = bytes(range(32))
 STAMP = "22/Nov/2026:10:00:00 +0000"

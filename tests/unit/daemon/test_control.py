@@ -85,6 +85,18 @@ def test_what_is_banned_is_listed_under_its_pseudonym_until_it_is_lifted(place: 
     play(place, scene)
 
 
+def test_a_canary_is_looked_out_for(place: Served) -> None:
+    async def scene(place: Served) -> None:
+        assert await place.ask("canary", subject="127.1.2.3") == {"seen": False}
+        place.append(line("127.9.9.9"), line("127.1.2.3"))
+        await until(lambda: place.daemon.engine.sources["web"].lines == 2)
+        assert await place.ask("canary", subject="127.1.2.3") == {"seen": True}
+        assert await place.ask("canary", subject="127.9.9.9") == {"seen": False}
+        assert "error" in await place.ask("canary", subject="nobody")
+
+    play(place, scene)
+
+
 def test_every_ban_of_a_jail_or_all_can_be_lifted(place: Served) -> None:
     async def scene(place: Served) -> None:
         await place.ask("ban", subjects=["192.0.2.1", "192.0.2.2"], seconds=HOUR, jail="leech")

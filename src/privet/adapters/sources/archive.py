@@ -75,6 +75,17 @@ class Archive:
             raise SourceError("; ".join(damages))
 
 
+def pieces(path: str, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
+    """Yield what one file holds, unpacked, cut anywhere.
+
+    Raises SourceError when it cannot be read, or when there is more in it than could be unpacked.
+    """
+    file = _File(path, progress or _ignore)
+    yield from file.pieces()
+    if file.note:
+        raise SourceError(file.note)
+
+
 def _spared(file: _File, damages: list[str]) -> Iterator[bytes]:
     try:
         yield from file.blocks()
@@ -125,21 +136,27 @@ class _File:
     def blocks(self) -> Iterator[bytes]:
         """Yield blocks of complete lines; raises SourceError where the data is damaged."""
         lines = LineSplitter()
+        try:
+            for data in self.pieces():
+                if block := lines.feed(data):
+                    yield block
+            if block := lines.flush():
+                yield block
+        finally:
+            self.too_long = lines.too_long
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield what the file holds, unpacked, however it is cut; raises SourceError where it is damaged."""
         self._at = 0
         try:
             fd = _STDIN if self.path == "-" else os.open(self.path, os.O_RDONLY)
         except OSError as error:
             raise SourceError(f"{self.name}: {error.strerror}") from error
         try:
-            for data in self._plain(self._chunks(fd)):
-                if block := lines.feed(data):
-                    yield block
-            if block := lines.flush():
-                yield block
+            yield from self._plain(self._chunks(fd))
         except (OSError, *_DAMAGE) as error:
             raise SourceError(f"{self.name}: damaged before byte {self._at}: {error}") from error
         finally:
-            self.too_long = lines.too_long
             if fd != _STDIN:
                 os.close(fd)
         if self._at < self.size:

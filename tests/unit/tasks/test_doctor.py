@@ -1,0 +1,128 @@
+"""The doctor says what is missing, and has a remedy for each of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from privet.config.loader import parse
+from privet.core.leaks import Finder
+from privet.tasks.canary import Held, Result, keep_result
+from privet.tasks.doctor import LEVELS, Doctor, Setup
+
+if TYPE_CHECKING:
+    from privet.config.model import Config
+    from privet.tasks.doctor import Check, Level
+
+ROOT = Path(__file__).parents[3]
+GOOD = '[source.web]\npipe = true\n[jail.leech]\nsource = "web"\n[daemon]\nuser = "root"\n'
+
+
+class Patient:
+    """A machine below a directory, on which everything is as it should be."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.runtime = root, root / "run/privet"
+        self.config: Config | str = parse(GOOD, "privet.toml")
+        self.level: Level = "file"
+        self.answer: dict[str, object] | None = {"warnings": []}
+        device = root.stat().st_dev
+        self.write("proc/self/mountinfo", f"1 1 {os.major(device)}:{os.minor(device)} / /run rw - tmpfs tmpfs rw\n")
+        self.write("proc/sys/net/unix/max_dgram_qlen", "4096\n")
+        self.write("proc/sys/kernel/core_pattern", "|/bin/false\n")
+        self.write("etc/systemd/system/privet.service", (ROOT / "packaging/privet.service").read_text())
+        self.runtime.mkdir(parents=True)
+        keep_result(self.runtime, Result(time=time.time(), answered=200, seen=True))
+
+    def write(self, name: str, text: str) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def checks(self) -> dict[str, Check]:
+        doctor = Doctor(Setup(self.config, self.runtime, self.level), Finder(), lambda: self.answer, self.root)
+        return {check.name: check for check in doctor.checks()}
+
+    def warnings(self) -> dict[str, str]:
+        return {
+            check.name: f"{check.says} | {check.remedy}" for check in self.checks().values() if check.state == "warning"
+        }
+
+
+@pytest.fixture
+def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Patient:
+    monkeypatch.setattr("privet.tasks.doctor.clock_is_synchronised", lambda: True)
+    monkeypatch.setattr("privet.tasks.doctor.shutil.which", lambda _name, path: path)
+    monkeypatch.setattr("privet.tasks.doctor.os.geteuid", lambda: 0)
+    return Patient(tmp_path)
+
+
+def test_where_all_is_well_there_is_no_warning(patient: Patient) -> None:
+    assert patient.warnings() == {}
+    assert len(patient.checks()) == 14
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "text", "said"),
+    [
+        ("socket queue", "proc/sys/net/unix/max_dgram_qlen", "10\n", "drops log lines"),
+        ("core dumps", "proc/sys/kernel/core_pattern", "core\n", "go to core"),
+        ("swap", "proc/swaps", "Filename\n/swapfile file 1 0 -2\n", "/swapfile"),
+        ("swap", "sys/power/resume", "8:1\n", "hibernation"),
+        ("systemd unit", "etc/systemd/system/privet.service", "[Service]\nLimitCORE=0\n", "lacks MemorySwapMax=0"),
+        ("day keys", "proc/self/mountinfo", "1 1 0:0 / / rw - ext4 x rw\n", "not on tmpfs"),
+        ("web servers", "etc/nginx/nginx.conf", "error_log syslog:server=unix:/run/privet/e.sock;", "1 settings"),
+    ],
+)
+def test_what_is_missing_is_told_with_a_remedy(patient: Patient, name: str, file: str, text: str, said: str) -> None:
+    (patient.root / "proc").mkdir(exist_ok=True)
+    patient.write(file, text)
+
+    warnings = patient.warnings()
+
+    assert list(warnings) == [name]
+    assert said in warnings[name]
+    assert warnings[name].partition(" | ")[2]
+
+
+def test_a_configuration_that_cannot_be_used_is_told(patient: Patient) -> None:
+    patient.config = "no such file"
+    assert "no such file" in patient.warnings()["configuration"]
+
+
+def test_sources_that_leave_addresses_on_disk_are_named(patient: Patient) -> None:
+    patient.config = parse(GOOD.replace("pipe = true", 'path = "/var/log/a.log"'), "privet.toml")
+    assert "files of: web" in patient.warnings()["configuration"]
+
+
+def test_a_daemon_that_does_not_run_or_complains_is_told(patient: Patient) -> None:
+    patient.answer = None
+    assert "does not run" in patient.warnings()["daemon"]
+    patient.answer = {"warnings": ["x", "y"]}
+    assert "2 warnings" in patient.warnings()["daemon"]
+
+
+def test_a_missing_user_is_told(patient: Patient) -> None:
+    patient.config = parse(GOOD.replace('"root"', '"no-such-user"'), "privet.toml")
+    assert "adduser --system" in patient.warnings()["user"]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_what_the_key_protects_against_is_said(patient: Patient, level: Level) -> None:
+    patient.level = level
+    assert patient.checks()["key of the bans at rest"].says == LEVELS[level]
+
+
+def test_a_canary_that_failed_or_is_old_is_told(patient: Patient) -> None:
+    leak = Held(path="/var/log/x", spelling="plain")
+    keep_result(patient.runtime, Result(time=time.time(), answered=200, seen=False, held=[leak]))
+    assert "BLIND" in patient.warnings()["canary"]
+    assert "LEAK: 1 files" in patient.warnings()["canary"]
+    keep_result(patient.runtime, Result(time=0.0, answered=200, seen=True))
+    assert "older than a day" in patient.warnings()["canary"]
+    (patient.runtime / "canary.json").unlink()
+    assert "none was sent" in patient.warnings()["canary"]
