@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.adapters.sources.archive import pieces
-from privet.adapters.sources.journal import MAGIC, messages
+from privet.adapters.sources.journalfile import MAGIC, messages
 from privet.core.leaks import WORD
 from privet.ports import SourceError
 

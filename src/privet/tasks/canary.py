@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from privet.adapters.sources.archive import pieces
-from privet.adapters.sources.journal import MAGIC, messages
+from privet.adapters.sources.journalfile import MAGIC, messages
 from privet.core.spellings import LONGEST, Spelling, spellings, stands_in
 from privet.ports import SourceError
 
