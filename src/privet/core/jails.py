@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from privet.core.address import Subject
+from privet.core.filters.model import FilterSpec
 from privet.core.verdicts import Action
 
 TEXT_FIELDS = ("method", "path", "query", "agent", "referer", "host")
@@ -43,7 +44,7 @@ class Predicate(msgspec.Struct, frozen=True):
 
 
 class Jail(msgspec.Struct, frozen=True):
-    """A rule: requests on `sources` for which every predicate holds are failures.
+    """A rule: requests on `sources` for which every predicate holds are failures, or with a filter, the lines it finds.
 
     Times in seconds. With `dry_run` the verdict is a report.
     """
@@ -51,6 +52,7 @@ class Jail(msgspec.Struct, frozen=True):
     name: str
     sources: tuple[str, ...]
     predicates: tuple[Predicate, ...] = ()
+    filter: FilterSpec | None = None
     findtime: float = 600.0
     maxretry: int = 5
     bantime: float = 600.0
