@@ -17,6 +17,9 @@ TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"
 """Real logs too large for the repository; beside the checkout where a developer has them."""
 
+FAIL2BAN = TESTS.parent / ".cache/peers/fail2ban"
+"""Debian's package of fail2ban, unpacked and never installed."""
+
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
 settings.register_profile("steady", deadline=None)  # how long an example takes depends on the neighbours
@@ -34,6 +37,8 @@ def lacks(what: str) -> str | None:
             return _refused("network namespaces", "unshare", "--net", "true")
         case "nft":
             return _refused("nftables", "unshare", "--net", "nft", "add table inet probe")
+        case "fail2ban":
+            return None if FAIL2BAN.is_dir() else "needs fail2ban's files: scripts/fetch-peer fail2ban"
         case "shared":
             return None if SHARED.is_dir() else "needs data that is not in the repository"
         case program:
