@@ -35,6 +35,11 @@ class Merged(msgspec.Struct):
         """Tell whether a section or DEFAULT sets an option."""
         return option in self.sections.get(section, {}) or option in self.defaults
 
+    def place(self, section: str, option: str) -> Place | None:
+        """Return where an option is set, whatever it refers to."""
+        value = self.sections.get(section, {}).get(option) or self.defaults.get(option)
+        return value.place if value else None
+
     def get(self, section: str, option: str, given: Mapping[str, Text] | None = None) -> Text:
         """Return an option, interpolated; what is `given` goes before what the files say.
 

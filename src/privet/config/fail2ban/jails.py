@@ -141,7 +141,7 @@ class _Reader:
             filter=filter_file.read(values),
             logs=() if journal else tuple(self._logs(name, options.get("logpath"))),
             actions=read_actions(self._files, name, options["action"], values),
-            places={option: text.place for option, text in options.items()},
+            places={option: merged.place(name, option) or text.place for option, text in options.items()},
             texts={option: text.text for option, text in options.items()},
             **_plain(values),
         )
