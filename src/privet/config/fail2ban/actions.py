@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from privet.config.fail2ban.definitions import Definition
+from privet.config.fail2ban.definitions import Definition, misspelt
 from privet.config.fail2ban.ini import RefusedError
 from privet.config.fail2ban.model import Action
 from privet.config.fail2ban.text import Place, Text
@@ -46,6 +46,8 @@ def _action(files: Files, jail: str, item: Text, options: Mapping[str, Text]) ->
     merged = files.merged(f"action.d/{file}")
     if merged is None:
         raise RefusedError(place, f"there is no action {file!r} in action.d")
+    for text, message in misspelt(merged, (*COMMANDS, *FLAGS)):
+        files.note(text.place, message)
     name = passed.setdefault("name", Text.of(jail, place)).text
     unique = file if name == jail else file + (name[len(jail) :] if name.startswith(jail) else "-" + name)
     passed.setdefault("actname", Text.of(unique, place))

@@ -7,18 +7,20 @@ itself sets. What the jail sets and what comes from here are put together by tho
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from privet.config.fail2ban.tags import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from privet.config.fail2ban.interpolate import Merged
     from privet.config.fail2ban.text import Text
 
 DEFINITION, INIT = "Definition", "Init"
 
+_ALIKE = 0.8  # of 1, for equal: a letter or two of difference
 _CONDITIONAL = re.compile(r"(\w+)\?.+")
 
 
@@ -67,3 +69,15 @@ class Definition:
         if tag not in self._answers:
             self._answers[tag] = self.merged.elsewhere(DEFINITION, tag, self._given)
         return self._answers[tag]
+
+
+def misspelt(merged: Merged, wanted: Collection[str]) -> Iterator[tuple[Text, str]]:
+    """Yield options of [Definition] that look like one of those that are read, and that nothing refers to."""
+    options = merged.sections.get(DEFINITION, {})
+    everything = "".join(
+        text.text for section in (merged.defaults, *merged.sections.values()) for text in section.values()
+    )
+    for option, text in options.items():
+        close = get_close_matches(option, wanted, 1, _ALIKE) if option not in wanted else ()
+        if close and f"({option})" not in everything and f"<{option}>" not in everything:
+            yield text, f"{option}: nothing reads this option; did you mean {close[0]!r}?"

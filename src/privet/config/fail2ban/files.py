@@ -66,7 +66,7 @@ class Files:
         for line in merged.get(INCLUDES, option).split():
             path = os.path.join(os.path.dirname(document.name), line.text)  # noqa: PTH118, PTH120  as it is written
             if line.text and os.path.normpath(path) in outer:
-                self._note(line.place, f"{line.text} includes this file again: the loop is cut here")
+                self.note(line.place, f"{line.text} includes this file again: the loop is cut here")
             elif line.text:
                 order += self._one_include(line, path, (*outer, os.path.normpath(document.name)))
         return order
@@ -74,10 +74,11 @@ class Files:
     def _one_include(self, line: Text, path: str, outer: tuple[str, ...]) -> list[str]:
         order = self._with_includes([path], outer)
         if not order and not path.endswith(".local"):  # one that may be missing is how fail2ban offers a place for it
-            self._note(line.place, f"there is no file {line.text} to include")
+            self.note(line.place, f"there is no file {line.text} to include")
         return order
 
-    def _note(self, place: Place, message: str) -> None:
+    def note(self, place: Place, message: str) -> None:
+        """Note something odd."""
         self.notes[place, message] = None
 
     def _document(self, path: str) -> Document | None:
@@ -93,11 +94,11 @@ class Files:
         try:
             content = Path(path).read_text(encoding="utf-8")
         except UnicodeDecodeError:
-            self._note(Place(path), "is not UTF-8, and so is left out")
+            self.note(Place(path), "is not UTF-8, and so is left out")
             return None
         except OSError as error:
             if Path(path).exists():
-                self._note(Place(path), f"cannot be read: {error.strerror}")
+                self.note(Place(path), f"cannot be read: {error.strerror}")
             return None
         try:
             return parse(content, path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from privet.config.fail2ban.definitions import DEFINITION, Definition
+from privet.config.fail2ban.definitions import DEFINITION, Definition, misspelt
 from privet.config.fail2ban.ini import RefusedError
 from privet.config.fail2ban.model import Filter, Rule
 from privet.config.fail2ban.text import Text
@@ -36,6 +36,8 @@ class FilterFile:
         if not (("logtype" in passed and passed["logtype"].text) or "logtype" in merged.sections.get(DEFINITION, {})):
             journal = backend.startswith("systemd")
             passed["logtype"] = Text.of("journal" if journal else "file", filter_.place)
+        for text, message in misspelt(merged, OPTIONS):
+            files.note(text.place, message)
         self._definition = Definition(merged, passed)
 
     def known(self, jail: Mapping[str, Text]) -> dict[str, Text]:

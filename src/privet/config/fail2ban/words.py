@@ -41,12 +41,12 @@ def _options(body: Text) -> Iterator[tuple[str, Text]]:
     while not _REST.match(body.text, position):
         found = _OPTION.match(body.text, position)
         if found is None:
-            here = body[position:].place
-            raise RefusedError(here, f"expected option=value, got {_short(body.text[position:])}")
+            rest = body[position:].stripped()
+            raise RefusedError(rest.place, f"expected option=value, got {_short(rest.text)}")
         between = _BETWEEN.match(body.text, found.end())
         if between is None:
-            here = body[found.end() :].place
-            raise RefusedError(here, f"after option {found[1]!r} comes {_short(body.text[found.end() :])}")
+            rest = body[found.end() :].stripped()
+            raise RefusedError(rest.place, f"after option {found[1]!r} comes {_short(rest.text)}")
         group = found.lastindex or 0
         yield found[1], body[found.start(group) : found.end(group)].stripped()
         position = between.end()
