@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 # Two workers: the end-to-end tests keep to one (they share the machine), everything else goes to both.
 PYTEST_ARGS ?= -n 2 --dist loadgroup
-TEST_PACKAGES := apache2 curl gawk iproute2 nftables nginx-light procps xz-utils zstd
+TEST_PACKAGES := apache2 curl gawk iproute2 ipset nftables nginx-light procps xz-utils zstd
 PEERS := fail2ban
 LOCK := uv pip compile --quiet --universal --no-build --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url pyproject.toml

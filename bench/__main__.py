@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import apache, bans, live, memory, report, throughput
+from bench import apache, bans, live, memory, report, store, throughput
 from bench.report import Result
 from bench.runs import APART, ROOT, Failed, Settings, Skip, apart
 
@@ -26,6 +26,7 @@ PIECES: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "single": bans.single,
     "burst": bans.burst,
     "memory": memory.held,
+    "store": store.kept,
     "apache": apache.latency,
 }
 """What can be measured, by the name that --only takes."""

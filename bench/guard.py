@@ -39,7 +39,8 @@ class Guard:
         for folder in (self.folder, self._runtime):
             folder.chmod(0o755)  # the pipe gives up root and must still find its sockets
         self.config.write_text(
-            f'[daemon]\nruntime = "{self._runtime}"\nuser = "{USER}"\n[firewall]\nbackend = "{firewall}"\n'
+            f'[daemon]\nruntime = "{self._runtime}"\nstate = "{self.folder}/state"\nuser = "{USER}"\n'
+            f'[firewall]\nbackend = "{firewall}"\n'
             f'[source.web]\npipe = true\nformat = "combined"\nlog = "{self.log}"\n{jails}',
             encoding="utf-8",
         )

@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from bench.runs import Failed
-from privet.adapters.firewall.netlink import connect, listed, named_set, replies
+from privet.adapters.firewall.messages import listed, named_set, replies
+from privet.adapters.firewall.netlink import connect
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -70,7 +71,7 @@ class Watch:
     def _note(self, news: bytes, now: float) -> None:
         with self._changed:
             for reply in replies(news):
-                if reply.kind == NEW_ELEMENT and not named_set(reply.payload).startswith(ANONYMOUS):
+                if reply.kind == NEW_ELEMENT and not named_set(reply.payload)[0].startswith(ANONYMOUS):
                     for key, _ in listed(reply.payload):
                         self.came.setdefault(key, now)
             self._changed.notify_all()

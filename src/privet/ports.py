@@ -6,12 +6,16 @@ run needs nothing special and tests need no mocks.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from privet.core.address import Subject
     from privet.core.bans import Held, Order
+
+
+T = TypeVar("T")
 
 
 class PrivetError(Exception):
@@ -32,6 +36,14 @@ class SinkError(PrivetError):
 
 class FirewallError(PrivetError):
     """The firewall refused, or did not answer."""
+
+
+class SealError(PrivetError):
+    """Sealed data was changed, stands in the wrong place, or was sealed with another key."""
+
+
+class StoreError(PrivetError):
+    """What should outlast a restart cannot be read or written."""
 
 
 class Firewall(Protocol):
@@ -57,6 +69,36 @@ class Firewall(Protocol):
     # Raises FirewallError. Slow for large sets: for start-up only.
     def held(self) -> Iterator[Held]:
         """List what is banned now."""
+
+    # Wins over every ban, in one step for all. Kept, and made again by repair(). Raises FirewallError.
+    def allow(self, subjects: Collection[Subject]) -> None:
+        """Let these through whatever is banned, and nobody else any more."""
+
+    # The backend itself ends the pause, so that it ends even when this process is gone. A second call replaces
+    # the first. Raises FirewallError.
+    def pause(self, seconds: float) -> None:
+        """Let everybody through for a while; the bans stay, and go on to end at their time."""
+
+    # Idempotent. Raises FirewallError.
+    def resume(self) -> None:
+        """End a pause before its time."""
+
+    # Raises FirewallError.
+    def paused(self) -> float:
+        """Return for how many seconds more everybody is let through, 0 if nobody is."""
+
+    # None when this backend cannot tell, then repair() alone finds out. The same descriptor until close().
+    # Never raises.
+    def watch(self) -> int | None:
+        """Return a descriptor that is readable once somebody else may have changed what bans need."""
+
+    # Never raises, and never waits.
+    def seen(self) -> bool:
+        """Read the descriptor of watch() empty; tell whether repair() should look."""
+
+    # Raises FirewallError.
+    def counters(self) -> Mapping[str, tuple[int, int]]:
+        """Return packets and bytes that were dropped, by the name of each set."""
 
     # Works without open(). Raises FirewallError.
     def show(self) -> str:
@@ -87,3 +129,68 @@ class Reader(Protocol):
     # Raises SourceError naming the file when it cannot be opened or is damaged.
     def blocks(self) -> Iterable[bytes]:
         """Yield whole lines, many at a time, each with its newline."""
+
+
+class Seal(Protocol):
+    """How data is made unreadable for everybody without the key. Its methods may be called from any thread."""
+
+    # Never fails. Sealing the same data twice gives two different results.
+    def seal(self, plain: bytes, context: bytes) -> bytes:
+        """Encrypt; what is sealed can be opened with the very same context only."""
+
+    # Raises SealError for whatever this key did not seal in this context, be it changed, cut or moved.
+    def open(self, sealed: bytes, context: bytes) -> bytes:
+        """Return what was sealed."""
+
+    # Never fails for a purpose of at most 16 bytes. Equal data has equal tokens, for one key and purpose.
+    def token(self, data: bytes, purpose: bytes) -> bytes:
+        """Return 16 bytes by which data is found again, and from which nobody without the key can tell it."""
+
+
+class Store(Protocol[T]):
+    """Where bans outlast the daemon, one for each subject, jail and action; or notes of earlier bans, by their keys.
+
+    Called from one thread only, always the same; counters and complaint may be read from any. Whatever cannot be
+    stored stays in memory (bounded), and every later call tries it again; so a caller takes a transient StoreError
+    as news, not as something to do. No error and no complaint has an address in it.
+    """
+
+    refused: int  # what could not be opened: changed by somebody, or sealed with another key
+    evicted: int  # what had to go because there was too much: that which ends first
+    losses: int  # how often everything stored was lost; when it rises, put all again
+
+    @property
+    def complaint(self) -> str | None:
+        """What is wrong or was lost, for the administrator; None if nothing is."""
+
+    # Idempotent, and not needed before the others. A damaged store is set aside, never deleted, and a fresh one
+    # is begun: that is a loss and a complaint, no error. Raises StoreError (transient when the disk is full,
+    # read-only or the store is in use; permanent when only the administrator can help).
+    def open(self) -> None:
+        """Make the store ready to be written."""
+
+    # Reads also what can be read only: a full or read-only disk is a complaint, no error. What does not open
+    # is counted in `refused`, then erased. Raises StoreError when nothing at all can be read.
+    def load(self, now: float) -> list[T]:
+        """Return what has not ended; bans are not confirmed."""
+
+    # When it returns, all are stored, and outlast the end of this process by whatever signal. The last few
+    # may be lost when the machine loses power; none is ever stored in part. Raises StoreError.
+    def put(self, items: Iterable[T]) -> None:
+        """Store them; each replaces the one with the same key."""
+
+    # When it returns, nothing tells of them in any file of the store but damaged ones set aside. Raises StoreError.
+    def drop(self, items: Iterable[T]) -> None:
+        """Erase them by their keys; those that are not there are no error."""
+
+    # As drop. Cheap when there is nothing to do, so that it can be called every second. Raises StoreError.
+    def expire(self, now: float) -> int:
+        """Erase what has ended; return how much that was."""
+
+    # Raises StoreError.
+    def size(self) -> int:
+        """Return how many are stored, the ended ones that were not yet erased among them."""
+
+    # Everything is released even when it raises StoreError: what was not stored by then is lost.
+    def close(self) -> None:
+        """Store what is waiting, and release everything."""

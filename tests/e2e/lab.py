@@ -82,6 +82,7 @@ class Lab:
             "PATH": os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]),
             "PRIVET_CONFIG": str(self.config),
             "PRIVET_RUNTIME": str(self.runtime),
+            "PRIVET_STATE": str(self.root / "state"),
             "TMPDIR": str(self.root / "tmp"),
         }
         self._started: list[subprocess.Popen[bytes]] = []
@@ -190,7 +191,8 @@ class Lab:
         """Return whom the kernel shuts out, as nft tells."""
         listing = self.net.server(run, "nft", "-j", "list", "ruleset")
         sets = [item["set"] for item in json.loads(listing)["nftables"] if "set" in item]
-        return {str(element["elem"]["val"]) for one in sets for element in one.get("elem", [])}
+        bans = [one for one in sets if one["name"].startswith(("v4_", "v6_"))]
+        return {str(element["elem"]["val"]) for one in bans for element in one.get("elem", [])}
 
     # What it writes
 

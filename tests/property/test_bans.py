@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from privet.core.address import Subject
-from privet.core.bans import Held, Ledger
+from privet.core.bans import Held
+from privet.core.ledger import Ledger
 from privet.core.verdicts import Action, Verdict
 
 SUBJECTS = [Subject.parse(text) for text in ("192.0.2.1", "192.0.2.2", "2001:db8::1", "198.51.100.0/24")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from unittest.mock import patch
 
 from hypothesis import example, given, settings
@@ -13,6 +13,9 @@ from privet.core import detect
 from privet.core.detect import Limit, Reached, Window
 from privet.core.jails import Jail
 from tests.property.oracle import Ban, Oracle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 KEYS = [b"\xc0\0\2\1", b"\x20\1\x0d\xb8\0\0\0\1", b"\xc0\0\2\2", b"\xc0\0\2\3"]
 
@@ -62,7 +65,7 @@ def window(jails: list[Jail], tolerance: float, cap: int = 1000) -> Window:
     return Window([Limit(jail, order) for order, jail in enumerate(jails)], tolerance, cap)
 
 
-def bans(reached: list[Reached]) -> list[Ban]:
+def bans(reached: Iterable[Reached]) -> list[Ban]:
     return [Ban(r.row, r.limit.jail.name, r.key, r.time, r.failures) for r in reached]
 
 
@@ -136,6 +139,6 @@ def test_the_cap_holds_however_many_come(jails: list[Jail], hits: list[tuple[int
     counting, now = window(jails, 60.0, cap), BEGIN
     for client, step in hits:
         now += step
-        counting.hit([0], [client.to_bytes(4)], [now])
+        list(counting.hit([0], [client.to_bytes(4)], [now]))
         assert len(counting.clients) <= cap
         assert all(len(limit.until) <= 2 * cap for limit in counting.limits)

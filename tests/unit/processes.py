@@ -38,7 +38,8 @@ bantime = "10m"
 def config(runtime: Path, sources: str, jails: str = JAIL, user: str = MYSELF) -> str:
     """Return a configuration with the null firewall."""
     return (
-        f'[daemon]\nruntime = "{runtime}"\nuser = "{user}"\n[firewall]\nbackend = "null"\n'
+        f'[daemon]\nruntime = "{runtime}"\nstate = "{runtime.parent}/state"\nuser = "{user}"\n'
+        '[firewall]\nbackend = "null"\n'
         f"[source.web]\n{sources}\n{jails}"
     )
 

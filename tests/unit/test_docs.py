@@ -10,7 +10,16 @@ import msgspec
 import pytest
 
 from privet.config.loader import SETTINGS, parse
-from privet.config.model import Config, DaemonConfig, EngineConfig, FirewallConfig, SourceConfig
+from privet.config.model import (
+    Config,
+    DaemonConfig,
+    EngineConfig,
+    FeedConfig,
+    FirewallConfig,
+    NetworksConfig,
+    SourceConfig,
+)
+from privet.core.escalate import Escalation
 from privet.core.formats import NAMES
 from privet.core.jails import FIELDS, Jail
 
@@ -21,14 +30,28 @@ MODELS: dict[str, type[msgspec.Struct]] = {
     "engine": EngineConfig,
     "source": SourceConfig,
     "jail": Jail,
+    "escalation": Escalation,
+    "networks": NetworksConfig,
+    "feed": FeedConfig,
 }
-WRITTEN_AS = {"name": (), "paths": ("path",), "sources": ("source",), "predicates": FIELDS}
+WRITTEN_AS = {
+    "name": (),
+    "paths": ("path",),
+    "sources": ("source",),
+    "predicates": FIELDS,
+    "escalation": Escalation.__struct_fields__,
+    "scope": ("ports", "protocol"),
+}
+GROWTH = "Longer bans for those who come back: `[escalation]`"
 HEADINGS = {
     "daemon": ("The daemon: `[daemon]`",),
     "firewall": ("The firewall: `[firewall]`",),
     "engine": ("The engine: `[engine]`",),
     "source": ("Sources: `[source.NAME]`",),
-    "jail": ("Jails: `[jail.NAME]`", "Conditions of a jail"),
+    "jail": ("Jails: `[jail.NAME]`", "Conditions of a jail", GROWTH, "Jails on bans"),
+    "escalation": (GROWTH,),
+    "networks": ("Networks: `[networks]`",),
+    "feed": ("Lists of others: `[feed.NAME]`",),
 }
 ALL_SETTINGS = [(table, setting) for table, settings in SETTINGS.items() for setting in settings]
 SHORTEST_PARAGRAPH = 60
@@ -60,7 +83,7 @@ def test_every_field_of_the_model_is_a_setting(table: str) -> None:
 
 
 def test_every_table_of_the_model_is_known() -> None:
-    singular = {"sources": "source", "jails": "jail"}
+    singular = {"sources": "source", "jails": "jail", "feeds": "feed"}
 
     assert {singular.get(name, name) for name in Config.__struct_fields__} - {"path"} == set(SETTINGS)
 

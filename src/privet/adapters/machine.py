@@ -1,13 +1,16 @@
-"""What this machine must never ban: its own addresses, its gateways, the administrator's way in.
+"""What this machine must never ban: its own addresses, gateways and resolvers, and those who are logged in.
 
-Everything is read from /proc: the text of the kernel goes to pure functions, and what cannot be read
-protects nothing more, but stops nothing either.
+What is read, from /proc mostly, goes to pure functions; what cannot be read protects nothing more, but stops
+nothing either.
 """
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 import struct
+from contextlib import suppress
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import TYPE_CHECKING
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING
 from privet.core.address import Subject, mask_bits, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 LOOPBACK = frozenset({Subject(inet_pton(AF_INET, "127.0.0.0"), 8), Subject(inet_pton(AF_INET6, "::1"), 128)})
 
@@ -24,6 +27,34 @@ _LEAF = re.compile(r"\|-- (\S+)")
 _LOCAL = re.compile(r"/(\d+) host LOCAL")
 _GATEWAY = 0x2  # RTF_GATEWAY: the route has a next hop
 _ANCESTORS = 64  # a chain of parents longer than this is no login
+
+_RESOLVERS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
+_NAMESERVER = re.compile(r"^[ \t]*nameserver[ \t]+(\S+)", re.MULTILINE)
+
+_PROC = Path("/proc")
+_UTMP = Path("/run/utmp")
+_LONG = "l" if os.uname().machine in ("aarch64", "riscv64", "loongarch64") else "i"  # as <bits/utmp.h> has it
+LOGIN = struct.Struct(f"@hi32s4s32s256shh{_LONG}2{_LONG}16s20x0{_LONG}")
+"""One entry of utmp."""
+_USER_PROCESS = 7
+
+_SSHD = (Path("/etc/ssh/sshd_config"), Path("/etc/ssh/sshd_config.d"))
+_SSH_PORT = re.compile(
+    r"^[ \t]*(?:Port[ \t=]+|ListenAddress[ \t=]+(?:\[\S+\]|[^\s:]+):)(\d{1,5})[ \t]*$", re.MULTILINE | re.IGNORECASE
+)
+_SSH = 22
+_IN_SESSION = re.compile(r"sshd[\w-]*: \S+@(?:notty|pts/|tty)\S*")
+_SOCKET = re.compile(r"socket:\[(\d+)\]")
+
+
+def facts(environ: Mapping[str, str]) -> dict[str, frozenset[Subject]]:
+    """Return all that must never be banned, by reason."""
+    return {
+        "this machine's own address": own_addresses(),
+        "the gateway of this machine": gateways(),
+        "the resolver of this machine": resolvers(),
+        "somebody who is logged in": ssh_peer(environ) | logins() | ssh_sessions(),
+    }
 
 
 def own_addresses() -> frozenset[Subject]:
@@ -34,6 +65,29 @@ def own_addresses() -> frozenset[Subject]:
 def gateways() -> frozenset[Subject]:
     """Return the next hops of the default routes."""
     return gateways_v4(_read(_NET / "route")) | gateways_v6(_read(_NET / "ipv6_route"))
+
+
+def resolvers() -> frozenset[Subject]:
+    """Return the name servers that this machine asks."""
+    return nameservers("\n".join(map(_read, _RESOLVERS)))
+
+
+def logins() -> frozenset[Subject]:
+    """Return from where the users of utmp came, as far as their processes still run."""
+    try:
+        data = _UTMP.read_bytes()
+    except OSError:
+        return frozenset()
+    return frozenset(peer for pid, peer in utmp_peers(data) if (_PROC / str(pid)).exists())
+
+
+def ssh_sessions() -> frozenset[Subject]:
+    """Return the peers of ssh connections that have logged in: to be connected is what attackers are, too."""
+    text = _read(_NET / "tcp") + _read(_NET / "tcp6")
+    folder = _SSHD[1].glob("*.conf") if _SSHD[1].is_dir() else ()
+    peers = established(text, ssh_ports("\n".join(map(_read, (_SSHD[0], *folder)))))
+    sockets = _session_sockets() if peers else ()
+    return frozenset(peers[inode] for inode in sockets if inode in peers)
 
 
 def ssh_peer(environ: Mapping[str, str]) -> frozenset[Subject]:
@@ -101,6 +155,68 @@ def gateways_v6(text: str) -> frozenset[Subject]:
         if int(flags, 16) & _GATEWAY and int(destination, 16) == int(length, 16) == 0:
             found.add(_whole(bytes.fromhex(gateway)))
     return frozenset(found)
+
+
+def nameservers(text: str) -> frozenset[Subject]:
+    """Parse resolv.conf."""
+    found = (pack(word.encode("ascii", "replace")) for word in _NAMESERVER.findall(text))
+    return frozenset(_whole(packed) for packed in found if packed)
+
+
+def utmp_peers(data: bytes) -> list[tuple[int, Subject]]:
+    """Parse utmp: process and remote address of every user who has one."""
+    found = []
+    for entry in LOGIN.iter_unpack(data[: len(data) - len(data) % LOGIN.size]):
+        kind, pid, address = entry[0], entry[1], entry[-1]
+        packed = address if any(address[4:]) else address[:4]
+        if kind == _USER_PROCESS and any(packed):
+            found.append((pid, _whole(packed)))
+    return found
+
+
+def ssh_ports(text: str) -> frozenset[int]:
+    """Parse the ports from sshd's configuration."""
+    return frozenset({_SSH, *map(int, _SSH_PORT.findall(text))})
+
+
+def established(text: str, ports: Iterable[int]) -> dict[int, Subject]:
+    """Parse /proc/net/tcp and tcp6: the peers of established connections to local ports, by socket."""
+    local = "|".join(f"{port:04X}" for port in ports)
+    line = rf"^ *\d+: [0-9A-F]+:(?:{local}) ([0-9A-F]+):[0-9A-F]+ 01 \S+ \S+ \S+ +\d+ +\d+ (\d+)"
+    found = {}
+    for address, inode in re.findall(line, text, re.MULTILINE):
+        words = (int(address[at : at + 8], 16) for at in range(0, len(address), 8))
+        packed = b"".join(struct.pack("=I", word) for word in words)  # printed as numbers of this host
+        mapped = packed.startswith(bytes(10) + b"\xff\xff")
+        found[int(inode)] = _whole(packed[12:] if mapped else packed)
+    return found
+
+
+def is_session(command: str, users: Collection[int], sshd: int) -> bool:
+    """Tell whether a process of sshd serves somebody who has logged in, by its command line and its users.
+
+    Before that it belongs to root or to `sshd`, and says so in its command line; its root part does so always.
+    """
+    return bool(_IN_SESSION.fullmatch(command)) or not {0, sshd}.intersection(users)
+
+
+def _session_sockets() -> set[int]:
+    """Return the sockets of all processes of sshd that serve somebody who has logged in."""
+    try:
+        sshd = pwd.getpwnam("sshd").pw_uid
+    except KeyError:
+        sshd = 0
+    found: set[int] = set()
+    for process in _PROC.glob("[0-9]*"):
+        if not _read(process / "comm").startswith("sshd"):
+            continue
+        users = re.search(r"^Uid:\t(\d+)\t(\d+)", _read(process / "status"), re.MULTILINE)
+        command = _read(process / "cmdline").rstrip("\0 ")
+        if users and is_session(command, [int(user) for user in users.groups()], sshd):
+            with suppress(OSError):
+                links = [os.readlink(link) for link in (process / "fd").iterdir()]  # noqa: PTH115  no path, but a text
+                found.update(int(name[1]) for link in links if (name := _SOCKET.fullmatch(link)))
+    return found
 
 
 def _whole(packed: bytes) -> Subject:

@@ -1,13 +1,18 @@
-"""`privet ban`: ban addresses or prefixes by hand."""
+"""`privet ban`: ban addresses, prefixes and AS numbers by hand."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from typing import Any
 
 import click
 
 from privet.cli.main import EX_USAGE, EX_WARNING, Failure
 from privet.cli.options import json_option, reveal_option, runtime_option
+from privet.cli.subjects import SHOWN, dry_run_option, file_option, named, seconds
+
+_FEW = 3  # subjects that an undo names one by one
 
 
 @click.command(
@@ -15,45 +20,112 @@ from privet.cli.options import json_option, reveal_option, runtime_option
 Examples:
   privet ban 192.0.2.1
   privet ban 192.0.2.1 2001:db8::/64 --for 1w --why "took the whole wiki"
-  privet ban - < addresses.txt             (keeps them out of the command line)
+  privet ban AS64500 --dry-run                     (whom it would hit)
+  privet ban --jail leech 100::2ffc:7803:c709:609c (as the masked log shows it, today)
+  privet ban - < addresses.txt                     (keeps them out of the command line)
+  fail2ban-client banned | privet ban --file -
 """
 )
 @runtime_option
 @click.option(
-    "--for", "duration", metavar="TIME", default="1h", show_default=True, help="How long: 90s, 10m, 1h, 1d, 1w."
+    "--for", "duration", metavar="TIME", help="How long: 90s, 10m, 1h, 1w, good.  [default: 1h, or the jail's]"
 )
 @click.option("--why", metavar="TEXT", default="", help="The reason, shown by privet bans.")
+@click.option("--jail", metavar="NAME", help="Ban as this jail does: its time, its ports, its name.")
+@file_option
+@dry_run_option
+@click.option("--yes", is_flag=True, help="Do not ask before ranges and long lists.")
 @json_option
 @reveal_option
-@click.argument("subjects", metavar="SUBJECT...", nargs=-1, required=True)
+@click.argument("subjects", metavar="[SUBJECT...]", nargs=-1)
 def command(
-    runtime: str | None, duration: str, why: str, subjects: tuple[str, ...], *, as_json: bool, reveal: bool
+    *,
+    runtime: str | None,
+    duration: str | None,
+    why: str,
+    jail: str | None,
+    files: tuple[str, ...],
+    subjects: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    reveal: bool,
 ) -> int:
-    """Ban addresses or prefixes; an IPv6 address stands for its /64. `-` reads them from standard input.
+    """Ban addresses, prefixes, AS numbers, or today's pseudonyms. `-` reads a list from standard input.
 
     What must never be banned is refused with the reason: this machine, its gateway, your own ssh connection.
+    Before a range is banned you are told how many clients of the last day it would close out.
     """
     from privet.cli.client import ask  # noqa: PLC0415
-    from privet.cli.output import local, print_json, rfc3339  # noqa: PLC0415
-    from privet.config.values import Invalid  # noqa: PLC0415
-    from privet.config.values import duration as parse_duration  # noqa: PLC0415
+    from privet.cli.output import dated, print_json  # noqa: PLC0415
 
-    try:
-        seconds = parse_duration(duration)
-    except Invalid:
-        raise Failure(f"--for {duration}: give a time such as 90s, 10m, 1h, 1d or 1w", EX_USAGE) from None
-    answer = ask(runtime, "ban", subjects=expanded(subjects), seconds=seconds, why=why, reveal=reveal)
+    if not (subjects or files):
+        raise Failure("say whom: SUBJECT, --file FILE, or - for standard input", EX_USAGE)
+    length = duration if duration in (None, "good") else seconds("--for", duration)
+    request: dict[str, Any] = {**named(subjects, files), "seconds": length, "why": why, "jail": jail, "reveal": reveal}
+    answer = ask(runtime, "ban", **request, dry_run=dry_run, agreed=yes)
+    if not answer["agreed"]:
+        _confirm(answer["items"], can_ask=sys.stdin.isatty() and not as_json)
+        answer = ask(runtime, "ban", **request, agreed=True)
+    items = answer["items"]
     if as_json:
-        print_json("ban", answer["items"], until=rfc3339(answer["until"]))
+        print_json("ban", [dated(item, "until") | _was(item) for item in items], dry_run=dry_run)
     else:
-        for item in answer["items"]:
-            reason = f": {item['reason']}" if item["reason"] else f" until {local(answer['until'])}"
-            click.echo(f"{item['subject']} {item['result']}{reason}")
-        if any(item["result"] == "banned" for item in answer["items"]):
-            click.echo("undo with: privet unban SUBJECT")
-    return EX_WARNING if any(item["result"] != "banned" for item in answer["items"]) else 0
+        _tell(items)
+    return EX_WARNING if any(item["result"] in ("refused", "waiting") for item in items) else 0
 
 
-def expanded(subjects: tuple[str, ...]) -> list[str]:
-    """Return the words of the command line, with those of standard input in place of `-`."""
-    return [word for subject in subjects for word in (sys.stdin.read().split() if subject == "-" else [subject])]
+def _was(item: dict[str, Any]) -> dict[str, Any]:
+    from privet.cli.output import dated  # noqa: PLC0415
+
+    return {"was": item["was"] and dated(item["was"], "until")}
+
+
+def _confirm(items: list[dict[str, Any]], *, can_ask: bool) -> None:
+    for item in items:
+        if item["cost"]:
+            click.echo(f"{item['subject']}: {cost(item)}", err=True)
+    what = f"{len(items):,} subjects" if len(items) > 1 else "it"
+    if not can_ask:
+        raise Failure(f"nothing was banned: say --yes to ban {what}", EX_USAGE)
+    click.confirm(f"Ban {what}?", abort=True, err=True)
+
+
+def cost(item: dict[str, Any]) -> str:
+    """Say what the ban of a range costs."""
+    told = item["cost"]
+    size = [f"{told['addresses']:,} addresses"] if told["addresses"] else []
+    size += [f"{told['networks']:,} networks of /64"] if told["networks"] else []
+    least = "at least " if told["at_least"] else ""
+    came = f"{least}{told['clients']:,} clients came in the last day, {told['innocent']:,} of them did nothing wrong"
+    return f"{' and '.join(size)}; {came}"
+
+
+def _tell(items: list[dict[str, Any]]) -> None:
+    bad = [item for item in items if item["result"] in ("refused", "waiting")]
+    for item in items if len(items) <= SHOWN else bad[:SHOWN]:
+        click.echo(_line(item))
+    if len(items) > SHOWN:
+        counts = Counter(item["result"] for item in items)
+        click.echo(", ".join(f"{count:,} {result}" for result, count in counts.most_common()))
+    done = [item for item in items if item["result"] in ("banned", "waiting")]
+    if done:
+        whom = [item["subject"] for item in done] if len(done) <= _FEW else [f"--jail '{done[0]['jail']}' --since 1m"]
+        click.echo(f"undo with: privet unban {' '.join(whom)}")
+
+
+def _line(item: dict[str, Any]) -> str:
+    from privet.cli.output import local  # noqa: PLC0415
+
+    def end(until: float | None) -> str:
+        return f"until {local(until)}" if until else "for good"
+
+    told = f"{item['subject']} {item['result']}"
+    if item["prefixes"] > 1:
+        told += f" with {item['prefixes']:,} prefixes"
+    if item["result"] != "refused":
+        told += f" {end(item['until'])}"
+        told += f" (before: {end(item['was']['until'])})" if item["was"] else ""
+    if item["cost"] and item["result"] == "would be banned":
+        told += f"\n  {cost(item)}"
+    return told + (f": {item['reason']}" if item["reason"] else "")

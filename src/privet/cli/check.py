@@ -24,11 +24,11 @@ def command(config_path: str, *, as_json: bool) -> int:
     can never match as things stand.
     """
     from privet.cli.output import print_json  # noqa: PLC0415
-    from privet.config.compile import engine_for, missing_fields  # noqa: PLC0415
+    from privet.config.compile import engine_for, idle_jails, missing_fields  # noqa: PLC0415
 
     config = load_config(config_path)
     engine_for(config)
-    warnings = missing_fields(config)
+    warnings = missing_fields(config) + idle_jails(config)
     if as_json:
         print_json("check", warnings)
     else:

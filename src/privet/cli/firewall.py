@@ -1,10 +1,17 @@
-"""`privet firewall`: the rules in the kernel."""
+"""`privet firewall`: the rules that bans are enforced by."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from privet.cli.main import EX_ERROR, Failure
+from privet.cli.options import DEFAULT_CONFIG, config_option, json_option, load_config
+
+if TYPE_CHECKING:
+    from privet.ports import Firewall
 
 
 @click.group(name="firewall")
@@ -12,26 +19,110 @@ def command() -> None:
     """Show or remove the firewall rules."""
 
 
-@command.command()
-def show() -> None:
-    """Print the rules of Privet in the kernel, with the number of bans instead of the banned."""
-    from privet.adapters.firewall.nftables import NftablesFirewall  # noqa: PLC0415
+@command.command(
+    epilog="""\b
+Examples:
+  privet firewall show
+  privet firewall show --json
+"""
+)
+@config_option
+@json_option
+def show(config_path: str, *, as_json: bool) -> None:
+    """Print the rules of Privet with what they have counted, and the number of bans instead of the banned."""
+    from privet.cli.output import print_json  # noqa: PLC0415
     from privet.ports import FirewallError  # noqa: PLC0415
 
+    *_, firewall = _firewalls(config_path)
     try:
-        click.echo(NftablesFirewall().show(), nl=False)
+        rules = firewall.show()
+        if as_json:
+            print_json("firewall", _sets(firewall), backend=firewall.name, rules=rules, paused=firewall.paused())
+        elif rules:
+            click.echo(rules, nl=False)
+        else:
+            click.echo("no rule of Privet is in the kernel", err=True)
     except FirewallError as error:
         raise Failure(str(error), EX_ERROR) from None
+    finally:
+        firewall.close()
 
 
-@command.command()
-def remove() -> None:
-    """Remove every rule and ban of Privet from the kernel; a running daemon makes them again."""
-    from privet.adapters.firewall.nftables import NftablesFirewall  # noqa: PLC0415
+@command.command(
+    epilog="""\b
+Examples:
+  privet firewall remove
+  privet firewall remove --dry-run
+"""
+)
+@config_option
+@click.option("--dry-run", is_flag=True, help="Say what would go, and leave it.")
+@json_option
+def remove(config_path: str, *, dry_run: bool, as_json: bool) -> None:
+    """Remove every rule and ban of Privet; a running daemon makes them again at once.
+
+    With `backend = "command"` the programs are asked to open everything; what nftables holds from before goes too.
+    """
+    from privet.cli.output import print_json  # noqa: PLC0415
     from privet.ports import FirewallError  # noqa: PLC0415
 
-    try:
-        NftablesFirewall().remove()
-    except FirewallError as error:
-        raise Failure(str(error), EX_ERROR) from None
-    click.echo("no rule of Privet is left in the kernel")
+    items: list[dict[str, Any]] = []
+    for firewall in _firewalls(config_path):
+        try:
+            held = sum(1 for _ in firewall.held())
+            if not dry_run:
+                firewall.remove()
+        except FirewallError as error:
+            raise Failure(str(error), EX_ERROR) from None
+        finally:
+            firewall.close()
+        items.append({"backend": firewall.name, "held": held, "removed": not dry_run})
+    if as_json:
+        print_json("firewall", items)
+        return
+    for item in items:
+        if item["backend"] == "command":
+            click.echo(f"the programs {'would be' if dry_run else 'were'} asked to open everything")
+        elif dry_run:
+            click.echo(f"would remove every rule of Privet from the kernel, and {item['held']:,} bans")
+        else:
+            click.echo(f"no rule of Privet is left in the kernel; {item['held']:,} bans were")
+
+
+def _firewalls(config_path: str) -> list[Firewall]:
+    """Return nftables where it can be there, and last the backend that the configuration names."""
+    import time  # noqa: PLC0415
+
+    from privet.adapters.firewall.command import CommandFirewall  # noqa: PLC0415
+    from privet.adapters.firewall.nftables import NftablesFirewall  # noqa: PLC0415
+    from privet.adapters.firewall.program import found  # noqa: PLC0415
+
+    if config_path == DEFAULT_CONFIG and not Path(config_path).exists():
+        return [NftablesFirewall()]
+    settings = load_config(config_path).firewall
+    if settings.backend != "command":
+        return [NftablesFirewall()]
+    programs = CommandFirewall(settings.ban, settings.unban, time.monotonic)
+    return [NftablesFirewall(), programs] if found("nft") else [programs]
+
+
+def _sets(firewall: Firewall) -> list[dict[str, Any]]:
+    """Return what each set of bans is for, how many it holds, and what it has dropped."""
+    from collections import Counter  # noqa: PLC0415
+
+    from privet.adapters.firewall.layout import name_of, shape  # noqa: PLC0415
+
+    held = Counter(name_of(len(ban.subject.packed), ban.subject.length, bool(ban.service)) for ban in firewall.held())
+    return [
+        {
+            "set": name,
+            "version": 4 if kind.width == 4 else 6,
+            "length": kind.length,
+            "services": kind.scoped,
+            "held": held[name],
+            "packets": packets,
+            "bytes": octets,
+        }
+        for name, (packets, octets) in sorted(firewall.counters().items())
+        if (kind := shape(name))
+    ]

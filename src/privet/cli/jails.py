@@ -28,9 +28,11 @@ def command(runtime: str | None, *, as_json: bool) -> None:
     rows = [
         (
             item["jail"],
-            ", ".join(item["sources"]),
+            ", ".join(item["sources"] or [f"bans of {name}" for name in item["bans_of"]]),
             f"{item['maxretry']} in {rounded(item['findtime'])}",
-            rounded(item["bantime"]) + (" (dry run)" if item["dry_run"] else ""),
+            rounded(item["bantime"])
+            + (", growing" if item["increment"] else "")
+            + (" (dry run)" if item["dry_run"] else ""),
             item["failures"],
             local(item["last_failure"]) if item["last_failure"] else "never",
             item["verdicts"],

@@ -26,7 +26,12 @@ class Names:
         """Return the name of a subject."""
         if self._reveal or subject.is_pseudonym:
             return subject.reveal()
-        return self._mask.clients[subject.packed[: subject.length // 8]].decode()
+        return self._mask.name(subject)
+
+    def shown(self, subject: Subject) -> str:
+        """Return the name of a subject for a table, where a network says how large it is."""
+        name = self.of(subject)
+        return name if subject.key or "/" in name else f"{name} (a /{subject.length})"
 
     def verdicts(self, verdicts: Iterable[Verdict]) -> list[dict[str, object]]:
         """Return verdicts as JSON lists them."""
@@ -35,9 +40,11 @@ class Names:
                 "time": rfc3339(v.time),
                 "jail": v.jail,
                 "subject": self.of(v.subject),
+                "length": v.subject.length,
                 "failures": v.failures,
                 "action": v.action.value,
                 "until": rfc3339(v.until),
+                "count": v.count,
             }
             for v in verdicts
         ]

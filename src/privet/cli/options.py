@@ -31,6 +31,12 @@ runtime_option = click.option(
     envvar="PRIVET_RUNTIME",
     help="Where the daemon's sockets are.  [default: /run/privet as root, else $XDG_RUNTIME_DIR/privet]",
 )
+state_option = click.option(
+    "--state",
+    metavar="DIR",
+    envvar="PRIVET_STATE",
+    help="Where bans outlast a restart.  [default: /var/lib/privet as root, else $XDG_STATE_HOME/privet]",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, as docs/json.md describes.")
 reveal_option = click.option("--reveal", is_flag=True, help="Show addresses instead of pseudonyms.")
 
@@ -55,3 +61,12 @@ def runtime_dir(given: str | None, config: Config | None = None) -> Path:
     if own := os.environ.get("XDG_RUNTIME_DIR"):
         return Path(own) / "privet"
     return Path(f"/tmp/privet-{os.getuid()}")  # noqa: S108  made 0700, its owner is checked
+
+
+def state_dir(given: str | None, config: Config) -> Path:
+    """Return the directory of what outlasts a restart."""
+    if given or config.daemon.state:
+        return Path(given or str(config.daemon.state))
+    if os.geteuid() == 0:
+        return Path("/var/lib/privet")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "privet"

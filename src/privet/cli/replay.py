@@ -87,12 +87,15 @@ def _print_json(outcome: Replayed, names: Names) -> None:
 
 
 def _print_tables(outcome: Replayed, names: Names) -> None:
-    from privet.cli.output import local, print_table  # noqa: PLC0415
+    from privet.cli.output import local, print_table, rounded  # noqa: PLC0415
 
     verdicts, totals = outcome.verdicts, outcome.totals
-    rows = [(local(v.time), v.jail, names.of(v.subject), v.failures, v.action) for v in verdicts[:SHOWN]]
+    rows = [
+        (local(v.time), v.jail, names.shown(v.subject), v.failures, rounded(v.until - v.time), v.action)
+        for v in verdicts[:SHOWN]
+    ]
     hint = f", the first {SHOWN} shown; all of them with --json" if len(verdicts) > SHOWN else ""
-    print_table("", ("TIME", "JAIL", "SUBJECT", "#FAILURES", "ACTION"), rows, f"{len(verdicts)} verdicts{hint}")
+    print_table("", ("TIME", "JAIL", "SUBJECT", "#FAILURES", "FOR", "ACTION"), rows, f"{len(verdicts)} verdicts{hint}")
     print_table("", ("JAIL", "#VERDICTS", "#CLIENTS"), _by_jail(verdicts))
     unparsed = ", ".join(f"{count} {reason}" for reason, count in totals.unparsed.items()) or "0"
     click.echo(

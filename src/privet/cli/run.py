@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from privet.cli.main import EX_ERROR, Failure
-from privet.cli.options import config_option, load_config, runtime_dir, runtime_option
+from privet.cli.options import config_option, load_config, runtime_dir, runtime_option, state_dir, state_option
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -27,7 +27,8 @@ Signals: HUP reads the configuration again, TERM ends; the bans in the kernel st
 )
 @config_option
 @runtime_option
-def command(config_path: str, runtime: str | None) -> None:
+@state_option
+def command(config_path: str, runtime: str | None, state: str | None) -> None:
     """Run the daemon in the foreground, with its log on stderr.
 
     Without root it watches and decides all the same, but closes nothing.
@@ -44,7 +45,8 @@ def command(config_path: str, runtime: str | None) -> None:
     log = make_log()
 
     async def serve() -> None:
-        await Daemon(config, runtime_dir(runtime, config), _firewall(config, log), log).run()
+        firewall = _firewall(config, log)
+        await Daemon(config, runtime_dir(runtime, config), state_dir(state, config), firewall, log).run()
 
     try:
         asyncio.run(serve())
@@ -53,9 +55,10 @@ def command(config_path: str, runtime: str | None) -> None:
 
 
 def _firewall(config: Config, log: FilteringBoundLogger) -> Firewall:
-    """Return nftables where bans can be enforced, else the null firewall, and say so."""
+    """Return what the configuration names; `auto` is nftables where bans can be enforced, else none, and says so."""
     import time  # noqa: PLC0415
 
+    from privet.adapters.firewall.command import CommandFirewall  # noqa: PLC0415
     from privet.adapters.firewall.nftables import NftablesFirewall  # noqa: PLC0415
     from privet.adapters.firewall.null import NullFirewall  # noqa: PLC0415
 
@@ -64,4 +67,6 @@ def _firewall(config: Config, log: FilteringBoundLogger) -> Firewall:
         backend = "nftables" if os.geteuid() == 0 else "null"
         if backend == "null":
             log.warning("not root: bans are noted, nothing is closed")
-    return NftablesFirewall() if backend == "nftables" else NullFirewall(time.time)
+    if backend == "command":
+        return CommandFirewall(config.firewall.ban, config.firewall.unban, time.monotonic)
+    return NftablesFirewall() if backend == "nftables" else NullFirewall(time.monotonic)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from privet.config.model import Config, SourceConfig
+    from privet.core.networks import Networks
     from privet.core.parse import Rows
 
 MASKED_COLUMNS = frozenset(
@@ -31,14 +32,19 @@ def plan_for(source: SourceConfig, want: Collection[str] = (), zone: tzinfo = UT
     return plan_of(parse_format(source.format), want, zone)
 
 
-def engine_for(
+def engine_for(  # noqa: PLR0913  each is a thing of its own
     config: Config,
     *,
     zone: tzinfo = UTC,
     want: Collection[str] = (),
     observers: Sequence[Callable[[str, Rows], None]] = (),
+    secret: bytes = b"",
+    networks: Networks | None = None,
 ) -> Engine:
-    """Build the engine; `want` names columns that the observers read besides those of the jails."""
+    """Build the engine; `want` names columns that the observers read besides those of the jails.
+
+    `secret` hides the clients whose bans are counted, `networks` tells their AS numbers, see `Engine`.
+    """
     plans = {}
     for name, source in config.sources.items():
         jails = [jail for jail in config.jails.values() if name in jail.sources]
@@ -50,6 +56,9 @@ def engine_for(
         tolerance=config.engine.tolerance,
         max_clients=config.engine.max_clients,
         observers=observers,
+        secret=secret,
+        ipv6_client=config.engine.ipv6_client,
+        networks=networks,
     )
 
 
@@ -70,3 +79,12 @@ def missing_fields(config: Config) -> list[str]:
                 if p.field not in fields
             ]
     return missing
+
+
+def idle_jails(config: Config) -> list[str]:
+    """Name the jails that count bans of jails that ban nobody."""
+    return [
+        f"jail {jail.name}: none of the jails that it watches bans anybody"
+        for jail in config.jails.values()
+        if jail.bans_of is not None and all(other.dry_run for other in config.jails.values() if jail.watches(other))
+    ]

@@ -6,18 +6,22 @@ import re
 import tomllib
 from functools import partial
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from privet.config import escalation, feeds, firewall, ignore, ports, recidive
 from privet.config.errors import ConfigError, ConfigErrors, dotted
 from privet.config.lines import KeyLines
 from privet.config.model import (
-    Backend,
     Config,
     DaemonConfig,
     EngineConfig,
-    FirewallConfig,
+    FeedConfig,
     MaskMode,
+    NetworksConfig,
+    ProxiesConfig,
     SourceConfig,
+    StoreBackend,
+    StoreConfig,
 )
 from privet.config.predicates import predicates
 from privet.config.values import (
@@ -31,7 +35,7 @@ from privet.config.values import (
     duration,
     each,
     flag,
-    networks,
+    is_whole,
     read,
     shown,
     table,
@@ -39,6 +43,8 @@ from privet.config.values import (
     texts,
     whole,
 )
+from privet.core.address import IPV6_CLIENT
+from privet.core.escalate import Escalation
 from privet.core.formats import FormatError, parse_format
 from privet.core.jails import FIELDS, Jail
 from privet.core.parse import plan_of
@@ -48,6 +54,9 @@ if TYPE_CHECKING:
 
 _LEAST_TOLERANCE = 60.0  # seconds: servers stamp the start of a request and write at its end
 _LEAST_CLIENTS = 1000
+_LEAST_BANS = 1000
+_WIDEST_CLIENT = 32  # bits: what a whole provider has
+_BANTIME = Jail(name="", sources=()).bantime
 
 
 def _line_format(value: object) -> str:
@@ -61,22 +70,40 @@ def _line_format(value: object) -> str:
     return word
 
 
+def _ipv6_client(value: Any) -> int:  # noqa: ANN401  anything that TOML can hold
+    if not (is_whole(value) and _WIDEST_CLIENT <= value <= IPV6_CLIENT):
+        raise bad(f"expected a prefix length from {_WIDEST_CLIENT} to {IPV6_CLIENT}, got {shown(value)}")
+    return int(value)
+
+
 SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
-    "daemon": {"runtime": text, "user": text},
-    "firewall": {"backend": choice(Backend)},
-    "engine": {"tolerance": at_least(_LEAST_TOLERANCE, duration), "max_clients": whole(_LEAST_CLIENTS)},
-    "source": {"path": texts, "pipe": flag, "format": _line_format, "log": text, "mask": choice(MaskMode)},
+    "daemon": {"runtime": text, "state": text, "user": text, "ignoreip": ignore.ignored},
+    "proxies": {"trusted": ignore.ignored, "group": text},
+    "firewall": firewall.SETTINGS,
+    "store": {"backend": choice(StoreBackend), "max_bans": whole(_LEAST_BANS)},
+    "engine": {
+        "tolerance": at_least(_LEAST_TOLERANCE, duration),
+        "max_clients": whole(_LEAST_CLIENTS),
+        "ipv6_client": _ipv6_client,
+    },
+    "networks": {"table": text, "most_innocent": whole(0)},
+    "source": {"path": texts, "pipe": flag, "format": _line_format, "log": text, "mask": choice(MaskMode), "proxied": flag},
     "jail": {
         "source": texts,
         **{field: partial(predicates, field) for field in FIELDS},
         "findtime": duration,
         "maxretry": whole(1),
         "bantime": duration,
-        "ignoreip": networks,
+        "ignoreip": ignore.ignored,
         "dry_run": flag,
+        **escalation.SETTINGS,
+        **recidive.SETTINGS,
+        **ports.SETTINGS,
     },
+    "escalation": escalation.SETTINGS,
+    "feed": feeds.SETTINGS,
 }
-"""Every setting of every table; the tables `source` and `jail` hold one table per name."""
+"""Every setting of every table; the tables `source`, `jail` and `feed` hold one table per name."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -141,23 +168,48 @@ def _document(content: str, name: str) -> dict[str, Any]:
 
 
 def _config(document: dict[str, Any], name: str) -> Config:
-    known_sources = tuple(_names(document.get("source")))
+    known = _Known(
+        tuple(_table_or_empty(document.get("source"))),
+        _table_or_empty(document.get("jail")),
+        _escalation_or_default(document.get("escalation", {})),
+    )
     tables: dict[str, Decoder] = {
         "daemon": partial(_plain, DaemonConfig, SETTINGS["daemon"]),
-        "firewall": partial(_plain, FirewallConfig, SETTINGS["firewall"]),
+        "proxies": partial(_plain, ProxiesConfig, SETTINGS["proxies"]),
+        "firewall": firewall.firewall,
+        "store": partial(_plain, StoreConfig, SETTINGS["store"]),
         "engine": partial(_plain, EngineConfig, SETTINGS["engine"]),
         "source": partial(_named, _source),
-        "jail": partial(_named, partial(_jail, known_sources)),
+        "jail": partial(_named, partial(_jail, known)),
+        "escalation": escalation.escalation,
+        "networks": partial(_plain, NetworksConfig, SETTINGS["networks"]),
+        "feed": partial(_named, _feed),
     }
     decoded, problems = read(document, tables)
+    problems += recidive.table_problems(known.jails, _table_or_empty(document.get("networks")))
     if problems:
         raise Invalid(*problems)
-    sources, jails = decoded.pop("source", {}), decoded.pop("jail", {})
-    return Config(path=name, sources=sources, jails=jails, **decoded)
+    named = {f"{table}s": decoded.pop(table, {}) for table in ("source", "jail", "feed")}
+    return Config(path=name, **named, **decoded)
 
 
-def _names(value: object) -> list[str]:
-    return list(value) if isinstance(value, dict) else []
+class _Known(NamedTuple):
+    """What a jail may refer to, mistakes in it aside: sources, jails as they are written, and their default."""
+
+    sources: tuple[str, ...]
+    jails: Mapping[str, object]
+    escalation: Escalation
+
+
+def _table_or_empty(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _escalation_or_default(value: object) -> Escalation:
+    try:
+        return escalation.escalation(value)
+    except Invalid:  # told where the table itself is read
+        return Escalation()
 
 
 def _plain(build: Callable[..., Any], decoders: Mapping[str, Decoder], value: object) -> object:
@@ -165,7 +217,7 @@ def _plain(build: Callable[..., Any], decoders: Mapping[str, Decoder], value: ob
     settings, problems = read(value, decoders)
     if problems:
         raise Invalid(*problems)
-    return build(**settings)
+    return build(**ignore.sorted_out(settings))
 
 
 def _named(decode: Callable[[str, Any], Any], value: object) -> dict[str, Any]:
@@ -196,16 +248,27 @@ def _source_problems(settings: Mapping[str, object]) -> list[Problem]:
     return []
 
 
-def _jail(known_sources: tuple[str, ...], name: str, value: object) -> Jail:
-    settings, problems = read(value, {**SETTINGS["jail"], "source": partial(_references, known_sources)})
-    problems += _name_problems(name)
-    if "source" not in table(value):
-        problems.append(Problem("needs 'source'"))
+def _jail(known: _Known, name: str, value: object) -> Jail:
+    references = {"source": partial(_references, known.sources), "bans_of": partial(recidive.watched, known.jails)}
+    settings, problems = read(value, {**SETTINGS["jail"], **references})
+    grown, more = escalation.jail_escalation(known.escalation, settings, settings.get("bantime", _BANTIME))
+    scope, wrong = ports.jail_scope(settings)
+    problems += [*_name_problems(name), *recidive.kind_problems(table(value)), *more, *wrong]
     if problems:
         raise Invalid(*problems)
     # In the order of FIELDS, so that jails that ask the same are equal however they are written.
     conditions = tuple(one for field in FIELDS for one in settings.pop(field, ()))
-    return Jail(name=name, sources=settings.pop("source"), predicates=conditions, **settings)
+    sources = settings.pop("source", ())
+    settings = ignore.sorted_out(settings)
+    return Jail(name=name, sources=sources, predicates=conditions, escalation=grown, scope=scope, **settings)
+
+
+def _feed(name: str, value: object) -> FeedConfig:
+    settings, problems = read(value, SETTINGS["feed"])
+    problems += [*_name_problems(name), *feeds.feed_problems(table(value))]
+    if problems:
+        raise Invalid(*problems)
+    return FeedConfig(name=name, **settings)
 
 
 def _references(known: tuple[str, ...], value: object) -> tuple[str, ...]:

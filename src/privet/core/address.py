@@ -15,6 +15,9 @@ import msgspec
 PSEUDONYM_NET = bytes.fromhex("0100000000000000")
 """The first 8 bytes of 100::/64 (RFC 6666, discard-only), where pseudonyms live."""
 
+IPV6_CLIENT = 64
+"""Bits of an IPv6 client, unless the configuration says fewer: what a provider gives to one customer."""
+
 _MAPPED = bytes(10) + b"\xff\xff"
 _V4_LEN, _V6_NET_LEN, _V6_LEN = 4, 8, 16
 _NETWORK_LENGTHS = (_V4_LEN + 1, _V6_LEN + 1)
@@ -72,12 +75,17 @@ def network_key(text: bytes, length: str) -> bytes | None:
     return mask_bits(packed, bits) + bytes([bits]) if bits < 8 * len(client) <= 64 else None
 
 
+def widened(key: bytes, length: int) -> bytes:
+    """Return a client key with all but the first `length` bits of an IPv6 network zero."""
+    return mask_bits(key, length) if len(key) == _V6_NET_LEN else key
+
+
 def is_pseudonym(key: bytes) -> bool:
     """Tell whether a client key is a pseudonym."""
     return len(key) == _V6_LEN
 
 
-class Subject(msgspec.Struct, frozen=True, order=True):
+class Subject(msgspec.Struct, frozen=True, order=True, gc=False):
     """What a verdict is about: a prefix, of which an address is the longest.
 
     `packed` has 4 or 16 bytes with host bits zero, `length` is the prefix length in bits.
@@ -87,30 +95,44 @@ class Subject(msgspec.Struct, frozen=True, order=True):
     length: int
 
     @classmethod
-    def of_key(cls, key: bytes) -> Subject:
-        """Make the subject of a client key, or of a network's."""
+    def of_key(cls, key: bytes, ipv6_client: int = IPV6_CLIENT) -> Subject:
+        """Make the subject of a client key, which for IPv6 has `ipv6_client` bits, or of a network's."""
         if len(key) in _NETWORK_LENGTHS:
             return cls(key[:-1], key[-1])
-        return cls(key.ljust(_V6_LEN, b"\0") if len(key) == _V6_NET_LEN else key, len(key) * 8)
+        if len(key) == _V6_NET_LEN:
+            return cls(key.ljust(_V6_LEN, b"\0"), ipv6_client)
+        return cls(key, len(key) * 8)
 
     @classmethod
-    def parse(cls, text: str) -> Subject:
+    def parse(cls, text: str, ipv6_client: int = IPV6_CLIENT) -> Subject:
         """Make the subject of `ADDRESS` or `ADDRESS/LENGTH`.
 
-        An IPv6 address without a length is its /64. Raises ValueError (without the text).
+        An IPv6 address without a length is its client's prefix. Raises ValueError (without the text).
         """
         word, slash, length = text.strip().partition("/")
         packed = pack(word.encode("ascii", "replace"))
         if packed is None:
             raise ValueError("not an address or a prefix")
         if not slash:
-            return cls.of_key(key_of(packed))
+            return cls.of_key(widened(key_of(packed), ipv6_client), ipv6_client)
         bits = len(packed) * 8
         if ":" in word and len(packed) == _V4_LEN and length.isascii() and length.isdigit():
             length = str(int(length) - 96)  # a v4-mapped prefix counts the 96 bits before the IPv4 part
         if not (length.isascii() and length.isdigit() and int(length) <= bits):
             raise ValueError(f"a prefix length is a whole number from 0 to {bits}")
         return cls(mask_bits(packed, int(length)), int(length))
+
+    @property
+    def key(self) -> bytes | None:
+        """The client key; None for a prefix that is not just one client."""
+        return self.key_in(IPV6_CLIENT)
+
+    def key_in(self, ipv6_client: int) -> bytes | None:
+        """Return the client key where IPv6 clients have so many bits; None for what is not just one client."""
+        if self.version == 6 and self.length == ipv6_client:
+            return self.packed[:_V6_NET_LEN]
+        key = self.packed[: self.length // 8]
+        return key if len(key) != _V6_NET_LEN and Subject.of_key(key) == self else None
 
     @property
     def version(self) -> int:

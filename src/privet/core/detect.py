@@ -65,9 +65,13 @@ class Window:
         self._keep = max(limit.findtime for limit in limits) + tolerance
         self._room = min(_SWEEP_FROM, max_clients)  # new clients that may come before the next sweep
 
-    def hit(self, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]) -> list[Reached]:
-        """Count failures in order of arrival; return the limits that they reach."""
-        clients, room, reached = self.clients, self._room, []
+    def hit(self, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]) -> Iterator[Reached]:
+        """Count failures in order of arrival; yield the limits that they reach, each before the next row is seen.
+
+        Whoever takes one may make the ban longer: `limit.until[key]` is looked at again afterwards. All must
+        be taken.
+        """
+        clients, room = self.clients, self._room
         get, first_look = clients.get, self._first_look
         for row, key, time in zip(rows, keys, times, strict=True):
             seen = get(key)
@@ -77,14 +81,13 @@ class Window:
                 if room <= 0:
                     room = self._make_room(time)
             elif time < seen[-1]:
-                reached += self._late(row, key, seen, time)
+                yield from self._late(row, key, seen, time)
                 continue
             else:
                 seen.append(time)
             if len(seen) >= seen[0]:
-                reached += self._look(row, key, seen, time)
+                yield from self._look(row, key, seen, time)
         self._room = room
-        return reached
 
     def carry(self, old: Window) -> None:
         """Take over what an equal window has counted; bans go to the limits of unchanged jails."""
@@ -96,43 +99,46 @@ class Window:
         for seen in self.clients.values():
             seen[0] = 0  # limits may have changed: look at each client's next failure
 
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock was set forward by so much."""
+        for seen in self.clients.values():
+            seen[1:] = [time + seconds for time in seen[1:]]
+        for limit in self.limits:
+            limit.until = {key: until + seconds for key, until in limit.until.items()}
+
     def forget(self, key: bytes) -> None:
         """Forget a client: its count starts anew."""
         self.clients.pop(key, None)
         for limit in self.limits:
             limit.until.pop(key, None)
 
-    def _look(self, row: int, key: bytes, seen: list[float], time: float) -> list[Reached]:
+    def _look(self, row: int, key: bytes, seen: list[float], time: float) -> Iterator[Reached]:
         """Check every limit for failures that end at the newest, `time`; set when to look again."""
-        reached = []
         slack, keep = self._longest, time
         for limit in self.limits:
             start, until = time - limit.findtime, limit.until.get(key, 0.0)
             count = len(seen) - bisect_left(seen, max(start, until), 1)
             if count >= limit.maxretry:
-                until = limit.until[key] = time + limit.bantime
-                reached.append(Reached(row, limit, key, time, count))
-                count = 0
+                limit.until[key] = time + limit.bantime
+                yield Reached(row, limit, key, time, count)
+                until, count = limit.until[key], 0
             slack = min(slack, limit.maxretry - count)
             keep = min(keep, max(start - self._tolerance, until))
         del seen[1 : bisect_left(seen, keep, 1, len(seen) - 1)]  # the newest always stays
         seen[0] = len(seen) + slack
-        return reached
 
-    def _late(self, row: int, key: bytes, seen: list[float], time: float) -> list[Reached]:
+    def _late(self, row: int, key: bytes, seen: list[float], time: float) -> Iterator[Reached]:
         """Insert a failure before the newest and check the limits around it."""
         counting = [(limit, until) for limit in self.limits if time >= (until := limit.until.get(key, 0.0))]
         if not counting:
-            return []
+            return
         place = bisect_right(seen, time, 1)
         seen.insert(place, time)
-        reached = []
         for limit, until in counting:
             if any(self._spans(limit, seen, place, until)):
                 limit.until[key] = time + limit.bantime
-                reached.append(Reached(row, limit, key, time, limit.maxretry))
+                yield Reached(row, limit, key, time, limit.maxretry)
         seen[0] = 0  # so that the next failure looks: what follows may be one closer to a limit
-        return reached
 
     @staticmethod
     def _spans(limit: Limit, seen: list[float], place: int, until: float) -> Iterator[bool]:

@@ -7,23 +7,42 @@ into batches gives the same verdicts (`tests/property/test_engine.py`).
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
+from hashlib import blake2b
+from heapq import merge
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from privet.core.address import Subject, is_pseudonym
+from privet.core.address import IPV6_CLIENT, Subject, is_pseudonym, widened
+from privet.core.cache import Cache
 from privet.core.detect import Limit, Reached, Window
+from privet.core.escalate import KIND as OFFENCES
+from privet.core.escalate import Offences, draw_for
+from privet.core.escalate import state_of as offence_of
+from privet.core.evidence import Lines, Recent
+from privet.core.forwarded import BEHIND
 from privet.core.mask import sample
+from privet.core.networks import as_text
 from privet.core.parse import NO_ADDRESS, Rows
+from privet.core.prefixes import PrefixSet
+from privet.core.recidive import KIND as RECIDIVE
+from privet.core.recidive import Recidive, Who
+from privet.core.recidive import state_of as recidive_of
 from privet.core.select import Selector
-from privet.core.verdicts import Verdict
+from privet.core.verdicts import Action, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from privet.core.guard import Listed
     from privet.core.jails import Jail
+    from privet.core.networks import Networks
+    from privet.core.notes import Note
 
 BLIND_AFTER = 100  # lines in a row without a client's address, before a source is called blind
+BATCH = 10_000  # notes that a store gets at once
 SAMPLES = 3  # masked lines kept per reason
 FUTURE = 60.0  # seconds that a stamp may lie ahead of the clock, as server and Privet may share none
 
@@ -104,11 +123,12 @@ class _Rule:
         self.sources = frozenset(first.sources)
         self.select = Selector(first.predicates) if first.predicates else None
         self.window = Window([Limit(jail, order) for order, jail in jails], tolerance, max_clients)
+        self.recent = Recent()
         self.matched = 0
         self.last_match: float | None = None
 
-    def feed(self, rows: Rows) -> list[Reached]:
-        """Count the failures among the rows."""
+    def feed(self, rows: Rows, lines: Lines) -> Iterable[Reached]:
+        """Count the failures among the rows; the limits that they reach come one by one, as `Window.hit` says."""
         if self.select is None:
             chosen: Sequence[int] = range(len(rows))
             keys, times = rows.keys, rows.times
@@ -116,9 +136,10 @@ class _Rule:
             chosen = self.select(rows)
             keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
         if not chosen:
-            return []
+            return ()
         self.matched += len(chosen)
         self.last_match = times[-1]
+        self.recent.note(lines, chosen, keys, times)
         return self.window.hit(chosen, keys, times)
 
 
@@ -127,10 +148,19 @@ def _identity(jail: Jail) -> tuple[object, ...]:
     return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr))
 
 
-class Engine:
-    """Jails over sources. `observers` are called with each source's name and parsed rows, for reports."""
+_in_order = attrgetter("row", "limit.order")
 
-    def __init__(
+
+class Engine:
+    """Jails over sources. `observers` are called with each source's name and parsed rows, for reports.
+
+    `offences` remembers who was banned how often, by tokens: the subject itself, or its hash under `secret`
+    if there is one. An IPv6 client has `ipv6_client` bits, at most 64. `networks` tells AS numbers, for the
+    jails that count by them. To `proxied` sources all clients come through a proxy; such clients, and those
+    of other sources whose rows say so, get a deny in place of a ban.
+    """
+
+    def __init__(  # noqa: PLR0913  each is a thing of its own
         self,
         plans: Mapping[str, LinePlan],
         jails: Iterable[Jail],
@@ -138,17 +168,46 @@ class Engine:
         tolerance: float,
         max_clients: int,
         observers: Sequence[Callable[[str, Rows], None]] = (),
+        secret: bytes = b"",
+        ipv6_client: int = IPV6_CLIENT,
+        networks: Networks | None = None,
+        proxied: Collection[str] = (),
     ) -> None:
         self.sources = {name: SourceState(name, plan) for name, plan in plans.items()}
         self.jails = tuple(jails)
+        self.offences = Offences(max_clients, max((jail.escalation.forget for jail in self.jails), default=0.0))
+        self.recidives = [
+            Recidive(jail, self.jails, tolerance, max_clients, networks)
+            for jail in self.jails
+            if jail.bans_of is not None
+        ]
         self.bans: Counter[str] = Counter()
         self.spared: Counter[str] = Counter()  # limits reached by clients in ignoreip
         self._tolerance = tolerance
         self._observers = observers
+        self._secret = secret
+        self._ipv6_client = ipv6_client
+        self._widened = None if ipv6_client == IPV6_CLIENT else Cache(partial(widened, length=ipv6_client))
+        self._networks = networks
+        self._proxied = frozenset(proxied)
+        self._counted = _counted(self.jails)
         shared: dict[tuple[object, ...], list[tuple[int, Jail]]] = {}
         for order, jail in enumerate(self.jails):
-            shared.setdefault(_identity(jail), []).append((order, jail))
+            if jail.bans_of is None:
+                shared.setdefault(_identity(jail), []).append((order, jail))
         self._rules = [_Rule(group, tolerance, max_clients) for group in shared.values()]
+        self.ignore({})
+
+    def ignore(self, answers: Mapping[Listed, Iterable[Subject]]) -> None:
+        """Spare whom `ignoreip` of the jails names; `answers` tells who is on the lists that stand there."""
+        own = {
+            jail.name: [*jail.ignoreip, *chain.from_iterable(answers.get(one, ()) for one in jail.ignorelists)]
+            for jail in self.jails
+        }
+        self._ignored = {name: PrefixSet(subjects) for name, subjects in own.items()}
+        for recidive in self.recidives:
+            names = (recidive.jail.name, *recidive.watched)
+            self._ignored[recidive.jail.name] = PrefixSet(chain.from_iterable(own[name] for name in names))
 
     def feed(self, batch: Batch, now: float) -> list[Verdict]:
         """Return the verdicts that the batch brings about, in the order of its lines.
@@ -161,14 +220,22 @@ class Engine:
         source.count(rows, batch.data)
         if rows.keys:
             self._clamp(source, rows, now)
+            if self._widened is not None:
+                rows.keys = list(map(self._widened.__getitem__, rows.keys))
         for observe in self._observers:
             observe(batch.source, rows)
         if not rows.keys:
             return []
-        reached = [r for rule in self._rules if batch.source in rule.sources for r in rule.feed(rows)]
-        if len(self._rules) > 1:
-            reached.sort(key=lambda r: (r.row, r.limit.order))
-        return [verdict for r in reached if (verdict := self._verdict(r))]
+        lines = Lines(batch.data, rows)
+        by_rule = [rule.feed(rows, lines) for rule in self._rules if batch.source in rule.sources]
+        # Taken one by one in the order of rows, so that each is judged before its window, or another jail, goes on.
+        reached = merge(*by_rule, key=_in_order) if len(by_rule) > 1 else by_rule[0] if by_rule else ()
+        behind = rows.columns.get("behind", ()) if batch.source not in self._proxied else [BEHIND] * len(rows)
+        return [
+            verdict
+            for one in reached
+            for verdict in self._verdicts(one, denied=bool(behind) and behind[one.row] == BEHIND)
+        ]
 
     def carry(self, old: Engine) -> None:
         """Take over the state of an engine that this one replaces: sources, and windows of equal rules."""
@@ -181,27 +248,93 @@ class Engine:
                 rule.window.carry(before[rule.identity].window)
                 rule.matched, rule.last_match = before[rule.identity].matched, before[rule.identity].last_match
         self.bans, self.spared = old.bans, old.spared
+        self.offences.carry(old.offences)
+        named = {recidive.jail.name: recidive for recidive in old.recidives}
+        for recidive in self.recidives:
+            if recidive.jail.name in named:
+                recidive.carry(named[recidive.jail.name])
 
-    def forget(self, key: bytes) -> None:
-        """Let a client's counts start anew, as after an unban."""
+    def restore(self, notes: Iterable[Note]) -> None:
+        """Take over what a store kept of earlier bans, and collect the changes for it from now on."""
+        for thing in self._memories:
+            thing.changed.begin()
+        known = list(notes)
+        self.offences.restore(offence_of(note) for note in known if note.key.startswith(OFFENCES))
+        for recidive in self.recidives:
+            own = [note for note in known if note.jail == recidive.jail.name and note.key.startswith(RECIDIVE)]
+            recidive.restore(map(recidive_of, own))
+
+    @property
+    def _memories(self) -> list[Offences | Recidive]:
+        """What remembers earlier bans."""
+        return [self.offences, *self.recidives]
+
+    def changes(self) -> tuple[list[Note], list[Note]]:
+        """Return what a store is to put and to drop since this was asked last, or a part; nothing when that is all."""
+        told = [self.offences.note_of(*one) for one in self.offences.changed.take(BATCH)]
+        for recidive in self.recidives:
+            told += [recidive.note_of(one) for one in recidive.changed.take(BATCH)]
+        return [note for note, stays in told if stays], [note for note, stays in told if not stays]
+
+    def all_changed(self) -> None:
+        """Let changes() return everything: a store has lost it."""
+        for thing in self._memories:
+            thing.all_changed()
+
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock, by which lines are stamped, was set forward by so much."""
+        for source in self.sources.values():
+            source.newest += seconds
         for rule in self._rules:
-            rule.window.forget(key)
+            rule.window.shift(seconds)
+        for thing in self._memories:
+            thing.shift(seconds)
+
+    def forget(self, who: Who) -> None:
+        """Let the counts of a subject, or of an AS number, start anew, as after an unban."""
+        key = self.key_of(who)
+        if key is not None:
+            for rule in self._rules:
+                rule.window.forget(key)
+        for recidive in self.recidives:
+            recidive.forget(who)
+        self.offences.forgive(self._token(who))
+
+    def key_of(self, who: Who) -> bytes | None:
+        """Return the client key that rows of a subject have; None for what is not just one client."""
+        return who.key_in(self._ipv6_client) if isinstance(who, Subject) else None
+
+    def evidence(self, verdict: Verdict) -> tuple[str, ...]:
+        """Return the last lines that counted for a verdict, masked: to be asked before the next batch is fed."""
+        key = self.key_of(verdict.subject)
+        if key is None:
+            return ()
+        for rule in self._rules:
+            if any(limit.jail.name == verdict.jail for limit in rule.window.limits):
+                return rule.recent.of(key, verdict.time)
+        return ()
+
+    def history(self, who: Who) -> dict[str, int]:
+        """Return how often somebody was banned of late, by jail."""
+        return self.offences.of(self._token(who))
 
     def matches(self) -> dict[str, tuple[int, float | None]]:
         """Return for each jail how many failures it saw and the time of the last."""
-        return {
+        on_rows = {
             limit.jail.name: (rule.matched, rule.last_match) for rule in self._rules for limit in rule.window.limits
         }
+        return on_rows | {one.jail.name: (one.matched, one.last_match) for one in self.recidives}
 
     @property
     def tracked(self) -> int:
         """How many clients are remembered now, over all windows."""
-        return sum(len(rule.window.clients) for rule in self._rules)
+        return sum(len(rule.window.clients) for rule in self._rules) + sum(map(len, self.recidives))
 
     @property
     def evicted(self) -> int:
         """How many clients were forgotten to stay within the cap."""
-        return sum(rule.window.evicted for rule in self._rules)
+        by_windows = sum(rule.window.evicted for rule in self._rules)
+        return by_windows + sum(recidive.evicted for recidive in self.recidives) + self.offences.evicted
 
     def _clamp(self, source: SourceState, rows: Rows, now: float) -> None:
         """Bring stamps within reach: none far ahead of the clock, none later than the tolerance allows."""
@@ -224,10 +357,78 @@ class Engine:
             moved.append(max(time, edge))
         return moved
 
-    def _verdict(self, reached: Reached) -> Verdict | None:
-        jail, subject = reached.limit.jail, Subject.of_key(reached.key)
-        if any(spared.overlaps(subject) for spared in jail.ignoreip):
+    def _verdicts(self, reached: Reached, *, denied: bool) -> Iterator[Verdict]:
+        """Yield the verdict on a client who reached a limit, and those of the jails that count bans.
+
+        `denied` tells that the client came through a proxy, where the firewall cannot reach him.
+        """
+        limit, subject = reached.limit, Subject.of_key(reached.key, self._ipv6_client)
+        verdicts = self._judge(limit.jail, subject, reached.time, reached.failures, denied=denied)
+        for verdict in verdicts:
+            limit.until[reached.key] = verdict.until
+            yield verdict
+            if verdict.action is not Action.REPORT:
+                for recidive in self.recidives:
+                    yield from self._repeated(recidive, verdict, denied=denied)
+
+    def _repeated(self, recidive: Recidive, verdict: Verdict, *, denied: bool) -> Iterator[Verdict]:
+        who = recidive.hit(verdict)
+        if who is not None:
+            verdicts = self._judge(recidive.jail, who, verdict.time, recidive.jail.maxretry, denied=denied)
+            if verdicts:
+                recidive.until[who] = verdicts[0].until
+            yield from verdicts
+
+    def _judge(self, jail: Jail, who: Who, time: float, failures: int, *, denied: bool) -> list[Verdict]:
+        """Return the verdict on a subject, or on each prefix of an AS number, unless they are ignored."""
+        group, subjects = self._members(who)
+        ignored = self._ignored[jail.name]
+        closed = [subject for subject in subjects if not ignored.overlaps(subject)]
+        if not closed:
             self.spared[jail.name] += 1
-            return None
+            return []
         self.bans[jail.name] += 1
-        return Verdict(jail.action, subject, jail.name, reached.time, reached.time + jail.bantime, reached.failures)
+        count, bantime = self._escalated(jail, who, time)
+        action, scope = jail.action, jail.scope
+        if denied and action is Action.BAN:
+            action, scope = Action.DENY, ""  # a web server's list knows of no ports
+        return [
+            Verdict(action, one, jail.name, time, time + bantime, failures, scope, count=count, group=group)
+            for one in closed
+        ]
+
+    def _members(self, who: Who) -> tuple[str, Sequence[Subject]]:
+        if isinstance(who, Subject):
+            return "", (who,)
+        return as_text(who), self._networks.prefixes(who) if self._networks else ()
+
+    def _escalated(self, jail: Jail, who: Who, time: float) -> tuple[int, float]:
+        """Return how many bans count before this one and how long this one is; note it for the next."""
+        counted = self._counted.get(jail.name)
+        if counted is None:
+            return 0, jail.bantime
+        escalation, token, count, bantime = jail.escalation, self._token(who), 0, jail.bantime
+        if escalation.increment:
+            count = self.offences.before(token, jail.name, counted, time, escalation.forget)
+            bantime = escalation.bantime(bantime, count, draw_for(token, jail.name, count))
+        self.offences.note(token, jail.name, time, time + bantime, escalation.forget)
+        return count, bantime
+
+    def _token(self, who: Who) -> bytes:
+        """Return what stands for a subject or an AS number in `offences`."""
+        token = who.packed + bytes([who.length]) if isinstance(who, Subject) else as_text(who).encode()
+        if not self._secret:
+            return token
+        return blake2b(token, key=self._secret, digest_size=16, person=b"privet-offence").digest()
+
+
+def _counted(jails: Sequence[Jail]) -> dict[str, frozenset[str]]:
+    """Map the jails whose bans must be noted to the other jails whose bans count with theirs.
+
+    Others count for jails with `overalljails` only: those that ban for requests. A dry run bans nobody, and
+    a ban for bans is no new offence.
+    """
+    shared = frozenset(jail.name for jail in jails if jail.bans_of is None and not jail.dry_run)
+    overall = {j.name for j in jails if j.escalation.increment and j.escalation.overalljails and j.bans_of is None}
+    noted = {jail.name for jail in jails if jail.escalation.increment} | (shared if overall else frozenset())
+    return {name: shared if name in overall else frozenset() for name in noted}

@@ -55,6 +55,7 @@ _APACHE_HEADERS = {
     ("i", "user-agent"): "agent",
     ("i", "host"): "host",
     ("i", "x-forwarded-for"): "forwarded",
+    ("i", "forwarded"): "forwarded",
     ("o", "content-type"): "content_type",
     ("C", "privet"): "cookie",
 }
@@ -74,7 +75,10 @@ NGINX_FIELDS = {
     "bytes_sent": "size",
     "http_referer": "referer",
     "http_user_agent": "agent",
+    "realip_remote_addr": "peer",
     "http_x_forwarded_for": "forwarded",
+    "http_forwarded": "forwarded",
+    "proxy_protocol_addr": "forwarded",
     "request_method": "method",
     "request_uri": "target",
     "uri": "path",
@@ -106,6 +110,7 @@ JSON_KEYS = {
     "size": ("size", "DownstreamContentSize", "body_bytes_sent", "bytes_sent", "bytes"),
     "referer": ("request.headers.Referer", "request_Referer", "http_referer", "referer", "referrer"),
     "agent": ("request.headers.User-Agent", "request_User-Agent", "http_user_agent", "user_agent", "agent"),
+    "peer": ("request.remote_ip",),
     "forwarded": ("request.headers.X-Forwarded-For", "request_X-Forwarded-For", "http_x_forwarded_for"),
     "duration": ("duration", "request_time"),
     "content_type": ("resp_headers.Content-Type", "downstream_Content-Type", "sent_http_content_type"),
@@ -192,7 +197,7 @@ def _apache_directive(letter: str, arg: str | None) -> list[Literal | Field]:
     if letter in "ioC" and arg is not None:
         return [Field(_APACHE_HEADERS.get((letter, arg if letter == "C" else arg.lower()), ""))]
     if letter == "a" and arg == "c":
-        return [Field("")]  # the peer of the connection, which is a proxy where it differs from %a
+        return [Field("peer")]  # of the connection: a proxy where it differs from the client
     return [Field(_APACHE_FIELDS.get(letter, ""))]
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from privet.core.address import Subject
+from privet.core.escalate import Escalation
 from privet.core.filters.model import FilterSpec
 from privet.core.verdicts import Action
 
 TEXT_FIELDS = ("method", "path", "query", "agent", "referer", "host")
 NUMBER_FIELDS = ("status", "size")
 FIELDS = TEXT_FIELDS + NUMBER_FIELDS
+
+ALL_JAILS = "*"
+Key = Literal["address", "prefix", "asn"]
 
 
 class Is(msgspec.Struct, frozen=True):
@@ -46,7 +52,11 @@ class Predicate(msgspec.Struct, frozen=True):
 class Jail(msgspec.Struct, frozen=True):
     """A rule: requests on `sources` for which every predicate holds are failures, or with a filter, the lines it finds.
 
-    Times in seconds. With `dry_run` the verdict is a report.
+    Times in seconds. With `dry_run` the verdict is a report. `escalation` makes bans longer for those who
+    come back, `scope` says what is closed to them (see `core.scope`).
+
+    A jail with `bans_of` has no sources: its failures are the bans of the jails named there (or `ALL_JAILS`),
+    counted by `key` (see `core.recidive`); `prefixes` are the lengths for IPv4 and IPv6.
     """
 
     name: str
@@ -58,8 +68,19 @@ class Jail(msgspec.Struct, frozen=True):
     bantime: float = 600.0
     ignoreip: tuple[Subject, ...] = ()
     dry_run: bool = False
+    escalation: Escalation = Escalation()
+    bans_of: tuple[str, ...] | None = None
+    key: Key = "address"
+    prefixes: tuple[int, int] = (24, 48)
+    scope: str = ""
 
     @property
     def action(self) -> Action:
         """What a verdict of this jail asks for."""
         return Action.REPORT if self.dry_run else Action.BAN
+
+    def watches(self, other: Jail) -> bool:
+        """Tell whether bans of the other jail are failures of this one."""
+        if self.bans_of is None or other.bans_of is not None:
+            return False
+        return ALL_JAILS in self.bans_of or other.name in self.bans_of

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from privet.core.address import PSEUDONYM_NET, Subject, key_of, mask_bits, pack
-from privet.core.parse import NO_ADDRESS, Cache
+from privet.core.cache import Cache
+from privet.core.parse import NO_ADDRESS, NOT_TOLD
 from privet.core.times import write_clf
 
 if TYPE_CHECKING:
@@ -64,6 +65,15 @@ class Mask:
             if masked:
                 data = quote_from_bytes(plain, _URL_SAFE).encode()
         return self._scrub_plain(data)
+
+    def name(self, subject: Subject) -> str:
+        """Return what a subject is called: as the client in the log, or as a network."""
+        key = subject.key
+        return (self.network(subject) if key is None else self.clients[key]).decode()
+
+    def network(self, subject: Subject) -> bytes:
+        """Return the pseudonym of a prefix that is not just one client: as opaque as a client's, and no client's."""
+        return self._pseudonym(b"network %d " % subject.length + subject.packed)
 
     def _scrub_plain(self, data: bytes) -> bytes:
         if data.count(b".") < 3 and data.count(b":") < 2:
@@ -224,7 +234,7 @@ def masked_log(rows: Rows, plan: Plan | AutoPlan, masks: Masks, site: bytes) -> 
     """
     lines = [combined(rows, masks, site)] if rows.keys else []
     for reason, line in rows.bad:
-        span = plan.client_span(line) if reason == NO_ADDRESS else None
+        span = plan.client_span(line, reason) if reason in (NO_ADDRESS, NOT_TOLD) else None
         lines.append(masks.site(site).scrub(_without_client(line, span) if span else line) + b"\n")
     return b"".join(lines)
 

@@ -19,17 +19,18 @@ import msgspec
 
 from privet.core import times
 from privet.core.address import client_key
+from privet.core.cache import Cache
 from privet.core.formats import Field, Format, FormatError, Literal
+from privet.core.forwarded import BEHIND, Proxies, marks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 Value = TypeVar("Value")
 
-CACHE_SIZE = 65_536  # distinct texts remembered per column: some 10 MB
-CACHE_LONGEST = 512  # bytes of a text worth remembering: what is longer is an attacker's who fills the memory
 FEW = 40  # lines: below, the exact way costs less, as it touches less code after a sleep
 NO_ADDRESS, NOT_IN_FORMAT, NO_TIME = "no client address", "not in the format", "no readable time"
+NOT_TOLD = "no client address from the proxy"
 
 
 class Rows:
@@ -67,61 +68,60 @@ class Rows:
         return self.columns.get(name) or [b"-"] * len(self.keys)
 
 
-class Cache(dict[bytes, Value]):
-    """What a function said of each text that is not too long, forgotten whole when it grows past its bound."""
-
-    def __init__(self, function: Callable[[bytes], Value], size: int = CACHE_SIZE) -> None:
-        super().__init__()
-        self._function, self._size = function, size
-
-    def __missing__(self, text: bytes) -> Value:
-        value = self._function(text)
-        if len(text) <= CACHE_LONGEST:
-            if len(self) >= self._size:
-                self.clear()
-            self[text] = value
-        return value
-
-
 class _Finish:
     """Turns the client and time columns into keys and seconds, and sorts out the rows that have none."""
 
-    def __init__(self, read_time: Callable[[bytes], float | None], *, forwarded: bool = False) -> None:
-        self.keys = Cache(_last_hop_key if forwarded else client_key)
+    def __init__(self, read_time: Callable[[bytes], float | None], proxies: Proxies) -> None:
+        self.keys = Cache(client_key)
         self.times = Cache(read_time)
+        self._proxies = proxies
 
     def __call__(
         self, rows: Rows, columns: dict[str, Sequence[bytes]], client: str, line: Callable[[int], bytes]
     ) -> None:
         """Fill `rows`; `line(i)` gives the text of row i for those that end in `rows.bad`."""
-        keys = list(map(self.keys.__getitem__, columns.pop(client)))
+        keys = self._clients(columns, client)
         columns["stamp"] = columns.pop("time")
         seconds = list(map(self.times.__getitem__, columns["stamp"]))
         rows.columns = columns
         if None in keys or None in seconds:
             good = [key is not None and second is not None for key, second in zip(keys, seconds, strict=True)]
+            unknown = self._why(columns, client)
             rows.bad += [
-                (NO_ADDRESS if keys[i] is None else NO_TIME, line(i)) for i, fine in enumerate(good) if not fine
+                (unknown(i) if keys[i] is None else NO_TIME, line(i)) for i, fine in enumerate(good) if not fine
             ]
             keys, seconds = _kept(keys, good), _kept(seconds, good)
             rows.columns = {name: _kept(column, good) for name, column in columns.items()}
         rows.keys = keys  # type: ignore[assignment]  # every None was sorted out above
         rows.times = seconds  # type: ignore[assignment]
 
+    def _clients(self, columns: dict[str, Sequence[bytes]], client: str) -> list[bytes | None]:
+        """Return the clients' keys; the column `behind` tells which of them came through a proxy, if any may have."""
+        texts = columns.pop(client)
+        if client == "forwarded":  # then a proxy wrote each line's client
+            columns["behind"] = [BEHIND] * len(texts)
+            return list(map(self._proxies.clients.__getitem__, texts))
+        if "peer" in columns:
+            columns["behind"] = marks(texts, columns.pop("peer"))
+        return self._proxies.see_through(list(map(self.keys.__getitem__, texts)), texts, columns)
+
+    @staticmethod
+    def _why(columns: dict[str, Sequence[bytes]], client: str) -> Callable[[int], str]:
+        """Return what gives the reason why row i has no key."""
+        behind = columns.get("behind", ())
+        if client == "forwarded" or BEHIND not in behind:
+            return lambda _: NO_ADDRESS
+        return lambda i: NOT_TOLD if behind[i] == BEHIND else NO_ADDRESS
+
 
 def _kept(column: Sequence[Value], good: Iterable[bool]) -> list[Value]:
     return [value for value, fine in zip(column, good, strict=True) if fine]
 
 
-def _last_hop_key(text: bytes) -> bytes | None:
-    """Return the client key of the last address in an X-Forwarded-For list: the nearest proxy wrote it."""
-    return client_key(text.rpartition(b",")[2].strip())
-
-
 class TextPlan:
     """Parses one text format. `want` names the unquoted columns that somebody reads."""
 
-    def __init__(self, fmt: Format, want: Iterable[str] = (), zone: tzinfo = UTC) -> None:
+    def __init__(self, fmt: Format, want: Iterable[str], zone: tzinfo, proxies: Proxies) -> None:
         self.format = fmt
         segments = _segments(fmt, frozenset(want))
         self._client = "client" if "client" in fmt.fields else "forwarded"
@@ -133,7 +133,7 @@ class TextPlan:
             self._head = _Head(segments[0], segments[-1], self._client)
             self._inner = [_Inner(segment) for segment in segments[1:-1]]
         stamp = next(e.time for e in fmt.elements if isinstance(e, Field) and e.name == "time")
-        self._finish = _Finish(_time_reader(stamp, zone), forwarded=self._client == "forwarded")
+        self._finish = _Finish(_time_reader(stamp, zone), proxies)
 
     def parse(self, block: bytes) -> Rows:
         """Parse whole lines, each with its newline."""
@@ -148,10 +148,10 @@ class TextPlan:
         stamp = found and found[self._names.index("time") + 1]
         return self._finish.times[stamp] if stamp else None
 
-    def client_span(self, line: bytes) -> tuple[int, int] | None:
-        """Return where the client stands in a line of this format, None in others."""
+    def client_span(self, line: bytes, reason: str = NO_ADDRESS) -> tuple[int, int] | None:
+        """Return where the client stands that cannot be read, for this reason; None in lines of other formats."""
         found = self._exact.match(line if line.endswith(b"\n") else line + b"\n")
-        place = self._names.index(self._client) + 1
+        place = self._names.index("forwarded" if reason == NOT_TOLD else self._client) + 1
         return found.span(place) if found and found[place] is not None else None
 
     def _fast(self, block: bytes, rows: Rows) -> bool:
@@ -268,9 +268,9 @@ def _segment(elements: list[Literal | Field], quoted: bool, want: frozenset[str]
     return _Segment(regex, names, whole)
 
 
-_ALWAYS = frozenset({"client", "forwarded", "time"})
+_ALWAYS = frozenset({"client", "forwarded", "peer", "time"})
 _NUMBERS = {"status": rb"\d{3}|-", "size": rb"\d++|-"}
-_SERVERS_OWN = frozenset({"host", "port", "time", "status", "size", "duration", "user"})
+_SERVERS_OWN = frozenset({"host", "port", "time", "status", "size", "duration", "user", "peer"})
 
 
 def _may_hold_spaces(elements: list[Literal | Field]) -> bool:
@@ -384,13 +384,13 @@ class JsonPlan:
     Every row has all columns of the format, whichever keys its line holds.
     """
 
-    def __init__(self, fmt: Format) -> None:
+    def __init__(self, fmt: Format, proxies: Proxies) -> None:
         self.format = fmt
         self._has_status = "status" in fmt.keys
         self._joins = {"method", "target"} <= fmt.keys.keys()
         columns = (fmt.keys.keys() - _REQUEST_PARTS) | {"request"} if self._joins else fmt.keys.keys()
         self._columns = sorted(columns | {"client", "time"})
-        self._finish = _Finish(times.read_any)
+        self._finish = _Finish(times.read_any, proxies)
 
     def parse(self, block: bytes) -> Rows:
         """Parse whole lines, each with its newline."""
@@ -417,9 +417,9 @@ class JsonPlan:
         values = self._values(line)
         return self._finish.times[values["time"]] if values and "time" in values else None
 
-    def client_span(self, line: bytes) -> tuple[int, int] | None:
-        """Return where the client stands in a line of this format, None in others."""
-        client = (self._values(line) or {}).get("client", b"")
+    def client_span(self, line: bytes, reason: str = NO_ADDRESS) -> tuple[int, int] | None:
+        """Return where the client stands that cannot be read, for this reason; None in lines of other formats."""
+        client = (self._values(line) or {}).get("forwarded" if reason == NOT_TOLD else "client", b"")
         if not client:
             return None
         place = line.find(b'"' + client + b'"') + 1
@@ -468,8 +468,8 @@ def _dig(node: object, path: tuple[str, ...]) -> bytes | None:
         if not isinstance(node, dict):
             return None
         node = node.get(key)
-    if isinstance(node, list):  # Caddy's headers
-        node = node[0] if node else None
+    if isinstance(node, list):  # Caddy's headers: several lines of one name are one list
+        node = ", ".join(node) if node and all(isinstance(one, str) for one in node) else None
     if isinstance(node, str):
         return _escape(node)
     return repr(node).encode() if isinstance(node, int | float) and not isinstance(node, bool) else None
@@ -488,6 +488,7 @@ def _escape(text: str) -> bytes:
 Plan = TextPlan | JsonPlan
 
 
-def plan_of(fmt: Format, want: Iterable[str] = (), zone: tzinfo = UTC) -> Plan:
-    """Make the parser of a format."""
-    return JsonPlan(fmt) if fmt.keys else TextPlan(fmt, want, zone)
+def plan_of(fmt: Format, want: Iterable[str] = (), zone: tzinfo = UTC, proxies: Proxies | None = None) -> Plan:
+    """Make the parser of a format; `proxies` are those whose word about a client is believed."""
+    proxies = proxies or Proxies()
+    return JsonPlan(fmt, proxies) if fmt.keys else TextPlan(fmt, want, zone, proxies)

@@ -11,22 +11,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from privet.core.formats import APACHE, named
-from privet.core.parse import NO_ADDRESS, NO_TIME, NOT_IN_FORMAT, Plan, Rows, plan_of
+from privet.core.parse import NO_ADDRESS, NO_TIME, NOT_IN_FORMAT, NOT_TOLD, Plan, Rows, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import tzinfo
 
-_TELLING = {NO_ADDRESS: 2, NO_TIME: 1, NOT_IN_FORMAT: 0}
+    from privet.core.forwarded import Proxies
+
+_TELLING = {NOT_TOLD: 3, NO_ADDRESS: 2, NO_TIME: 1, NOT_IN_FORMAT: 0}
 """Of the reasons that different formats give for one line, the higher says more."""
 
 
 class AutoPlan:
     """Parses lines of any named format; `format` is the one that fitted last, None before the first."""
 
-    def __init__(self, want: Iterable[str], zone: tzinfo) -> None:
+    def __init__(self, want: Iterable[str], zone: tzinfo, proxies: Proxies | None = None) -> None:
         want = tuple(want)
-        self._plans = [plan_of(named(name), want, zone) for name in (*reversed(APACHE), "json")]
+        self._plans = [plan_of(named(name), want, zone, proxies) for name in (*reversed(APACHE), "json")]
         self._current: Plan | None = None
 
     @property
@@ -55,9 +57,10 @@ class AutoPlan:
         """Return the time of one line, None when it has none."""
         return next((time for plan in self._ordered() if (time := plan.time_of(line)) is not None), None)
 
-    def client_span(self, line: bytes) -> tuple[int, int] | None:
-        """Return where the client stands in a line, whichever format that fits one asks; None where none does."""
-        spans = [span for plan in self._plans if (span := plan.client_span(line))]
+    def client_span(self, line: bytes, reason: str = NO_ADDRESS) -> tuple[int, int] | None:
+        """Return where the client stands that cannot be read, for this reason; None where no format has one."""
+        plans = [plan for plan in self._plans if reason == NO_ADDRESS or "forwarded" in plan.format.fields]
+        spans = [span for plan in plans if (span := plan.client_span(line, reason))]
         return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
 
     def _ordered(self) -> list[Plan]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from privet.core import cache
 from privet.core.jails import NUMBER_FIELDS, Between, Is, Matches, Predicate, Test
-from privet.core.parse import CACHE_LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -97,7 +97,7 @@ class _Answers(dict[bytes, bool]):
     def __missing__(self, value: bytes) -> bool:
         text = value[:LONGEST].lower() if self._lower else value[:LONGEST]
         answer = (not self._any or any(test(text) for test in self._any)) and not any(test(text) for test in self._none)
-        if len(value) <= CACHE_LONGEST:
+        if len(value) <= cache.LONGEST:
             if len(self) >= REMEMBERED:
                 self.clear()
             self[value] = answer

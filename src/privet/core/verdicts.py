@@ -22,7 +22,8 @@ class Verdict(msgspec.Struct, frozen=True):
     """One decision of a jail (or of the administrator, then `origin` says so).
 
     `time` and `until` are seconds since the epoch; `failures` is how many made the decision;
-    `scope` names what is closed to the subject, "" for everything.
+    `scope` names what is closed to the subject, "" for everything; `count` is how many bans escalation
+    has counted before this one. Verdicts of one `group`, such as "AS64500", fall together.
     """
 
     action: Action
@@ -33,3 +34,5 @@ class Verdict(msgspec.Struct, frozen=True):
     failures: int
     scope: str = ""
     origin: str = "jail"
+    count: int = 0
+    group: str = ""

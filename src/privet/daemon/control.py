@@ -7,30 +7,23 @@ import json
 import os
 import socket
 import struct
-import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from privet.adapters import machine
-from privet.core.address import Subject
-from privet.core.verdicts import Action, Verdict
+from privet.daemon.byhand import ByHand
 from privet.daemon.state import bans, jails, status
+from privet.daemon.whom import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from privet.daemon.service import Daemon
 
 LARGEST = 8 << 20  # bytes of one request: some 300,000 subjects
-LONGEST = 100 * 366 * 86_400.0  # seconds of one ban: what the configuration allows, and dates can be told
 PATIENCE = 10.0  # seconds that a caller may take to ask
-BY_HAND = "by hand"
 _PEER = struct.Struct("iII")  # struct ucred: pid, uid, gid
-
-
-class Refusal(Exception):  # noqa: N818  it is an answer
-    """A request that cannot be answered; the text goes to the caller."""
 
 
 class Control:
@@ -38,6 +31,7 @@ class Control:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
+        self._by_hand = ByHand(daemon)
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
 
@@ -80,82 +74,24 @@ class Control:
         verbs: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "status": lambda _request: status(self._daemon),
             "jails": lambda _request: {"items": jails(self._daemon)},
-            "bans": lambda request: {"items": bans(self._daemon, reveal=bool(request.get("reveal")))},
+            "bans": lambda request: bans(self._daemon, request),
+        }
+        orders: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
+            "ban": partial(self._by_hand.ban, pid=pid),
+            "unban": self._by_hand.unban,
+            "why": self._by_hand.why,
+            "pause": self._by_hand.pause,
         }
         try:
             request = json.loads(line)
             verb = request.get("verb")
-            if verb == "ban":
-                return await self._ban(request, pid)
-            if verb == "unban":
-                return await self._unban(request)
-            return verbs[verb](request)
+            if verb in verbs:
+                return verbs[verb](request)
+            return await orders[verb](request)
         except Refusal as refusal:
             return {"error": str(refusal)}
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return {"error": "a request that this daemon does not understand: is it of the same version?"}
-
-    async def _ban(self, request: dict[str, Any], pid: int) -> dict[str, Any]:
-        daemon, now = self._daemon, time.time()
-        seconds = float(request["seconds"])
-        if not 0 < seconds <= LONGEST:
-            raise Refusal("a ban lasts for some time, at most 100 years")
-        subjects = [self._subject(text) for text in request["subjects"]]
-        jail = str(request.get("jail") or BY_HAND)
-        protected = {**daemon.protected, "your own ssh connection": machine.ssh_peer_of(pid)}
-        items = []
-        for subject in subjects:
-            verdict = Verdict(Action.BAN, subject, jail, now, now + seconds, 0, origin="administrator")
-            refused = daemon.order(verdict, now, protected, str(request.get("why") or ""))
-            items.append(
-                {
-                    "subject": self._shown(subject, request),
-                    "result": "refused" if refused else "banned",
-                    "reason": refused,
-                }
-            )
-        await daemon.flush()
-        for item, subject in zip(items, subjects, strict=True):
-            if item["result"] == "banned" and not any(
-                ban.jail == jail and ban.confirmed for ban in daemon.ledger.of(subject)
-            ):
-                item.update(result="waiting", reason=daemon.firewall_problem or "the firewall did not take it")
-        return {"items": items, "until": now + seconds}
-
-    async def _unban(self, request: dict[str, Any]) -> dict[str, Any]:
-        daemon = self._daemon
-        jail = request.get("jail")
-        if request.get("all") or (jail and not request.get("subjects")):
-            subjects = list(dict.fromkeys(ban.subject for ban in daemon.ledger))
-        else:
-            subjects = [self._subject(text) for text in request["subjects"]]
-        items = []
-        for subject in subjects:
-            lifted = daemon.ledger.lift(subject, jail)
-            daemon.engine.forget(subject.packed[: subject.length // 8])
-            items += [
-                {"subject": self._shown(subject, request), "jail": ban.jail, "since": ban.since} for ban in lifted
-            ]
-        await daemon.flush()
-        return {"items": items}
-
-    def _subject(self, text: object) -> Subject:
-        """Return what a caller means: an address, a prefix, or the pseudonym of somebody who is banned."""
-        try:
-            subject = Subject.parse(str(text))
-        except ValueError as error:
-            raise Refusal(
-                f"{error}: give an address, a prefix such as 192.0.2.0/24, or a pseudonym from privet bans"
-            ) from None
-        if not subject.is_pseudonym:
-            return subject
-        for ban in self._daemon.ledger:
-            if self._daemon.name(ban.subject) == subject.reveal():
-                return ban.subject
-        raise Refusal("nobody who is banned has this pseudonym today")
-
-    def _shown(self, subject: Subject, request: dict[str, Any]) -> str:
-        return subject.reveal() if request.get("reveal") else self._daemon.name(subject)
 
 
 def _clear(path: Path) -> None:

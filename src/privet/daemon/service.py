@@ -7,7 +7,9 @@ import fcntl
 import os
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from privet.adapters import machine
@@ -19,28 +21,41 @@ from privet.adapters.sources.intake import Intake
 from privet.config.compile import engine_for
 from privet.config.errors import ConfigErrors
 from privet.config.loader import load
-from privet.core.bans import Ledger
 from privet.core.engine import Batch
 from privet.core.guard import refusal
-from privet.core.mask import Mask, Masks
+from privet.core.mask import Masks
+from privet.core.networks import as_number
+from privet.core.seen import Seen
 from privet.core.verdicts import Action
+from privet.daemon.clock import Clock
 from privet.daemon.control import Control
+from privet.daemon.enforce import Enforcement
 from privet.daemon.feeds import Files, Intakes
-from privet.ports import FirewallError
+from privet.daemon.keep import Keeper, open_stores
+from privet.daemon.lists import Lists
+from privet.daemon.pause import Pause
+from privet.daemon.tables import look as look_at_networks
+from privet.daemon.tables import networks_for, too_dear
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from structlog.typing import FilteringBoundLogger
 
+    from privet.adapters.networks import Networks
     from privet.config.model import Config
     from privet.core.address import Subject
+    from privet.core.bans import Ban
+    from privet.core.engine import Engine
+    from privet.core.mask import Mask
     from privet.core.verdicts import Verdict
-    from privet.ports import Firewall
+    from privet.daemon.keep import Changing
+    from privet.ports import Firewall, Store
 
 TICK = 1.0  # seconds between looks at files, the firewall and the clock
 FACTS_EVERY = 60  # ticks between looks at this machine's addresses
+MOST_EVIDENCE = 200  # verdicts of one batch whose lines are kept: masking them costs some 50 µs each
 SINGLE_LINES = 20  # verdicts of one batch that the log tells one by one
 
 
@@ -51,29 +66,36 @@ class AlreadyRunningError(Exception):
 class Daemon:
     """One running Privet. `run` returns when it was told to stop."""
 
-    def __init__(self, config: Config, runtime: Path, firewall: Firewall, log: FilteringBoundLogger) -> None:
-        self.config, self.runtime, self.firewall, self.log = config, runtime, firewall, log
+    def __init__(
+        self, config: Config, runtime: Path, state: Path, firewall: Firewall, log: FilteringBoundLogger
+    ) -> None:
+        self.config, self.runtime, self.state, self.log = config, runtime, state, log
         self.since = time.time()
-        self.engine = engine_for(config, zone=local_zone())
-        self.ledger = Ledger()
-        self.firewall_problem: str | None = None
+        self.clock = Clock(runtime / "clock")
+        self.keeper = Keeper(open_stores(state, config.store), self._kept, self.clock.now, log)
+        self.seen = Seen()
+        self.networks = networks_for(config.networks)
+        self.engine = self._engine_for(config, self.networks)
+        self.kernel = Enforcement("kernel", firewall, self.clock.now, self.keeper.wake, log)
+        self.places = {Action.BAN: self.kernel}
+        self.lists = Lists(self)
+        self.pause = Pause(self)
         self.config_problem: str | None = None
         self.unknown_lines = 0  # lines from pipes whose source is not configured
         self._keys = DayKeys(runtime / KEYS)
         self._complaints: dict[str, str | None] = {}
         self._protected: dict[str, frozenset[Subject]] = {}
-        self._flushing: asyncio.Task[None] | None = None
-        self._pool = ThreadPoolExecutor(1, "firewall")  # one at a time, and never in the way of reading
+        self._going: dict[str, asyncio.Task[None]] = {}  # what was begun by a tick and is not done
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT. Raises AlreadyRunningError, OSError, SourceError."""
         prepare_runtime(self.runtime, self.config.daemon.user)
-        lock = _locked(self.runtime / "lock")
+        locks = [_locked(self.runtime / "lock"), *self._lock_state()]
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._failed)
         self._learn_facts()
-        await self._open_firewall()
+        await self._restore()
         self.files = Files(loop, self.take)
         self._open_files()
         ids = user_ids(self.config.daemon.user)
@@ -87,27 +109,34 @@ class Daemon:
             loop.add_signal_handler(number, self._stop.set)
         sd_notify("READY=1")
         self.log.info(
-            "running", jails=len(self.config.jails), sources=len(self.config.sources), firewall=self.firewall.name
+            "running",
+            jails=len(self.config.jails),
+            sources=len(self.config.sources),
+            firewall=self.kernel.firewall.name,
         )
         try:
             await self._ticks()
         finally:
             sd_notify("STOPPING=1")
-            self.log.info("stopping", **self.ledger.totals())
+            self.log.info("stopping", **self.kernel.ledger.totals())
             await control.close()
             self.intakes.close()
             for name in list(self.files.sources):
                 self.files.close(name)
-            self._pool.shutdown()
-            self.firewall.close()
-            os.close(lock)
+            if self._going:
+                await asyncio.wait(self._going.values())
+            for place in self.places.values():
+                await place.close()
+            await self.keeper.close()
+            for lock in locks:
+                os.close(lock)
 
     def take(self, source: str, block: bytes) -> None:
         """Feed whole lines of a source to the engine and act on its verdicts."""
         if source not in self.engine.sources:
             self.unknown_lines += block.count(b"\n")
             return
-        now = time.time()
+        now = self.clock.now()
         verdicts = self.engine.feed(Batch(source, block), now)
         if verdicts:
             self._act(verdicts, now)
@@ -117,8 +146,34 @@ class Daemon:
     ) -> str | None:
         """Enter a ban unless the guard refuses it; return why it does."""
         refused = refusal(verdict.subject, protected)
-        self.ledger.order(verdict, now, refused, why)
+        self.enter(verdict, now, refused, why)
         return refused
+
+    def enter(
+        self, verdict: Verdict, now: float, refused: str | None, why: str = "", evidence: tuple[str, ...] = ()
+    ) -> None:
+        """Enter a ban, or that it was refused."""
+        self.places[verdict.action].ledger.order(verdict, now, refused, why=why, evidence=evidence)
+
+    def lift(self, bans: Iterable[Ban]) -> None:
+        """End bans, and let the counts of those who had them start anew."""
+        for ban in bans:
+            self.places[ban.action].ledger.lift(ban.subject, ban.jail)
+            self.engine.forget(as_number(ban.group) or ban.subject)
+
+    def bans(self) -> Iterator[Ban]:
+        """Yield all bans, wherever they are enforced."""
+        return chain.from_iterable(place.ledger for place in self.places.values())
+
+    def bans_of(self, subject: Subject) -> list[Ban]:
+        """Return the bans of one subject."""
+        return [ban for place in self.places.values() for ban in place.ledger.of(subject)]
+
+    async def settle(self) -> None:
+        """Wait until everything that was ordered is in the firewall and in the store."""
+        for place in self.places.values():
+            await place.flush()
+        await self.keeper.settled()
 
     @property
     def protected(self) -> dict[str, frozenset[Subject]]:
@@ -127,29 +182,28 @@ class Daemon:
 
     def name(self, subject: Subject) -> str:
         """Return the pseudonym of a subject, for today."""
-        is_client = subject.is_pseudonym or subject.length == {4: 32, 6: 64}[subject.version]
-        key = subject.packed[: subject.length // 8] if is_client else subject.packed + bytes([subject.length])
-        return self._names().clients[key].decode()
+        return self._names().site(b"").name(subject)
 
-    async def flush(self) -> None:
-        """Bring the firewall up to date with the ledger."""
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
-        await asyncio.shield(self._flushing)
+    def mask_of(self, site: str) -> Mask:
+        """Return the mask by which the clients of a site are named today."""
+        return self._names().site(site.encode())
 
     def reload(self) -> None:
         """Read the configuration again: the new state is built whole before the old one goes."""
         sd_notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             config = load(self.config.path)
-            engine = engine_for(config, zone=local_zone())
+            same = config.networks.table == self.config.networks.table
+            networks = self.networks if same else networks_for(config.networks)
+            engine = self._engine_for(config, networks)
         except ConfigErrors as errors:
             self.config_problem = str(errors)
         else:
             engine.carry(self.engine)
-            if (config.daemon, config.firewall) != (self.config.daemon, self.config.firewall):
-                self.log.warning("what changed in [daemon] and [firewall] waits for a restart")
-            self.config, self.engine, self.config_problem = config, engine, None
+            fixed, before = ((c.daemon, c.firewall, c.store) for c in (config, self.config))
+            if fixed != before:
+                self.log.warning("what changed in [daemon], [firewall] and [store] waits for a restart")
+            self.config, self.engine, self.networks, self.config_problem = config, engine, networks, None
             self.files.change(config)
         if self.config_problem:
             self.log.error("configuration not reloaded, the old one stays", errors=self.config_problem.splitlines())
@@ -157,13 +211,28 @@ class Daemon:
             self.log.info("configuration reloaded", jails=len(self.config.jails), sources=len(self.config.sources))
         sd_notify("READY=1")
 
+    def _engine_for(self, config: Config, networks: Networks) -> Engine:
+        return engine_for(
+            config,
+            zone=local_zone(),
+            observers=(self.seen,),
+            secret=self.keeper.stores.secret,
+            networks=networks,
+        )
+
     def _act(self, verdicts: list[Verdict], now: float) -> None:
-        for verdict in verdicts:
-            if verdict.action is Action.BAN:
-                self.order(verdict, now, self._protected)
+        dear = too_dear(self, verdicts)
+        for number, verdict in enumerate(verdicts):
+            key = self.engine.key_of(verdict.subject)
+            if key is not None:
+                self.seen.blame(key)
+            if verdict.action in self.places:
+                refused = dear.get(verdict.group or verdict.subject) or refusal(verdict.subject, self._protected)
+                evidence = self.engine.evidence(verdict) if number < MOST_EVIDENCE else ()
+                self.enter(verdict, now, refused, evidence=evidence)
         self._tell(verdicts)
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.get_running_loop().create_task(self._flush())
+        for place in self.places.values():
+            place.wake()
 
     def _tell(self, verdicts: list[Verdict]) -> None:
         """Log verdicts: one line each, or one for all when there are many."""
@@ -175,17 +244,6 @@ class Daemon:
             self.log.info(
                 v.action.value, jail=v.jail, client=self.name(v.subject), failures=v.failures, until=round(v.until)
             )
-
-    async def _flush(self) -> None:
-        loop = asyncio.get_running_loop()
-        while orders := self.ledger.orders(time.time()):
-            try:
-                answers = await loop.run_in_executor(self._pool, self.firewall.apply, orders)
-            except FirewallError as error:
-                self._firewall_says(str(error))
-                return  # the next tick tries again
-            self.ledger.confirm(orders, answers)
-            self._firewall_says(next((answer for answer in answers if answer), None))
 
     async def _ticks(self) -> None:
         count = 0
@@ -205,45 +263,79 @@ class Daemon:
 
     async def _tick(self, count: int) -> None:
         sd_notify("WATCHDOG=1")
+        change = self.clock.look()
+        if change.jumped:
+            self._jumped(change.jumped)
         self.files.poll()
-        self.ledger.expire(time.time())
         if count % FACTS_EVERY == 0:
             self._learn_facts()
+            self.engine.offences.expire(self.clock.now())
         self._voice_complaints()
         self._names()  # the keys of days that are over go
-        await self._repair_firewall()
-        await self.flush()
+        for place in self.places.values():
+            if change.slept:
+                self._go(f"{place.name} after a suspension", place.overslept(change.slept))
+            self._go(place.name, place.look())
+        self._go("store", self.keeper.look())
+        self._go("lists", self.lists.look())
+        if count % FACTS_EVERY == 1:
+            self._go("networks", look_at_networks(self))
 
-    async def _open_firewall(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.run_in_executor(self._pool, self.firewall.open)
-            held = list(await loop.run_in_executor(self._pool, self.firewall.held))
-        except FirewallError as error:
-            self._firewall_says(str(error))
+    def _go(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Begin some work of every tick, unless that of the one before is not done yet: what hangs holds up nothing."""
+        if name in self._going:
+            work.close()
             return
-        count = self.ledger.adopt(held, time.time())
-        if count:
-            self.log.info("adopted what the firewall held", bans=count)
+        task = self._going[name] = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(partial(self._gone, name))
 
-    async def _repair_firewall(self) -> None:
-        try:
-            lost = await asyncio.get_running_loop().run_in_executor(self._pool, self.firewall.repair)
-        except FirewallError as error:
-            self._firewall_says(str(error))
-            return
-        if lost:
-            self.log.warning("somebody removed the firewall's rules: made again, all bans are ordered anew")
-            self.ledger.forget_kernel()
+    def _gone(self, name: str, task: asyncio.Task[None]) -> None:
+        del self._going[name]
+        if error := task.exception():
+            self.log.error("a look around failed, the next one follows", what=name, exc_info=error)
 
-    def _firewall_says(self, problem: str | None) -> None:
-        if problem and problem != self.firewall_problem:
-            self.log.error("firewall", problem=problem)
-        self.firewall_problem = problem
+    def _jumped(self, seconds: float) -> None:
+        """Go on as if nothing was, after somebody set the clock: bans and counts last as long as before."""
+        self.log.warning("the clock was set: bans last as long as before", seconds=round(seconds))
+        self.engine.shift(seconds)
+        for place in self.places.values():
+            place.ledger.shift(seconds)
+        self.keeper.wake()
+
+    async def _restore(self) -> None:
+        """Bring back what was in force: before the first source is read, the firewall has confirmed it."""
+        change = self.clock.start()
+        bans, notes = await self.keeper.load()
+        if change.jumped:
+            for ban in bans:
+                ban.since += change.jumped
+                ban.until += change.jumped
+        self.engine.restore(notes)
+        for action, place in self.places.items():
+            await place.open([ban for ban in bans if ban.action is action], change.slept)
+            if change.jumped:
+                place.ledger.all_changed()
+        await self.pause.learn()
+        if bans:
+            self.log.info("restored", **self.kernel.ledger.totals())
+
+    def _kept(self) -> list[tuple[Store[Any], Changing]]:
+        bans: list[tuple[Store[Any], Changing]] = [
+            (self.keeper.stores.bans, place.ledger) for place in self.places.values()
+        ]
+        return [*bans, (self.keeper.stores.notes, self.engine)]
+
+    def _lock_state(self) -> list[int]:
+        """Keep other daemons away from what is stored here; where it cannot be stored there is nothing to lock."""
+        if self.config.store.backend == "sqlite":
+            with suppress(OSError):
+                self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+                return [_locked(self.state / "lock")]
+        return []
 
     def _open_files(self) -> None:
         """Follow the file sources, and read again what may still count, up to the longest findtime."""
-        now = time.time()
+        now = self.clock.now()
         for source in self.config.sources.values():
             if not source.pipe:
                 state, files = self.engine.sources[source.name], self.files.open(source)
@@ -273,11 +365,11 @@ class Daemon:
                     self.log.info("source recovered", source=name)
                 self._complaints[name] = complaint
 
-    def _names(self) -> Mask:
-        day, key = self._keys.today(time.time())
+    def _names(self) -> Masks:
+        day, key = self._keys.today(self.clock.now())
         if day != getattr(self, "_names_day", None):
-            self._names_day, self._names_mask = day, Masks("pseudonym", key).site(b"")
-        return self._names_mask
+            self._names_day, self._names_masks = day, Masks("pseudonym", key)
+        return self._names_masks
 
 
 def _locked(path: Path) -> int:

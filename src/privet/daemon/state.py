@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from privet import __version__
+from privet.adapters.networks import NO_TABLE
 from privet.core.recognise import AutoPlan
+from privet.daemon.byhand import asked, described, merged
+from privet.daemon.lists import ORIGIN as FEED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from privet.core.engine import SourceState
     from privet.daemon.service import Daemon
 
@@ -17,20 +23,23 @@ if TYPE_CHECKING:
 def status(daemon: Daemon) -> dict[str, Any]:
     """Return the whole state; `warnings` is empty when all is well."""
     sources = [_source(daemon, state) for state in daemon.engine.sources.values()]
-    totals = daemon.ledger.totals()
+    totals = daemon.kernel.ledger.totals()
     return {
         "version": __version__,
         "pid": os.getpid(),
         "since": daemon.since,
         "config": daemon.config.path,
-        "firewall": {"name": daemon.firewall.name, "problem": daemon.firewall_problem},
+        "firewall": {"name": daemon.kernel.firewall.name, "problem": daemon.kernel.problem},
         "items": sources,
         "bans": {
             **totals,
-            "refused_by": dict(daemon.ledger.accounts.refused),
-            "failed_by": dict(daemon.ledger.accounts.failed),
+            "refused_by": dict(daemon.kernel.ledger.accounts.refused),
+            "failed_by": dict(daemon.kernel.ledger.accounts.failed),
         },
         "clients": {"tracked": daemon.engine.tracked, "evicted": daemon.engine.evicted},
+        "paused_until": daemon.pause.until,
+        "networks": {"rows": len(daemon.networks), "problem": daemon.networks.problem},
+        "feeds": daemon.lists.state(),
         "warnings": [*_warnings(daemon), *(w for source in sources for w in source["warnings"])],
     }
 
@@ -42,43 +51,51 @@ def jails(daemon: Daemon) -> list[dict[str, Any]]:
         {
             "jail": jail.name,
             "sources": list(jail.sources),
+            "bans_of": None if jail.bans_of is None else list(jail.bans_of),
             "findtime": jail.findtime,
             "maxretry": jail.maxretry,
             "bantime": jail.bantime,
+            "increment": jail.escalation.increment,
+            "scope": jail.scope,
             "dry_run": jail.dry_run,
             "failures": matches[jail.name][0],
             "last_failure": matches[jail.name][1],
             "verdicts": daemon.engine.bans[jail.name],
             "spared": daemon.engine.spared[jail.name],
-            "banned": sum(ban.jail == jail.name for ban in daemon.ledger),
+            "banned": sum(ban.jail == jail.name for ban in daemon.kernel.ledger),
         }
         for jail in daemon.engine.jails
     ]
 
 
-def bans(daemon: Daemon, *, reveal: bool) -> list[dict[str, Any]]:
-    """Return who is banned now, the latest first."""
-    return [
-        {
-            "subject": ban.subject.reveal() if reveal else daemon.name(ban.subject),
-            "jail": ban.jail,
-            "since": ban.since,
-            "until": ban.until if ban.until != float("inf") else None,
-            "failures": ban.failures,
-            "origin": ban.origin,
-            "why": ban.why,
-            "in_kernel": ban.confirmed,
-        }
-        for ban in sorted(daemon.ledger, key=lambda ban: -ban.since)
-    ]
+def bans(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return who is banned now, the latest first; those of feeds are counted only, unless they are asked for."""
+    chosen, feeds = [], Counter[str]()
+    for ban in asked(daemon.bans(), request, daemon.clock.now()):
+        if ban.origin == FEED and not (request.get("all") or request.get("jail")):
+            feeds[ban.jail] += 1
+        else:
+            chosen.append(ban)
+    chosen.sort(key=lambda ban: -ban.since)
+    reveal = bool(request.get("reveal"))
+    listed = [(ban, 1) for ban in chosen] if request.get("each") else merged(chosen)
+    return {
+        "items": [described(daemon, ban, prefixes, reveal=reveal) for ban, prefixes in listed],
+        "feeds": dict(feeds),
+    }
 
 
 def _warnings(daemon: Daemon) -> list[str]:
     warnings = []
-    if daemon.firewall.name == "null":
+    if daemon.kernel.firewall.name == "null":
         warnings.append("no firewall: bans are noted, nothing is closed")
-    if daemon.firewall_problem:
-        warnings.append(f"firewall: {daemon.firewall_problem}")
+    if daemon.kernel.problem:
+        warnings.append(f"firewall: {daemon.kernel.problem}")
+    if daemon.pause.until:
+        warnings.append("all bans are off for a while; let them hold again with: privet pause --end")
+    if daemon.config.networks.table and daemon.networks.problem not in (None, NO_TABLE):
+        warnings.append(daemon.networks.problem)
+    warnings += [f"feed {feed['feed']}: {feed['problem']}" for feed in daemon.lists.state() if feed["problem"]]
     if daemon.config_problem:
         warnings.append(f"the configuration on disk cannot be used, the old one is in force: {daemon.config_problem}")
     if daemon.unknown_lines:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.adapters.localtime import local_zone
+from privet.adapters.networks import Networks
 from privet.adapters.sources.archive import Archive
 from privet.config.compile import engine_for
 from privet.core.engine import Batch, SourceState
 from privet.core.verdicts import Verdict
+from privet.ports import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -77,7 +79,8 @@ def replay(
 ) -> Replayed:
     """Feed files to the engine of the configuration and collect its verdicts.
 
-    With `jails` only those are asked. Raises SourceError for files that cannot be read.
+    With `jails` only those are asked; what they count of other jails' bans counts all the same. Raises
+    SourceError for files that cannot be read.
     """
     clients: set[bytes] = set()
 
@@ -85,11 +88,23 @@ def replay(
         clients.update(rows.keys)
 
     chosen = {name: jail for name, jail in config.jails.items() if not jails or name in jails}
-    engine = engine_for(msgspec.structs.replace(config, jails=chosen), zone=local_zone(), observers=(observe,))
+    if not any(jail.bans_of is not None or jail.escalation.overalljails for jail in chosen.values()):
+        config = msgspec.structs.replace(config, jails=chosen)
+    networks = networks_of(config) if any(jail.key == "asn" for jail in chosen.values()) else None
+    engine = engine_for(config, zone=local_zone(), observers=(observe,), networks=networks)
     verdicts: list[Verdict] = []
     for batch in batches(engine, paths, source, progress):
-        verdicts += engine.feed(batch, math.inf)
+        verdicts += [verdict for verdict in engine.feed(batch, math.inf) if verdict.jail in chosen]
     return _outcome(engine.sources[source], verdicts, len(clients))
+
+
+def networks_of(config: Config) -> Networks:
+    """Read the table of networks. Raises SourceError."""
+    networks = Networks(Path(config.networks.table) if config.networks.table else None)
+    networks.refresh()
+    if networks.problem:
+        raise SourceError(networks.problem)
+    return networks
 
 
 def batches(

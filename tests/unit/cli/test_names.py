@@ -36,8 +36,10 @@ def test_verdicts_are_listed_as_documented() -> None:
             "time": "2026-11-22T11:00:00Z",
             "jail": "leech",
             "subject": "203.0.113.77",
+            "length": 32,
             "failures": 30,
             "action": "ban",
             "until": "2026-11-22T11:10:00.500000Z",
+            "count": 0,
         }
     ]

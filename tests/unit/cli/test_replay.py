@@ -52,9 +52,11 @@ def test_every_ban_is_listed_with_time_jail_subject_and_failures(
                 "time": "2026-11-22T11:00:02Z",
                 "jail": "leech",
                 "subject": LEECH,
+                "length": 32,
                 "failures": 3,
                 "action": "ban",
                 "until": "2026-11-22T11:10:02Z",
+                "count": 0,
             }
         ],
         "next": None,

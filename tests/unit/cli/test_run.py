@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from privet.adapters.firewall.command import CommandFirewall
 from privet.adapters.firewall.nftables import NftablesFirewall
 from privet.adapters.firewall.null import NullFirewall
 from privet.cli.run import _firewall
@@ -20,6 +21,7 @@ from privet.daemon.log import make_log
         ("auto", 0, NftablesFirewall),
         ("auto", 1000, NullFirewall),
         ("nftables", 1000, NftablesFirewall),
+        ("command", 0, CommandFirewall),
         ("null", 0, NullFirewall),
     ],
 )
@@ -28,7 +30,9 @@ def test_the_firewall_is_the_one_that_can_be_had(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: user)
 
-    assert type(_firewall(Config(firewall=FirewallConfig(backend=backend)), make_log())) is expected
+    settings = FirewallConfig(backend=backend, ban=("/close",), unban=("/open",))
+
+    assert type(_firewall(Config(firewall=settings), make_log())) is expected
 
 
 def test_without_root_it_says_that_nothing_is_closed(

@@ -129,7 +129,7 @@ tolerance = "10s"
 max_clients = 10
 
 [firewall]
-backend = "nftable"
+backend = "nul"
 """
     assert mistakes(text) == [
         "2: jail.wiki.findtme: unknown setting, did you mean 'findtime'?",
@@ -143,7 +143,7 @@ backend = "nftable"
         "15: source.web.mask: expected 'drop', 'truncate' or 'pseudonym', got 'pseudonyms', did you mean 'pseudonym'?",
         "18: engine.tolerance: must be 60 seconds or more, got '10s'",
         "19: engine.max_clients: expected a whole number, 1000 or more, got 10",
-        "22: firewall.backend: expected 'auto', 'nftables' or 'null', got 'nftable', did you mean 'nftables'?",
+        "22: firewall.backend: expected 'auto', 'nftables', 'command' or 'null', got 'nul', did you mean 'null'?",
     ]
 
 

@@ -11,7 +11,7 @@ from privet.core.detect import Limit, Reached, Window
 from privet.core.jails import Jail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 KEY, OTHER = b"\xc0\0\2\1", b"\xc0\0\2\2"
 T = 1431857103.0
@@ -25,10 +25,15 @@ def window(*jails: Jail, tolerance: float = 60, cap: int = 100_000) -> Window:
     return Window([Limit(one, order) for order, one in enumerate(jails or (jail(),))], tolerance, cap)
 
 
+def hit(counting: Window, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]) -> list[Reached]:
+    """Count failures, all of them."""
+    return list(counting.hit(rows, keys, times))
+
+
 def hits(counting: Window, times: Iterable[float], key: bytes = KEY) -> list[Reached]:
     """Count failures of one client at T + each of `times`."""
     moments = [T + time for time in times]
-    return counting.hit(range(len(moments)), [key] * len(moments), moments)
+    return hit(counting, range(len(moments)), [key] * len(moments), moments)
 
 
 def at(reached: list[Reached]) -> list[tuple[int, float, int]]:
@@ -104,7 +109,7 @@ def test_a_flood_of_clients_stays_within_the_cap() -> None:
     counting = window(cap=5000)
     for start in range(0, 60_000, 500):
         keys = [number.to_bytes(4) for number in range(start, start + 500)]
-        counting.hit(range(500), keys, [T + start / 1000] * 500)
+        hit(counting, range(500), keys, [T + start / 1000] * 500)
         assert len(counting.clients) <= 5000
     assert counting.evicted >= 55_000
     assert counting.evicted + len(counting.clients) == 60_000
@@ -114,7 +119,7 @@ def test_an_offender_outlives_a_flood_of_strangers() -> None:
     counting = window(jail(findtime=600, maxretry=10), cap=1000)
     assert not hits(counting, range(9))
     for number in range(20_000):
-        counting.hit([0], [number.to_bytes(4)], [T + 10 + number / 1000])
+        hit(counting, [0], [number.to_bytes(4)], [T + 10 + number / 1000])
     assert counting.evicted
     assert at(hits(counting, [30])) == [(0, 30, 10)]
 
@@ -136,7 +141,7 @@ def test_the_fewest_failures_go_first_and_of_these_the_longest_silent() -> None:
 def test_clients_whose_failures_left_the_findtime_are_swept_not_evicted() -> None:
     counting = window(jail(findtime=10), tolerance=60, cap=2000)
     for number in range(10_000):
-        counting.hit([0], [number.to_bytes(4)], [T + number])
+        hit(counting, [0], [number.to_bytes(4)], [T + number])
     assert counting.evicted == 0
     assert len(counting.clients) <= 1200
 
@@ -144,7 +149,7 @@ def test_clients_whose_failures_left_the_findtime_are_swept_not_evicted() -> Non
 def test_a_sweep_spares_what_may_still_count() -> None:
     counting = window(jail(findtime=10, maxretry=2), tolerance=60)
     hits(counting, [0])
-    counting.hit(range(2000), [number.to_bytes(4) for number in range(2000)], [T + 69] * 2000)
+    hit(counting, range(2000), [number.to_bytes(4) for number in range(2000)], [T + 69] * 2000)
     assert at(hits(counting, [9])) == [(0, 9, 2)], "60 late, and 9 after the first"
 
 
@@ -152,7 +157,7 @@ def test_a_ban_outlives_the_eviction_of_its_client() -> None:
     counting = window(jail(bantime=600), cap=8)
     assert hits(counting, [0, 1, 2])
     for number in range(100):
-        counting.hit([0], [number.to_bytes(4)], [T + 3])
+        hit(counting, [0], [number.to_bytes(4)], [T + 3])
     assert KEY not in counting.clients
     assert not hits(counting, [4, 5, 6, 7, 8])
 
@@ -160,7 +165,7 @@ def test_a_ban_outlives_the_eviction_of_its_client() -> None:
 def test_bans_of_a_swarm_stay_within_a_bound() -> None:
     counting = window(jail(maxretry=1, bantime=1e6), cap=1000)
     for number in range(20_000):
-        assert counting.hit([0], [number.to_bytes(4)], [T + number / 1000])
+        assert hit(counting, [0], [number.to_bytes(4)], [T + number / 1000])
     assert len(counting.limits[0].until) <= 2000
 
 
@@ -181,7 +186,7 @@ def test_a_clock_that_was_ahead_costs_no_memory() -> None:
 
 def test_a_smaller_cap_holds_soon_after_a_reload() -> None:
     old = window(cap=50_000)
-    old.hit(range(40_000), [number.to_bytes(4) for number in range(40_000)], [T] * 40_000)
+    hit(old, range(40_000), [number.to_bytes(4) for number in range(40_000)], [T] * 40_000)
     new = window(cap=1000)
     new.carry(old)
     begin = process_time()
@@ -204,9 +209,21 @@ def test_many_limits_cost_little_more_than_one() -> None:
         keys = [number.to_bytes(4) for number in range(500)] * 100
         times = [T + number / 100 for number in range(len(keys))]
         begin = process_time()
-        counting.hit(range(len(keys)), keys, times)
+        hit(counting, range(len(keys)), keys, times)
         return process_time() - begin
 
     twenty = [jail(60 * n, 20 + 10 * n, 600, f"j{n}") for n in range(1, 21)]
     one = min(cost(twenty[0]) for _ in range(3))
     assert min(cost(*twenty) for _ in range(3)) < 12 * one, "each jail by itself would cost twenty times"
+
+
+@pytest.mark.parametrize(
+    "times", [[0, 1, 2, 650, 651, 652, 1002, 1003, 1004], [0, 2, 1, 650, 652, 651, 1002, 1004, 1003]]
+)
+def test_who_takes_a_ban_may_make_it_longer(times: list[float]) -> None:
+    counting, until = window(), []
+    for reached in counting.hit(range(len(times)), [KEY] * len(times), [T + time for time in times]):
+        until.append(reached.limit.until[KEY] - T)
+        reached.limit.until[KEY] = T + 1002
+
+    assert until == [times[2] + 600, times[8] + 600]

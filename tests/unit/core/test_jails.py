@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from privet.core.address import Subject
+from privet.core.escalate import Escalation
 from privet.core.jails import FIELDS, NUMBER_FIELDS, TEXT_FIELDS, Between, Is, Jail, Matches, Predicate
 from privet.core.verdicts import Action
 
@@ -29,9 +30,23 @@ def test_every_setting_makes_a_difference() -> None:
         "bantime": 1.0,
         "ignoreip": (),
         "dry_run": True,
+        "escalation": Escalation(increment=True),
+        "bans_of": ("other",),
+        "key": "prefix",
+        "prefixes": (20, 40),
+        "scope": "tcp:22",
     }
     assert changes.keys() == set(Jail.__struct_fields__)
     assert all(msgspec.structs.replace(jail(), **{name: value}) != jail() for name, value in changes.items())
+
+
+def test_a_jail_on_bans_watches_those_on_requests() -> None:
+    asked, unasked, every = jail(), Jail("k", ("web",)), Jail("r", (), bans_of=("*",))
+    some = Jail("s", (), bans_of=("j",))
+
+    assert [every.watches(other) for other in (asked, unasked, every, some)] == [True, True, False, False]
+    assert [some.watches(other) for other in (asked, unasked, every, some)] == [True, False, False, False]
+    assert not asked.watches(unasked)
 
 
 def test_what_is_documented_as_default() -> None:

@@ -11,11 +11,9 @@ import pytest
 from privet.core.address import client_key
 from privet.core.formats import APACHE, FormatError, named, parse_format
 from privet.core.parse import (
-    CACHE_LONGEST,
     NO_ADDRESS,
     NO_TIME,
     NOT_IN_FORMAT,
-    Cache,
     JsonPlan,
     Rows,
     TextPlan,
@@ -130,7 +128,7 @@ def test_json(line: bytes, text: str) -> None:
      b'a\\"b\\x0a\\\\c\xc3\xa4'),
     (b'{"ts":5,"status":200,"remote_ip":"192.0.2.1","user_agent":"\xff \xc3\xa4"}\n', "agent",
      b"\xef\xbf\xbd \xc3\xa4"),
-    (b'{"ts":5,"status":200,"remote_ip":"192.0.2.1","user_agent":["one","two"]}\n', "agent", b"one"),
+    (b'{"ts":5,"status":200,"remote_ip":"192.0.2.1","user_agent":["one","two"]}\n', "agent", b"one, two"),
     (b'{"ts":5,"status":200,"remote_ip":"192.0.2.1","user_agent":[]}\n', "agent", b"-"),
     (b'{"ts":5,"status":200,"remote_ip":"192.0.2.1","user_agent":null}\n', "agent", b"-"),
     (b'{"ts":5,"status":200,"remote_ip":"192.0.2.1","method":"GET"}\n', "request", b"GET - HTTP"),
@@ -318,7 +316,8 @@ def test_the_time_and_the_place_of_the_client_in_one_line() -> None:
     assert line[slice(*span)] == b"192.0.2.1"
     assert plan.time_of(b"garbage") is None
     assert plan.client_span(b"garbage") is None
-    json = JsonPlan(named("json"))
+    json = plan_of(named("json"))
+    assert isinstance(json, JsonPlan)
     assert json.time_of(TRAEFIK) == STORY + 0.25
     assert [json.time_of(text) for text in (b"{}", b"x", b"")] == [None] * 3
     assert json.client_span(b"{}") is None
@@ -332,23 +331,6 @@ def test_the_time_and_the_place_of_the_client_in_one_line() -> None:
 def test_quotes_must_pair() -> None:
     with pytest.raises(FormatError, match="double quotes do not pair"):
         plan_of(parse_format('%h %t "%r'))
-
-
-def test_a_cache_forgets_whole_and_remembers_nothing_long() -> None:
-    asked: list[bytes] = []
-
-    def size(text: bytes) -> int:
-        asked.append(text)
-        return len(text)
-
-    cache = Cache(size, 2)
-    for text in (b"a", b"bb", b"a", b"c", b"a"):
-        assert cache[text] == len(text)
-    assert asked == [b"a", b"bb", b"c", b"a"]
-    assert len(cache) <= 2
-    long = b"x" * (CACHE_LONGEST + 1)
-    assert cache[long] == cache[long] == len(long)
-    assert long not in cache
 
 
 def test_long_values_do_not_fill_the_memory() -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.config.loader import parse
+from privet.core import cache
 from privet.core.formats import APACHE, named, parse_format
 from privet.core.jails import Between, Is, Matches, Predicate
-from privet.core.parse import CACHE_LONGEST, Rows, plan_of
+from privet.core.parse import Rows, plan_of
 from privet.core.select import LONGEST, REMEMBERED, Selector, columns_for, split_request, values_of
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ def test_memory_and_time_are_bounded() -> None:
     assert process_time() - begin < 5
     (_, answers), *_ = selector._tests  # noqa: SLF001
     assert len(answers) <= REMEMBERED
-    assert max(map(len, answers)) <= CACHE_LONGEST
+    assert max(map(len, answers)) <= cache.LONGEST
 
 
 def test_what_lies_beyond_the_bound_of_a_value_is_not_seen() -> None:

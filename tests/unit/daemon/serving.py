@@ -29,6 +29,7 @@ class Served:
 
     def __init__(self, folder: Path, runtime: Path) -> None:
         self.config, self.log, self.runtime = folder / "privet.toml", folder / "access.log", runtime
+        self.state = folder / "state"
         self.daemon: Daemon
 
     def configure(self, sources: str, jails: str = JAIL) -> None:
@@ -83,7 +84,8 @@ async def until(condition: Callable[[], T]) -> T:
 @asynccontextmanager
 async def serving(place: Served, firewall: Firewall | None = None) -> AsyncIterator[Served]:
     """Run the daemon until the block ends."""
-    place.daemon = Daemon(load(place.config), place.runtime, firewall or NullFirewall(time.time), make_log())
+    firewall = firewall or NullFirewall(time.monotonic)
+    place.daemon = Daemon(load(place.config), place.runtime, place.state, firewall, make_log())
     task = asyncio.create_task(place.daemon.run())
     await until(lambda: task.done() or (place.runtime / "control.sock").exists())
     if task.done():

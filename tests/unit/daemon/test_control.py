@@ -56,14 +56,16 @@ def test_the_socket_is_for_its_owner_alone_and_goes_with_the_daemon(place: Serve
         assert stat.S_IMODE((place.runtime / "control.sock").stat().st_mode) == 0o600
 
     play(place, scene)
-    assert sorted(path.name for path in place.runtime.iterdir()) == ["keys", "lock"]
+    assert sorted(path.name for path in place.runtime.iterdir()) == ["clock", "keys", "lock"]
 
 
 def test_what_is_banned_is_listed_under_its_pseudonym_until_it_is_lifted(place: Served) -> None:
     async def scene(place: Served) -> None:
-        banned = await place.ask("ban", subjects=[V4, V6, "198.51.100.0/24"], seconds=HOUR, why="took everything")
+        banned = await place.ask(
+            "ban", subjects=[V4, V6, "198.51.100.0/24"], seconds=HOUR, why="took everything", agreed=True
+        )
         assert [item["result"] for item in banned["items"]] == ["banned"] * 3
-        assert banned["until"] == pytest.approx(time.time() + HOUR, abs=60)
+        assert banned["items"][0]["until"] == pytest.approx(time.time() + HOUR, abs=60)
 
         listed = (await place.ask("bans"))["items"]
         names = {item["subject"] for item in listed}
@@ -85,11 +87,11 @@ def test_what_is_banned_is_listed_under_its_pseudonym_until_it_is_lifted(place: 
 
 def test_every_ban_of_a_jail_or_all_can_be_lifted(place: Served) -> None:
     async def scene(place: Served) -> None:
-        await place.ask("ban", subjects=["192.0.2.1", "192.0.2.2"], seconds=HOUR, jail="one")
-        await place.ask("ban", subjects=["192.0.2.2", "192.0.2.3"], seconds=HOUR, jail="two")
+        await place.ask("ban", subjects=["192.0.2.1", "192.0.2.2"], seconds=HOUR, jail="leech")
+        await place.ask("ban", subjects=["192.0.2.2", "192.0.2.3"], seconds=HOUR)
 
-        lifted = (await place.ask("unban", jail="one"))["items"]
-        assert [item["jail"] for item in lifted] == ["one", "one"]
+        lifted = (await place.ask("unban", jail="leech"))["items"]
+        assert [item["jail"] for item in lifted] == ["leech", "leech"]
         assert len((await place.ask("bans"))["items"]) == 2
         assert len((await place.ask("unban", all=True))["items"]) == 2
         assert (await place.ask("bans"))["items"] == []
@@ -111,11 +113,12 @@ def test_every_subject_has_a_name_of_its_own_by_which_it_can_be_lifted(place: Se
     ]
 
     async def scene(place: Served) -> None:
-        await place.ask("ban", subjects=subjects, seconds=HOUR)
+        await place.ask("ban", subjects=subjects, seconds=HOUR, agreed=True)
         names = {item["subject"] for item in (await place.ask("bans"))["items"]}
         assert len(names) == len(subjects)
         for name in names:
-            assert len((await place.ask("unban", subjects=[name]))["items"]) == 1
+            lifted = (await place.ask("unban", subjects=[name], dry_run=True))["items"]
+            assert name in {item["subject"] for item in lifted}
 
     play(place, scene)
 
@@ -123,13 +126,13 @@ def test_every_subject_has_a_name_of_its_own_by_which_it_can_be_lifted(place: Se
 def test_after_an_unban_the_count_starts_anew(place: Served) -> None:
     async def scene(place: Served) -> None:
         place.append(*[line(V4)] * 3)
-        await until(lambda: list(place.daemon.ledger))
+        await until(lambda: list(place.daemon.kernel.ledger))
         await place.ask("unban", subjects=[V4])
         place.append(*[line(V4)] * 2)
         await until(lambda: place.daemon.engine.sources["web"].lines == 5)
         assert (await place.ask("bans"))["items"] == []
         place.append(line(V4))
-        await until(lambda: list(place.daemon.ledger))
+        await until(lambda: list(place.daemon.kernel.ledger))
         assert await place.accounts() == await place.accounts() | {"ordered": 2, "unbanned": 1}
 
     play(place, scene)
@@ -138,7 +141,7 @@ def test_after_an_unban_the_count_starts_anew(place: Served) -> None:
 @pytest.mark.parametrize("subject", ["127.0.0.1", "::1", "127.0.0.0/8", "0.0.0.0/0", "::/0", "::ffff:127.0.0.1"])
 def test_this_machine_is_never_banned(place: Served, subject: str) -> None:
     async def scene(place: Served) -> None:
-        answer = await place.ask("ban", subjects=[subject, V4], seconds=HOUR)
+        answer = await place.ask("ban", subjects=[subject, V4], seconds=HOUR, agreed=True)
 
         assert [(item["result"], item["reason"]) for item in answer["items"]] == [
             ("refused", "this machine's own address"),
@@ -156,18 +159,29 @@ def test_this_machine_is_never_banned(place: Served, subject: str) -> None:
     [
         ({"verb": "ban", "subjects": ["nobody"], "seconds": 1}, "not an address or a prefix: give an address"),
         ({"verb": "ban", "subjects": ["192.0.2.1/99"], "seconds": 1}, "a prefix length is a whole number"),
-        ({"verb": "ban", "subjects": ["100::1"], "seconds": 1}, "nobody who is banned has this pseudonym"),
-        ({"verb": "unban", "subjects": ["100::1"]}, "nobody who is banned has this pseudonym"),
+        (
+            {"verb": "ban", "subjects": ["100::1"], "seconds": 1},
+            "nobody who is banned, or who came in the last day, has",
+        ),
+        ({"verb": "unban", "subjects": ["100::1"]}, "nobody who is banned, or who came in the last day, has"),
         ({"verb": "ban", "subjects": ["192.0.2.1"], "seconds": 0}, "a ban lasts for some time"),
         ({"verb": "ban", "subjects": ["192.0.2.1"], "seconds": -1}, "a ban lasts for some time"),
         ({"verb": "ban", "subjects": ["192.0.2.1"], "seconds": float("nan")}, "a ban lasts for some time"),
         ({"verb": "ban", "subjects": ["192.0.2.1"], "seconds": float("inf")}, "a ban lasts for some time"),
         ({"verb": "ban", "subjects": ["192.0.2.1"], "seconds": 1e300}, "a ban lasts for some time, at most 100 years"),
         ({"verb": "ban", "subjects": ["192.0.2.1"], "seconds": 10**400}, "does not understand"),
-        ({"verb": "ban", "subjects": ["192.0.2.1"]}, "does not understand"),
+        ({"verb": "ban", "subjects": ["192.0.2.1"], "jail": "leach"}, "there is no such jail: did you mean 'leech'?"),
+        ({"verb": "ban", "subjects": ["AS64500"]}, "there is no table of networks"),
+        ({"verb": "ban", "lists": ["192.0.2.1\nnobody"]}, "the list cannot be used: line 2 has no address"),
+        ({"verb": "ban", "lists": 7}, "does not understand"),
+        ({"verb": "why"}, "does not understand"),
+        ({"verb": "why", "subject": "nobody"}, "not an address or a prefix: give an address"),
+        ({"verb": "pause"}, "does not understand"),
+        ({"verb": "pause", "seconds": 0}, "a pause lasts for some time"),
+        ({"verb": "pause", "seconds": 1e9}, "a pause lasts for some time, at most a day"),
         ({"verb": "ban", "subjects": 7, "seconds": 1}, "does not understand"),
         ({"verb": "ban", "subjects": ["192.0.2.1"], "seconds": "long"}, "does not understand"),
-        ({"verb": "unban"}, "does not understand"),
+        ({"verb": "unban"}, "say whom"),
         ({"verb": "dance"}, "does not understand"),
         ({"verb": ["status"]}, "does not understand"),
         ({}, "does not understand"),
@@ -238,7 +252,7 @@ def test_many_are_banned_and_lifted_at_once(place: Served) -> None:
     subjects = [f"10.{number >> 8}.{number & 255}.1" for number in range(1, 5001)]
 
     async def scene(place: Served) -> None:
-        answer = await place.ask("ban", subjects=subjects, seconds=HOUR)
+        answer = await place.ask("ban", subjects=subjects, seconds=HOUR, agreed=True)
         assert {item["result"] for item in answer["items"]} == {"banned"}
         assert (await place.accounts())["in_kernel"] == 5000
         assert len((await place.ask("unban", all=True))["items"]) == 5000
@@ -261,7 +275,7 @@ def test_while_the_firewall_fails_bans_wait_and_it_says_so(place: Served) -> Non
         assert [item["in_kernel"] for item in (await place.ask("bans"))["items"]] == [False]
 
         firewall.failure = None
-        await until(lambda: all(ban.confirmed for ban in place.daemon.ledger))
+        await until(lambda: all(ban.confirmed for ban in place.daemon.kernel.ledger))
         assert (await place.accounts())["in_kernel"] == 1
         assert (await place.ask("status"))["firewall"]["problem"] is None
 
@@ -284,10 +298,10 @@ def test_what_the_firewall_refuses_is_counted_by_reason(place: Served) -> None:
 def test_no_address_leaves_unless_it_is_to_be_revealed(place: Served, capfd: pytest.CaptureFixture[str]) -> None:
     async def scene(place: Served) -> None:
         place.append(*[line(V4)] * 3, *[line(V6)] * 3, f"garbage from {V4}", f"{V6} garbage")
-        await until(lambda: len(list(place.daemon.ledger)) == 2)
+        await until(lambda: len(list(place.daemon.kernel.ledger)) == 2)
         await until(lambda: place.daemon.engine.sources["web"].lines == 8)
         answers = [await place.ask(verb) for verb in ("status", "jails", "bans")]
-        answers.append(await place.ask("ban", subjects=["198.51.100.7", "198.51.100.0/25"], seconds=HOUR))
+        answers.append(await place.ask("ban", subjects=["198.51.100.7", "198.51.100.0/25"], seconds=HOUR, agreed=True))
         answers.append(await place.ask("unban", all=True))
         (place.runtime / "answers").write_text(json.dumps(answers))
 

@@ -54,7 +54,7 @@ def play(place: Served, *scenes: Callable[[Served], Awaitable[None]], firewall: 
 
 
 def banned(place: Served) -> list[tuple[str, str, int]]:
-    return [(ban.subject.reveal(), ban.jail, ban.failures) for ban in place.daemon.ledger]
+    return [(ban.subject.reveal(), ban.jail, ban.failures) for ban in place.daemon.kernel.ledger]
 
 
 async def taken(place: Served, count: int) -> None:
@@ -72,8 +72,8 @@ def test_a_line_that_is_appended_brings_a_ban(place: Served) -> None:
         place.append(line(V4), line("2001:db8:a:b::8"), line("2001:db8:a:b:9::"))
         await soon(lambda: len(banned(place)) == 2)
         assert banned(place) == [(V4, "leech", 3), ("2001:db8:a:b::/64", "leech", 3)]
-        await soon(lambda: all(ban.confirmed for ban in place.daemon.ledger))
-        assert [held.subject.reveal() for held in place.daemon.firewall.held()] == [V4, "2001:db8:a:b::/64"]
+        await soon(lambda: all(ban.confirmed for ban in place.daemon.kernel.ledger))
+        assert [held.subject.reveal() for held in place.daemon.kernel.firewall.held()] == [V4, "2001:db8:a:b::/64"]
 
     play(place, scene)
 
@@ -141,7 +141,7 @@ def test_what_the_firewall_still_held_is_known_by_its_jail_again(place: Served) 
     place.append(*[line(V4)] * 3)
 
     async def first(place: Served) -> None:
-        await soon(lambda: all(ban.confirmed for ban in place.daemon.ledger) and banned(place))
+        await soon(lambda: all(ban.confirmed for ban in place.daemon.kernel.ledger) and banned(place))
 
     async def second(place: Served) -> None:
         await soon(lambda: banned(place) == [(V4, "leech", 3)])
@@ -368,7 +368,9 @@ def test_systemd_is_told_how_it_is(place: Served, monkeypatch: pytest.MonkeyPatc
 def test_two_daemons_do_not_share_a_directory(place: Served) -> None:
     async def scene(place: Served) -> None:
         with pytest.raises(AlreadyRunningError):
-            await Daemon(place.daemon.config, place.runtime, place.daemon.firewall, place.daemon.log).run()
+            await Daemon(
+                place.daemon.config, place.runtime, place.state, place.daemon.kernel.firewall, place.daemon.log
+            ).run()
         assert (await place.ask("status"))["pid"] == os.getpid()
 
     play(place, scene)

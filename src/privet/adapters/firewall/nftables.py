@@ -4,25 +4,44 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from privet.adapters.firewall.layout import BASE, FAMILY, TABLE, Writer, script, set_name, shape
+from privet.adapters.firewall.layout import (
+    BASE,
+    FAMILY,
+    GUARDS,
+    PAUSED,
+    TABLE,
+    Element,
+    Writer,
+    allowing,
+    closed_by,
+    emptying,
+    pausing,
+    script,
+    set_name,
+    shape,
+)
 from privet.adapters.firewall.netlink import NetlinkWriter, connect
 from privet.adapters.firewall.program import TextWriter, build, listing
-from privet.core.address import Subject
+from privet.adapters.firewall.watch import Watch
 from privet.core.bans import Held
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from privet.core.address import Subject
     from privet.core.bans import Order
 
 _TRANSACTION = 10_000  # orders: about 15 ms in the kernel, during which nobody else can change rules
-_ROUNDS = 5  # one per reason to try again: gone structure, refused orders, held ones, halves, and one spare
+_ROUNDS = 5  # one per reason to try again: gone structure, refused orders, held ones, busy ones, and one spare
+_BREATH = 0.02  # seconds before another round because the kernel was busy
+_BUSY = (errno.EBUSY, errno.EAGAIN, errno.EINTR)
 _WORDS = {
     errno.EINVAL: "the set is not as Privet made it",
     errno.ENFILE: "the set is full",
@@ -39,8 +58,14 @@ class NftablesFirewall:
         """Touch nothing yet; `program` is the nft to run."""
         self._program = program
         self._chosen: Writer | None = None
-        self._sets: frozenset[str] = frozenset()
+        self._watch: Watch | None = None
+        self._table = 0  # its handle, as we last saw it; 0: never
+        self._sets: Mapping[str, int] = {}
+        self._allowed: frozenset[Subject] = frozenset()
+        self._paused_until = 0.0  # by time.monotonic
         self._lost = False
+        # Counted where news are read, compared where repairs are made: these may be two threads.
+        self._removals = self._removals_repaired = 0
 
     def open(self) -> None:
         """Make the structure, or complete and adopt what is there."""
@@ -53,19 +78,32 @@ class NftablesFirewall:
 
     def repair(self) -> bool:
         """Make the structure again if it is gone; tell whether bans were lost since the last call."""
+        removals = self._removals
         self._complete()
-        lost, self._lost = self._lost, False
+        lost = self._lost or removals != self._removals_repaired
+        self._lost, self._removals_repaired = False, removals
         return lost
 
-    def _complete(self, more: frozenset[str] = BASE) -> None:
+    def _complete(self, more: frozenset[str] = frozenset()) -> None:
         """Bring what stands up to what has stood before and `more`."""
         with _as_firewall_error():
             standing = self._writer.structure()
-        wanted = self._sets | standing.sets | more
-        self._lost = self._lost or not self._sets <= standing.sets
-        if not wanted <= standing.enforced:
-            build(self._program, script(standing, wanted))
-        self._sets = wanted
+        wanted = BASE | more | self._sets.keys() | {name for name in standing.sets if shape(name)}
+        replaced = self._table not in (0, standing.table)
+        lost = {name for name in self._sets if replaced or standing.sets.get(name) != self._sets[name]}
+        self._lost = self._lost or not lost <= GUARDS.keys()
+        if lost or not wanted <= standing.counters.keys():
+            text = script(standing, wanted)
+            if lost:
+                text += emptying(lost & standing.sets.keys()) + self._guards()
+            build(self._program, text)
+            with _as_firewall_error():
+                standing = self._writer.structure()
+        self._table, self._sets = standing.table, standing.sets
+
+    def _guards(self) -> str:
+        """Return the text for nft with what is in the sets that win over bans."""
+        return allowing(self._allowed) + pausing(self._paused_until - time.monotonic())
 
     @property
     def _writer(self) -> Writer:
@@ -75,57 +113,102 @@ class NftablesFirewall:
         return self._chosen
 
     def apply(self, orders: Sequence[Order]) -> list[str | None]:
-        """Carry out orders; of several for one subject the last counts."""
-        wishes = list({order.subject: order for order in orders}.values())
-        answers: dict[Subject, str | None] = {}
-        for start in range(0, len(wishes), _TRANSACTION):
+        """Carry out orders; of several for one element the last counts."""
+        wishes = list({(order.subject, order.service): order for order in orders}.values())
+        # What needs a new set comes last: the program that makes it may be slow, or missing by now.
+        housed = [order for order in wishes if set_name(order) in self._sets]
+        strays = [order for order in wishes if set_name(order) not in self._sets] if len(housed) < len(wishes) else []
+        answers: dict[Element, str | None] = {}
+        for batch in _batches(housed) + _batches(strays):
             try:
-                answers |= self._settle(wishes[start : start + _TRANSACTION])
+                answers |= self._settle(batch)
             except FirewallError as error:
                 if not answers:
                     raise
-                answers |= {order.subject: str(error) for order in wishes[start:]}
+                rest = [order for order in wishes if (order.subject, order.service) not in answers]
+                answers |= _answers(rest, str(error))
                 break
-        return [answers[order.subject] for order in orders]
+        return [answers[order.subject, order.service] for order in orders]
 
-    def _settle(self, orders: Sequence[Order]) -> dict[Subject, str | None]:
+    def _settle(self, orders: Sequence[Order]) -> dict[Element, str | None]:
         """Carry out one transaction; drop what is refused and try again with the rest."""
-        answers = self._homeless(orders)
-        pending = [order for order in orders if order.subject not in answers] if answers else list(orders)
+        pending = self._housed(orders)
+        answers = _answers(orders, None)
         repaired = False
         for _ in range(_ROUNDS):
             with _as_firewall_error():
                 refused = self._writer.commit(pending) if pending else {}
             if not refused:
-                return answers | {order.subject: None for order in pending}
+                return answers
             if errno.ENOENT in refused.values() and not repaired:
                 self._complete()
                 repaired = True
                 continue
+            if any(code in _BUSY for code in refused.values()):
+                time.sleep(_BREATH)
             answers |= _failed(pending, refused)
             pending = _again(pending, refused)
-        return answers | {order.subject: "the firewall changes faster than it can be written" for order in pending}
+        return answers | _answers(pending, "the firewall changes faster than it can be written")
 
-    def _homeless(self, orders: Sequence[Order]) -> dict[Subject, str | None]:
-        """Make the sets that bans still need; answer for what has no set even so."""
-        placed = [(order, set_name(order.subject)) for order in orders]
-        needed = frozenset(name for order, name in placed if order.seconds is not None)
-        refusal = None
-        if not needed <= self._sets:
-            try:
-                self._complete(needed)
-            except FirewallError as error:
-                refusal = str(error)
-        strays = [order for order, name in placed if name not in self._sets]
-        return {order.subject: refusal if order.seconds is not None else None for order in strays}
+    def _housed(self, orders: Sequence[Order]) -> list[Order]:
+        """Make the sets that bans still need; return the orders that have a set, all but those to open there."""
+        needed = frozenset(set_name(order) for order in orders if order.seconds is not None)
+        if not needed <= self._sets.keys():
+            self._complete(needed)
+        return [order for order in orders if set_name(order) in self._sets]
 
     def held(self) -> Iterator[Held]:
         """List the bans in the kernel."""
         with _as_firewall_error():
             for name in sorted(self._writer.structure().sets):
-                _, length = shape(name) or (0, 0)
-                for key, seconds in self._writer.elements(name):
-                    yield Held(Subject(key, length), seconds)
+                if found := shape(name):
+                    for key, seconds in self._writer.elements(name):
+                        if element := closed_by(found, key):
+                            yield Held(element[0], seconds, element[1])
+
+    def allow(self, subjects: Collection[Subject]) -> None:
+        """Let these through whatever is banned, and nobody else any more."""
+        self._allowed = frozenset(subjects)
+        self._complete()
+        build(self._program, allowing(subjects))
+
+    def pause(self, seconds: float) -> None:
+        """Let everybody through until the kernel ends that."""
+        self._complete()
+        build(self._program, pausing(seconds))
+        self._paused_until = time.monotonic() + seconds
+
+    def resume(self) -> None:
+        """End a pause before its time."""
+        self.pause(0.0)
+
+    def paused(self) -> float:
+        """Return the seconds that are left of a pause."""
+        with _as_firewall_error():
+            return max((seconds or 0.0 for _, seconds in self._writer.elements(PAUSED)), default=0.0)
+
+    def watch(self) -> int | None:
+        """Return a descriptor that is readable once somebody else may have changed the table."""
+        if self._watch is None and isinstance(self._writer, NetlinkWriter):
+            try:
+                self._watch = Watch(self._writer.port)
+            except OSError:
+                return None
+        return self._watch.fileno() if self._watch else None
+
+    def seen(self) -> bool:
+        """Read the descriptor of watch() empty; tell whether repair() should look."""
+        if self._watch is None:
+            return False
+        anything, removed = self._watch.read()
+        self._removals += removed
+        return anything
+
+    def counters(self) -> Mapping[str, tuple[int, int]]:
+        """Return the packets and bytes dropped, by set."""
+        with _as_firewall_error():
+            counters = self._writer.structure().counters
+        return {name: count for name, count in counters.items() if shape(name)}
 
     def show(self) -> str:
         """Return the table without its elements, and how many there are; empty if there is none."""
@@ -133,21 +216,25 @@ class NftablesFirewall:
         if not rules:
             return ""
         with _as_firewall_error():
-            names = sorted(self._writer.structure().sets)
-            counts = [f"# {name}: {sum(1 for _ in self._writer.elements(name))} held\n" for name in names]
-        return rules + "".join(counts)
+            names = sorted(self._writer.structure().sets.keys() - {PAUSED})
+            counts = {name: sum(1 for _ in self._writer.elements(name)) for name in names}
+            left = self.paused()
+        lines = [f"# {name}: {count} {'held' if shape(name) else 'allowed'}\n" for name, count in counts.items()]
+        return rules + "".join(lines) + (f"# paused: nobody is kept away for {left:.0f} s\n" if left else "")
 
     def remove(self) -> None:
         """Delete the table with all bans."""
         # nft before 1.0.8 cannot "destroy": adding first makes the deletion sure of its table.
         build(self._program, f"add table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n")
-        self._sets, self._lost = frozenset(), False
+        self._table, self._sets, self._lost = 0, {}, False
+        self._allowed, self._paused_until = frozenset(), 0.0
 
     def close(self) -> None:
-        """Release the socket; the bans stay."""
-        if self._chosen is not None:
-            self._chosen.close()
-            self._chosen = None
+        """Release the sockets; the bans stay."""
+        for line in (self._watch, self._chosen):
+            if line is not None:
+                line.close()
+        self._watch = self._chosen = None
 
 
 def _choose(program: str) -> Writer:
@@ -164,22 +251,31 @@ def _choose(program: str) -> Writer:
     return writer
 
 
-def _failed(orders: Sequence[Order], refused: dict[int, int]) -> dict[Subject, str | None]:
+def _batches(orders: Sequence[Order]) -> list[Sequence[Order]]:
+    return [orders[start : start + _TRANSACTION] for start in range(0, len(orders), _TRANSACTION)]
+
+
+def _answers(orders: Sequence[Order], answer: str | None) -> dict[Element, str | None]:
+    """Return the same answer to all of these."""
+    return {(order.subject, order.service): answer for order in orders}
+
+
+def _failed(orders: Sequence[Order], refused: dict[int, int]) -> dict[Element, str | None]:
     """Return the words for orders that will not be tried again."""
     return {
-        orders[position].subject: _WORDS.get(code, os.strerror(code))
+        (orders[position].subject, orders[position].service): _WORDS.get(code, os.strerror(code))
         for position, code in refused.items()
-        if code != errno.EEXIST
+        if code != errno.EEXIST and code not in _BUSY
     }
 
 
 def _again(orders: Sequence[Order], refused: dict[int, int]) -> list[Order]:
-    """Return the orders to try again: those not refused, and those that are held unknown to the caller."""
+    """Return the orders to try again: those not refused, the busy ones, and those held unknown to the caller."""
     kept = ((order, refused.get(position, 0)) for position, order in enumerate(orders))
     return [
-        msgspec.structs.replace(order, known=True) if code else order
+        msgspec.structs.replace(order, known=True) if code == errno.EEXIST else order
         for order, code in kept
-        if code in (0, errno.EEXIST)
+        if code in (0, errno.EEXIST, *_BUSY)
     ]
 
 

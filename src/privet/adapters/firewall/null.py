@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from privet.core.bans import Held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from privet.core.address import Subject
     from privet.core.bans import Order
@@ -24,7 +24,9 @@ class NullFirewall:
     def __init__(self, clock: Callable[[], float]) -> None:
         """Start empty; `clock` tells the time in seconds."""
         self._clock = clock
-        self._ends: dict[Subject, float] = {}
+        self._ends: dict[tuple[Subject, str], float] = {}
+        self._allowed: frozenset[Subject] = frozenset()
+        self._paused_until = -math.inf
         self._room = _ROOM
 
     def open(self) -> None:
@@ -39,27 +41,55 @@ class NullFirewall:
         now = self._clock()
         for order in orders:
             if order.seconds is None:
-                self._ends.pop(order.subject, None)
+                self._ends.pop((order.subject, order.service), None)
             else:
-                self._ends[order.subject] = now + order.seconds
+                self._ends[order.subject, order.service] = now + order.seconds
         if len(self._ends) > self._room:
             self._forget(now)
         return [None] * len(orders)
 
     def _forget(self, now: float) -> None:
         """Drop bans that are over; waiting until their number doubles keeps this cheap."""
-        self._ends = {subject: end for subject, end in self._ends.items() if end > now}
+        self._ends = {element: end for element, end in self._ends.items() if end > now}
         self._room = max(_ROOM, 2 * len(self._ends))
 
     def held(self) -> Iterator[Held]:
         """List what would be closed now."""
         now = self._clock()
-        ends = [(subject, end) for subject, end in self._ends.items() if end > now]
-        return (Held(subject, None if end == math.inf else end - now) for subject, end in ends)
+        ends = [(element, end) for element, end in self._ends.items() if end > now]
+        return (Held(subject, None if end == math.inf else end - now, service) for (subject, service), end in ends)
+
+    def allow(self, subjects: Collection[Subject]) -> None:
+        """Note who would be let through."""
+        self._allowed = frozenset(subjects)
+
+    def pause(self, seconds: float) -> None:
+        """Note until when everybody would be let through."""
+        self._paused_until = self._clock() + seconds
+
+    def resume(self) -> None:
+        """End the pause."""
+        self._paused_until = -math.inf
+
+    def paused(self) -> float:
+        """Return how long the pause lasts still."""
+        return max(0.0, self._paused_until - self._clock())
+
+    def watch(self) -> None:
+        """Return nothing: nobody else reaches this memory."""
+
+    def seen(self) -> bool:
+        """Say that nothing happened."""
+        return False
+
+    def counters(self) -> Mapping[str, tuple[int, int]]:
+        """Return nothing: no packet comes by."""
+        return {}
 
     def show(self) -> str:
         """Say that there are no rules."""
-        return "# no firewall: bans are noted, nothing is closed\n"
+        allowed = f"# always let through: {len(self._allowed)}\n" if self._allowed else ""
+        return f"# no firewall: bans are noted, nothing is closed\n{allowed}"
 
     def remove(self) -> None:
         """Forget all bans."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from privet.adapters.firewall.layout import FAMILY, TABLE, Structure, milliseconds, set_name, shape
+from privet.adapters.firewall.layout import FAMILY, TABLE, Structure, milliseconds, set_name
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
@@ -29,10 +29,15 @@ _COMPLAINT = re.compile(r"^/dev/stdin:(\d+):\d+-\d+: Error: (.*)$", re.MULTILINE
 _CODES = {os.strerror(code): code for code in errno.errorcode}
 
 
+def found(program: str) -> str | None:
+    """Return where a program is, None if it is not installed."""
+    # Users other than root often have no sbin in their path.
+    return shutil.which(program, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
+
+
 def run(program: str, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     """Run nft. Raises FirewallError when it is missing, not allowed to, or hangs."""
-    # Users other than root often have no sbin in their path.
-    path = shutil.which(program, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
+    path = found(program)
     if path is None:
         raise FirewallError(f"the program {program} is missing: install the package nftables")
     try:
@@ -81,11 +86,14 @@ class TextWriter:
         self._program = program
 
     def structure(self) -> Structure:
-        """Read which of our sets exist, and which of them a rule looks up."""
+        """Read what stands of our table."""
         items = self._list("-t", "list", "table", FAMILY, TABLE)
-        sets = frozenset(item["set"]["name"] for item in items if "set" in item and shape(item["set"]["name"]))
-        rules = [msgspec.json.encode(item).decode() for item in items if "rule" in item]
-        return Structure(sets, frozenset(name for name in sets if any(f'"@{name}"' in rule for rule in rules)))
+        tables = [item["table"]["handle"] for item in items if "table" in item]
+        sets = {item["set"]["name"]: item["set"]["handle"] for item in items if "set" in item}
+        counters = dict(_counted(item["rule"]["expr"]) for item in items if "rule" in item)
+        return Structure(
+            tables[0] if tables else 0, sets, {name: count for name, count in counters.items() if name in sets}
+        )
 
     def commit(self, orders: Sequence[Order]) -> dict[int, int]:
         """Carry out orders as one transaction."""
@@ -107,7 +115,7 @@ class TextWriter:
                 yield _element(element)
 
     def _list(self, *arguments: str) -> list[dict[str, Any]]:
-        text = listing(self._program, "-j", *arguments)
+        text = listing(self._program, "-j", "-p", *arguments)
         return msgspec.json.decode(text, type=dict[str, list[dict[str, Any]]])["nftables"] if text else []
 
     def close(self) -> None:
@@ -116,15 +124,16 @@ class TextWriter:
 
 def _lines(order: Order) -> Iterator[str]:
     """Yield the lines for one order, with the same steps as over netlink."""
-    name = f"{FAMILY} {TABLE} {set_name(order.subject)}"
-    address = inet_ntop(AF_INET if len(order.subject.packed) == 4 else AF_INET6, order.subject.packed)
+    name = f"{FAMILY} {TABLE} {set_name(order)}"
+    address = inet_ntop(AF_INET if order.subject.version == 4 else AF_INET6, order.subject.packed)
+    key = f"{address} . {order.service.replace('/', ' . ')}" if order.service else address
     timeout = milliseconds(order.seconds or 0)
-    closed = f"element {name} {{ {address}{'' if timeout is None else f' timeout {timeout}ms'} }}"
+    closed = f"element {name} {{ {key}{'' if timeout is None else f' timeout {timeout}ms'} }}"
     if order.seconds is not None and not order.known:
         yield f"create {closed}"
         return
     yield f"add {closed}"
-    yield f"delete element {name} {{ {address} }}"
+    yield f"delete element {name} {{ {key} }}"
     if order.seconds is not None:
         yield f"add {closed}"
 
@@ -134,7 +143,30 @@ def _code(complaint: str) -> int:
     return next((code for text, code in _CODES.items() if text in complaint), errno.EINVAL)
 
 
+def _counted(expressions: list[dict[str, Any]]) -> tuple[str, tuple[int, int]]:
+    """Return the set that a rule looks up (none: empty), with the packets and bytes that it has counted."""
+    name, counts = "", (0, 0)
+    for expression in expressions:
+        if isinstance(right := expression.get("match", {}).get("right"), str):
+            name = right.removeprefix("@")
+        if counter := expression.get("counter"):
+            counts = counter["packets"], counter["bytes"]
+    return name, counts
+
+
 def _element(item: str | dict[str, Any]) -> tuple[bytes, float | None]:
-    inner: dict[str, Any] = {"val": item} if isinstance(item, str) else item["elem"]
-    word = inner["val"]
-    return inet_pton(AF_INET6 if ":" in word else AF_INET, word), inner.get("expires")
+    """Return the key as netlink would give it, and the seconds left."""
+    inner: dict[str, Any] = item["elem"] if isinstance(item, dict) and "elem" in item else {"val": item}
+    key = b""
+    match inner["val"]:
+        case str(word) | {"prefix": {"addr": word}} | {"range": [word, _]}:
+            key = _packed(word)
+        case {"concat": [word, protocol, port]}:
+            key = _packed(word) + bytes([protocol, 0, 0, 0]) + int(port).to_bytes(2) + bytes(2)
+    return key, inner.get("expires")
+
+
+def _packed(word: str) -> bytes:
+    if ":" in word:
+        return inet_pton(AF_INET6, word)
+    return inet_pton(AF_INET, word) if "." in word else word.encode()  # a family in the set of the pause

@@ -8,10 +8,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privet.adapters.firewall.layout import BASE, Structure, milliseconds, script, set_name, shape
+from privet.adapters.firewall.layout import (
+    BASE,
+    Structure,
+    allowing,
+    closed_by,
+    emptying,
+    milliseconds,
+    pausing,
+    script,
+    service_key,
+    set_name,
+    shape,
+)
 from privet.core.address import Subject, mask_bits
+from privet.core.bans import Order
+from privet.core.scope import PROTOCOLS
 
-NOTHING = Structure(frozenset(), frozenset())
+NOTHING = Structure(0, {}, {})
+
+
+def standing(*names: str) -> Structure:
+    """Return a structure of sets with their rules."""
+    return Structure(7, dict.fromkeys(names, 1), dict.fromkeys(names, (0, 0)))
+
 
 subjects = st.builds(
     lambda packed, length: Subject(mask_bits(packed, min(length, len(packed) * 8)), min(length, len(packed) * 8)),
@@ -20,13 +40,32 @@ subjects = st.builds(
 )
 
 
-@given(subjects)
-def test_a_name_tells_the_shape_of_its_set(subject: Subject) -> None:
-    assert shape(set_name(subject)) == (len(subject.packed), subject.length)
+services = st.just("") | st.builds(
+    lambda name, port: f"{name}/{port}", st.sampled_from(sorted(PROTOCOLS)), st.integers(1, 65535)
+)
 
 
-@pytest.mark.parametrize("name", ["allowed", "v4_", "v5_32", "v4_33", "v6_129", "v4_32x", "xv4_32"])
-def test_other_sets_are_not_ours(name: str) -> None:
+@given(subjects, services)
+def test_a_name_tells_the_shape_of_its_set(subject: Subject, service: str) -> None:
+    found = shape(set_name(Order(subject, 60.0, service=service)))
+    assert found == (len(subject.packed), subject.length, service != "")
+
+
+@given(subjects, services)
+def test_a_key_tells_what_it_closes(subject: Subject, service: str) -> None:
+    found = shape(set_name(Order(subject, 60.0, service=service)))
+    assert found
+    assert closed_by(found, subject.packed + service_key(service)) == (subject, service)
+
+
+@pytest.mark.parametrize("key", [b"\xc0\0\2", b"\xc0\0\2\1" + bytes(7), b"\xc0\0\2\1\1\0\0\0\0\x16\0\0"])
+def test_keys_of_others_close_nothing(key: bytes) -> None:
+    """Read elements of sets that somebody else made: too short, too long, of a protocol without ports."""
+    assert all(closed_by(found, key) is None for name in ("v4_32", "v4_32_ports") if (found := shape(name)))
+
+
+@pytest.mark.parametrize("name", ["allow4", "paused", "v4_", "v5_32", "v4_33", "v6_129", "v4_32x", "v4_32_", "xv4_32"])
+def test_other_sets_hold_no_bans(name: str) -> None:
     assert shape(name) is None
 
 
@@ -46,26 +85,85 @@ def test_no_end_is_no_timeout() -> None:
 def test_script_from_nothing() -> None:
     assert script(NOTHING, BASE) == (
         "add table inet privet\n"
+        "add set inet privet allow4 { type ipv4_addr; flags interval; }\n"
+        "add set inet privet allow6 { type ipv6_addr; flags interval; }\n"
+        "add set inet privet paused { type nf_proto; flags timeout; }\n"
         "add set inet privet v4_32 { type ipv4_addr; flags timeout; }\n"
         "add set inet privet v6_64 { type ipv6_addr; flags timeout; }\n"
         "add chain inet privet bans { type filter hook prerouting priority raw; policy accept; }\n"
         "flush chain inet privet bans\n"
         'add rule inet privet bans iif "lo" accept\n'
+        "add rule inet privet bans meta nfproto @paused counter accept\n"
+        "add rule inet privet bans ip saddr @allow4 counter accept\n"
+        "add rule inet privet bans ip6 saddr @allow6 counter accept\n"
         "add rule inet privet bans ip saddr @v4_32 counter drop\n"
         "add rule inet privet bans ip6 saddr & ffff:ffff:ffff:ffff:: @v6_64 counter drop\n"
     )
 
 
-def test_script_adds_one_length_and_leaves_the_rest() -> None:
-    assert script(Structure(BASE, BASE), BASE | {"v4_20"}) == (
+@pytest.mark.parametrize(
+    ("name", "kind", "match"),
+    [
+        ("v4_20", "ipv4_addr", "ip saddr & 255.255.240.0"),
+        ("v4_32_ports", "ipv4_addr . inet_proto . inet_service", "ip saddr . meta l4proto . th dport"),
+        (
+            "v6_48_ports",
+            "ipv6_addr . inet_proto . inet_service",
+            "ip6 saddr & ffff:ffff:ffff:: . meta l4proto . th dport",
+        ),
+    ],
+)
+def test_script_adds_one_set_and_leaves_the_rest(name: str, kind: str, match: str) -> None:
+    assert script(standing(*BASE), BASE | {name}) == (
         "add table inet privet\n"
-        "add set inet privet v4_20 { type ipv4_addr; flags timeout; }\n"
+        f"add set inet privet {name} {{ type {kind}; flags timeout; }}\n"
         "add chain inet privet bans { type filter hook prerouting priority raw; policy accept; }\n"
-        "add rule inet privet bans ip saddr & 255.255.240.0 @v4_20 counter drop\n"
+        f"add rule inet privet bans {match} @{name} counter drop\n"
     )
 
 
 def test_script_makes_lost_rules_anew_and_keeps_the_sets() -> None:
-    text = script(Structure(BASE, frozenset()), BASE)
+    text = script(standing(*BASE)._replace(counters={}), BASE)
     assert "add set" not in text
     assert text.index("flush chain") < text.index("accept\n") < text.index("@v4_32") < text.index("@v6_64")
+
+
+def test_rules_that_win_are_put_before_those_that_stand_already() -> None:
+    """Complete what a version without an allow set made: its rules are made anew, in their order."""
+    text = script(standing("v4_32", "v6_64"), BASE)
+    assert text.index("flush chain") < text.index("@paused") < text.index("@allow6") < text.index("@v4_32")
+
+
+def test_who_is_allowed_replaces_who_was_and_covers_overlaps_once() -> None:
+    words = ["10.1.0.0/16", "10.0.0.0/8", "2001:db8::/32", "192.0.2.1", "2001:db8:1::/48", "10.0.0.0/8", "10.2.3.4"]
+    assert allowing(map(Subject.parse, words)) == (
+        "flush set inet privet allow4\n"
+        "add element inet privet allow4 { 10.0.0.0/8, 192.0.2.1 }\n"
+        "flush set inet privet allow6\n"
+        "add element inet privet allow6 { 2001:db8::/32 }\n"
+    )
+
+
+@given(st.lists(subjects), subjects)
+def test_whatever_is_allowed_is_covered_and_nothing_overlaps(allowed: list[Subject], one: Subject) -> None:
+    lines = [line.partition("{ ")[2].rstrip(" }") for line in allowing([*allowed, one]).splitlines()]
+    kept = [word for line in lines for word in line.split(", ") if word]
+    shown = {subject.reveal(): subject for subject in [*allowed, one]}
+    assert set(kept) <= shown.keys()
+    assert any(shown[word].covers(one) for word in kept)
+    assert not any(shown[a].overlaps(shown[b]) for a in kept for b in kept if a != b)
+
+
+def test_nobody_allowed_empties_the_sets() -> None:
+    assert allowing([]) == "flush set inet privet allow4\nflush set inet privet allow6\n"
+
+
+def test_a_pause_has_an_end_and_one_that_is_over_is_none() -> None:
+    assert pausing(90.0) == (
+        "flush set inet privet paused\nadd element inet privet paused { ipv4 timeout 90000ms, ipv6 timeout 90000ms }\n"
+    )
+    assert pausing(0.0) == pausing(-3.0) == "flush set inet privet paused\n"
+
+
+def test_emptying_names_each_set() -> None:
+    assert emptying({"v6_64", "v4_32"}) == "flush set inet privet v4_32\nflush set inet privet v6_64\n"

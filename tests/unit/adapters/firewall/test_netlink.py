@@ -1,34 +1,22 @@
-"""The bytes on the line, against the layout in the kernel's headers; the kernel itself is asked in tests/e2e."""
+"""The talk with the kernel, with the other end of a line in its place."""
 
 from __future__ import annotations
 
 import errno
-import math
 import os
+import signal
 import socket
 import struct
-import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from privet.adapters.firewall import netlink
-from privet.adapters.firewall.netlink import (
-    NetlinkWriter,
-    attribute,
-    attributes,
-    connect,
-    element,
-    listed,
-    looked_up,
-    message,
-    named_set,
-    replies,
-    transaction,
-)
+from privet.adapters.firewall.layout import Structure
+from privet.adapters.firewall.messages import attribute, replies
+from privet.adapters.firewall.netlink import NetlinkWriter, connect
 from privet.core.address import Subject
 from privet.core.bans import Order
 
@@ -36,103 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 V4, V6 = Subject.parse("192.0.2.1"), Subject.parse("2001:db8::1")
-NEW, DELETE = 0xA0C, 0xA0E
-REQUEST, ACK, EXCLUSIVE, CREATE = 0x1, 0x4, 0x200, 0x400
-
-
-def host(*numbers: int) -> bytes:
-    """Return 16-bit numbers in the order of this host."""
-    return b"".join(number.to_bytes(2, sys.byteorder) for number in numbers)
-
-
-def headers(data: bytes) -> list[tuple[int, int, int]]:
-    """Return kind, flags and sequence number of each message."""
-    return [(reply.kind, reply.flags, reply.sequence) for reply in replies(data)]
-
-
-def test_an_element_with_a_timeout_byte_by_byte() -> None:
-    assert element(V4, 60_000) == b"".join(
-        [
-            b"\1\0\0\0",  # NFPROTO_INET, version, resource
-            host(11, 1) + b"privet\0\0",
-            host(10, 2) + b"v4_32\0\0\0",
-            host(32, 0x8003),  # the list of elements
-            host(28, 0x8001),  # its only element
-            host(12, 0x8001) + host(8, 1) + bytes([192, 0, 2, 1]),
-            host(12, 4) + b"\0\0\0\0\0\0\xea\x60",
-        ]
-    )
-
-
-def test_an_element_without_a_timeout_byte_by_byte() -> None:
-    assert element(V6, None) == b"".join(
-        [
-            b"\1\0\0\0",
-            host(11, 1) + b"privet\0\0",
-            host(10, 2) + b"v6_64\0\0\0",
-            host(32, 0x8003),
-            host(28, 0x8001),
-            host(24, 0x8001) + host(20, 1) + bytes.fromhex("20010db8000000000000000000000000"),
-        ]
-    )
-
-
-def test_a_message_byte_by_byte() -> None:
-    assert message(0x10, 4, 7, b"body") == struct.pack("=IHHII", 20, 0x10, 5, 7, 0) + b"body"
-
-
-def test_a_transaction_closes_extends_and_opens() -> None:
-    data, owners = transaction([Order(V4, 60.0), Order(V6, 60.0, known=True), Order(V4, None)], 100)
-    assert headers(data) == [
-        (0x10, REQUEST, 100),
-        (NEW, REQUEST | CREATE | EXCLUSIVE, 101),
-        (NEW, REQUEST | CREATE, 102),
-        (DELETE, REQUEST, 103),
-        (NEW, REQUEST | CREATE, 104),
-        (NEW, REQUEST | CREATE, 105),
-        (DELETE, REQUEST | ACK, 106),
-        (0x11, REQUEST, 107),
-    ]
-    assert owners == [0, 1, 1, 1, 2, 2]
-
-
-def test_a_ban_for_good_has_no_timeout() -> None:
-    data, _ = transaction([Order(V4, math.inf)], 1)
-    assert element(V4, None) in data
-
-
-@given(st.lists(st.tuples(st.integers(0, 0x3FFF), st.binary(max_size=20))))
-def test_attributes_are_read_as_written(items: list[tuple[int, bytes]]) -> None:
-    assert list(attributes(b"".join(attribute(kind, value) for kind, value in items))) == items
-
-
-@given(st.binary(max_size=200))
-def test_garbage_ends_and_never_raises(data: bytes) -> None:
-    assert len(list(attributes(data))) <= 50
-    for reply in replies(data):
-        list(listed(reply.payload))
-        list(looked_up(reply.payload))
-        named_set(reply.payload)
-
-
-def test_a_listing_is_read() -> None:
-    def item(key: bytes, *more: bytes) -> bytes:
-        return attribute(0x8001, attribute(0x8001, attribute(1, key)) + b"".join(more))
-
-    left = attribute(5, (1500).to_bytes(8))
-    elements = item(b"\xc0\0\2\1", attribute(4, (9000).to_bytes(8)), left) + item(b"\xc0\0\2\2")
-    payload = b"\1\0\0\0" + attribute(1, b"privet\0") + attribute(2, b"v4_32\0") + attribute(0x8003, elements)
-    assert list(listed(payload)) == [(b"\xc0\0\2\1", 1.5), (b"\xc0\0\2\2", None)]
-    assert named_set(payload) == "v4_32"
-
-
-def test_a_rule_tells_its_sets() -> None:
-    def expression(name: bytes, *values: bytes) -> bytes:
-        return attribute(0x8001, attribute(1, name) + attribute(0x8002, b"".join(values)))
-
-    body = expression(b"payload\0", attribute(1, b"v4_24\0")) + expression(b"lookup\0", attribute(1, b"v4_32\0"))
-    assert list(looked_up(b"\1\0\0\0" + attribute(0x8004, body))) == ["v4_32"]
-
+NEW = 0xA0C
 
 Kernel = socket.socket
 
@@ -157,7 +49,12 @@ def serve(kernel: Kernel, *talk: Callable[[list[int]], list[bytes]]) -> threadin
 
     def run() -> None:
         for turn in talk:
-            numbers = [sequence for _, _, sequence in headers(kernel.recv(1 << 20))]
+            numbers = [
+                sequence
+                for _, _, sequence in (
+                    (reply.kind, reply.flags, reply.sequence) for reply in replies(kernel.recv(1 << 20))
+                )
+            ]
             for data in turn(numbers):
                 kernel.send(data)
 
@@ -269,3 +166,52 @@ def test_sequence_numbers_start_again_before_they_overflow() -> None:
 def test_a_socket_can_be_opened_without_privilege() -> None:
     with connect() as opened:
         assert opened.gettimeout() == netlink.ANSWER_WITHIN
+
+
+def test_the_structure_is_table_sets_and_rules(line: tuple[NetlinkWriter, Kernel]) -> None:
+    writer, kernel = line
+
+    def item(kind: int, sequence: int, *values: bytes) -> bytes:
+        payload = b"\1\0\0\0" + b"".join(values)
+        return struct.pack("=IHHII", 16 + len(payload), kind, 0, sequence, 0) + payload
+
+    def table(numbers: list[int]) -> list[bytes]:
+        return [item(0xA00, numbers[0], attribute(4, (3).to_bytes(8))), answer(numbers[0], 0)]
+
+    def sets(numbers: list[int]) -> list[bytes]:
+        one = item(0xA09, numbers[0], attribute(2, b"v4_32\0"), attribute(16, (5).to_bytes(8)))
+        return [one + answer(numbers[0], 0)]
+
+    def rules(numbers: list[int]) -> list[bytes]:
+        names = (b"v4_32\0", b"of_another\0")
+        looked_up = [attribute(1, attribute(1, b"lookup\0") + attribute(2, attribute(1, name))) for name in names]
+        return [b"".join(item(0xA06, numbers[0], attribute(4, one)) for one in looked_up) + answer(numbers[0], 0)]
+
+    serve(kernel, table, sets, rules)
+    assert writer.structure() == Structure(3, {"v4_32": 5}, {"v4_32": (0, 0)})
+
+
+def test_nothing_stands_where_nothing_is_found(line: tuple[NetlinkWriter, Kernel]) -> None:
+    writer, kernel = line
+    serve(kernel, *[lambda numbers: [answer(numbers[0], errno.ENOENT)]] * 3)
+    assert writer.structure() == Structure(0, {}, {})
+
+
+def test_a_signal_interrupts_nothing(line: tuple[NetlinkWriter, Kernel]) -> None:
+    """Wait for a slow kernel while signals come all the time."""
+    writer, kernel = line
+
+    def slowly(numbers: list[int]) -> list[bytes]:
+        time.sleep(0.1)
+        return [answer(numbers[-2], 0)]
+
+    serve(kernel, slowly)
+    count: list[int] = []
+    before = signal.signal(signal.SIGALRM, lambda *_: count.append(1))
+    signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+    try:
+        assert writer.commit([Order(V4, 60.0)]) == {}
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(count) > 5

@@ -26,12 +26,13 @@ class Scripted:
     """Answers transactions as told, then confirms all."""
 
     def __init__(self) -> None:
+        self.table = 1
         self.sets = BASE
         self.answers: list[Answer] = []
         self.seen: list[list[Order]] = []
 
     def structure(self) -> Structure:
-        return Structure(self.sets, self.sets)
+        return Structure(self.table, dict.fromkeys(self.sets, 1), dict.fromkeys(self.sets, (0, 0)))
 
     def commit(self, orders: Sequence[Order]) -> dict[int, int]:
         self.seen.append(list(orders))
@@ -118,20 +119,62 @@ def test_the_last_of_several_wishes_counts(writer: Scripted) -> None:
     assert writer.seen == [[wishes[-1]]]
 
 
-def test_trying_again_ends(writer: Scripted) -> None:
+@pytest.mark.parametrize("code", [errno.EBUSY, errno.EAGAIN, errno.EINTR])
+def test_what_the_kernel_is_busy_with_is_tried_again(writer: Scripted, code: int) -> None:
+    writer.answers = [{1: code}, {0: code, 1: code}]
+    assert opened().apply(orders(3)) == [None] * 3
+    assert writer.seen == [orders(3)] * 3
+
+
+def test_services_of_one_subject_are_orders_of_their_own(writer: Scripted) -> None:
+    writer.sets |= {"v4_32_ports"}
+    subject = Subject.parse("192.0.2.1")
+    wishes = [Order(subject, 60.0), Order(subject, 60.0, service="tcp/22"), Order(subject, 9.0, service="udp/53")]
+    writer.answers = [{1: errno.ENFILE}]
+    assert opened().apply([*wishes, wishes[1]]) == [None, "the set is full", None, "the set is full"]
+    assert writer.seen[1] == [wishes[0], wishes[2]]
+
+
+def test_a_pause_ends_and_is_told_in_seconds(writer: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[tuple[bytes, float | None]] = []
+    monkeypatch.setattr(writer, "elements", lambda _: iter(left))
     firewall = opened()
-    writer.answers = [{0: errno.EEXIST}] * 100
+    assert firewall.paused() == 0
+    left += [(b"\2", 4.5), (b"\x0a", 5.0)]
+    assert firewall.paused() == 5
+
+
+def test_counters_are_those_of_bans(writer: Scripted) -> None:
+    assert opened().counters() == {"v4_32": (0, 0), "v6_64": (0, 0)}
+    assert writer.seen == []
+
+
+def test_without_netlink_nobody_watches(writer: Scripted) -> None:
+    firewall = opened()
+    assert firewall.watch() is None
+    assert not firewall.seen()
+    assert writer.seen == []
+
+
+def test_trying_again_ends(writer: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nftables, "_BREATH", 0.0)
+    firewall = opened()
+    writer.answers = [{0: errno.EEXIST, 1: errno.EBUSY}] * 100
     assert firewall.apply(orders(2)) == ["the firewall changes faster than it can be written"] * 2
     assert len(writer.seen) < 10
 
 
 def test_a_set_that_cannot_be_made_fails_its_own_orders_only(writer: Scripted) -> None:
-    wide = Subject.parse("192.0.2.0/24")
-    answers = opened().apply([Order(wide, 60.0), *orders(1)])
+    """Carry out first what waits for nobody; an order that nothing was done of stays with the caller."""
+    firewall = opened()
+    wide = Order(Subject.parse("192.0.2.0/24"), 60.0)
+    answers = firewall.apply([wide, *orders(1)])
     assert answers[0] is not None
     assert "nft refuses" in answers[0]
     assert answers[1] is None
     assert writer.seen == [orders(1)]
+    with pytest.raises(FirewallError, match="nft refuses"):
+        firewall.apply([wide])
 
 
 def test_opening_what_was_never_closed_needs_no_set(writer: Scripted) -> None:
@@ -147,7 +190,31 @@ def test_what_stands_is_left_alone_and_what_is_gone_is_made_again(
     monkeypatch.setattr(nftables, "build", note)
     firewall = opened()
     assert (firewall.repair(), built) == (False, [])
-    writer.sets = frozenset({"v4_32"})
+    writer.sets = BASE - {"v6_64"}
     assert firewall.repair()
     assert len(built) == 1
     assert "add set inet privet v6_64 " in built[0]
+    assert "flush set inet privet v" not in built[0]
+
+
+def test_a_table_of_the_same_looks_is_another_one(writer: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load a saved ruleset, with bans in it that may be over: they go, and all that count are ordered anew."""
+    built: list[str] = []
+    note: Callable[[str, str], None] = lambda _, text: built.append(text)  # noqa: E731
+    monkeypatch.setattr(nftables, "build", note)
+    firewall = opened()
+    firewall.allow([Subject.parse("192.0.2.0/24")])
+    firewall.pause(60.0)
+    built.clear()
+    writer.table = 2
+    assert firewall.repair()
+    assert [line for line in built[0].splitlines() if not line.startswith("add table") and "add chain" not in line] == [
+        *(f"flush set inet privet {name}" for name in sorted(BASE)),
+        "flush set inet privet allow4",
+        "add element inet privet allow4 { 192.0.2.0/24 }",
+        "flush set inet privet allow6",
+        "flush set inet privet paused",
+        built[0].splitlines()[-1],
+    ]
+    assert built[0].splitlines()[-1].startswith("add element inet privet paused { ipv4 timeout 59")
+    assert (firewall.repair(), len(built)) == (False, 1)

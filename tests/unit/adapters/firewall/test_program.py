@@ -75,7 +75,8 @@ def test_listing_what_is_not_there_is_empty(nft: Callable[[str], str]) -> None:
 
 def test_orders_go_by_standard_input_with_the_steps_of_netlink(nft: Callable[[str], str], tmp_path: Path) -> None:
     writer = TextWriter(nft(f'echo "$@" > {tmp_path}/arguments; cat > {tmp_path}/input'))
-    assert writer.commit([Order(ONE, 60.0), Order(TWO, 1.5, known=True), Order(ONE, None), Order(TWO, math.inf)]) == {}
+    orders = [Order(ONE, 60.0), Order(TWO, 1.5, known=True), Order(ONE, None), Order(TWO, math.inf)]
+    assert writer.commit([*orders, Order(ONE, 60.0, service="tcp/22")]) == {}
     assert (tmp_path / "arguments").read_text() == "-f -\n"
     assert (tmp_path / "input").read_text().splitlines() == [
         "create element inet privet v4_32 { 192.0.2.1 timeout 60000ms }",
@@ -85,6 +86,7 @@ def test_orders_go_by_standard_input_with_the_steps_of_netlink(nft: Callable[[st
         "add element inet privet v4_32 { 192.0.2.1 timeout 100ms }",
         "delete element inet privet v4_32 { 192.0.2.1 }",
         "create element inet privet v6_64 { 2001:db8:: }",
+        "create element inet privet v4_32_ports { 192.0.2.1 . tcp . 22 timeout 60000ms }",
     ]
 
 
@@ -107,9 +109,21 @@ def test_a_failure_without_a_line_tells_no_address(nft: Callable[[str], str]) ->
 
 
 def test_a_listing_is_read(nft: Callable[[str], str]) -> None:
-    listing = """{"nftables": [{"metainfo": {}}, {"set": {"name": "v4_32", "elem": [
-        {"elem": {"val": "192.0.2.1", "timeout": 60, "expires": 7}}, "192.0.2.2"]}}, {"set": {"name": "allowed"}},
-        {"rule": {"expr": [{"match": {"right": "@v4_32"}}]}}, {"rule": {"expr": [{"match": {"right": "@v6_64"}}]}}]}"""
+    listing = """{"nftables": [{"metainfo": {}}, {"set": {"name": "v4_32", "handle": 5, "elem": [
+        {"elem": {"val": "192.0.2.1", "timeout": 60, "expires": 7}}, "192.0.2.2", {"prefix": {"addr": "192.0.2.8",
+        "len": 29}}, {"range": ["192.0.2.4", "192.0.2.6"]}, "2001:db8::", {"concat": ["192.0.2.1", 6, 22]},
+        {"elem": {"val": {"concat": ["192.0.2.1", 17, 53]}, "expires": 9}}]}}, {"table": {"handle": 3}},
+        {"rule": {"expr": [{"match": {"right": "@v4_32"}}, {"counter": {"packets": 2, "bytes": 80}}, {"drop": null}]}},
+        {"rule": {"expr": [{"match": {"right": {"set": [1]}}}]}},
+        {"rule": {"expr": [{"match": {"right": "@v6_64"}}]}}]}"""
     writer = TextWriter(nft(f"cat <<'EOF'\n{listing}\nEOF"))
-    assert list(writer.elements("v4_32")) == [(b"\xc0\0\2\1", 7), (b"\xc0\0\2\2", None)]
-    assert writer.structure() == Structure(frozenset({"v4_32"}), frozenset({"v4_32"}))
+    assert list(writer.elements("v4_32")) == [
+        (b"\xc0\0\2\1", 7),
+        (b"\xc0\0\2\2", None),
+        (b"\xc0\0\2\x08", None),
+        (b"\xc0\0\2\4", None),
+        (bytes.fromhex("20010db8") + bytes(12), None),
+        (b"\xc0\0\2\1\6\0\0\0\0\x16\0\0", None),
+        (b"\xc0\0\2\1\x11\0\0\0\0\x35\0\0", 9),
+    ]
+    assert writer.structure() == Structure(3, {"v4_32": 5}, {"v4_32": (2, 80)})

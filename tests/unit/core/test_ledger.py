@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from privet.core.address import Subject
-from privet.core.bans import ADOPTED, Held, Ledger, Order
+from privet.core.bans import ADOPTED, Held, Order
+from privet.core.ledger import Ledger
 from privet.core.verdicts import Action, Verdict
 
 T = 1431857103.0

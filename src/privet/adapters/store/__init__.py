@@ -1,0 +1,1 @@
+"""Bans that outlast the daemon: sealed in SQLite, or in memory."""

@@ -1,0 +1,186 @@
+"""What is stored of a ban, or of a note of earlier ones: a row of which only jail and end can be read without the key.
+
+The id of a ban is a token of its subject, jail and action. The row's seal holds for that id, jail and end, so that
+rows cannot be swapped, lengthened or given to another jail. Every subject takes the same room, and reasons are
+padded: the length of a row tells neither IPv4 from IPv6 nor what a short reason says.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from privet.core.address import Subject
+from privet.core.bans import Ban
+from privet.core.notes import Note
+from privet.core.verdicts import Action
+from privet.ports import SealError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from privet.ports import Seal
+
+T = TypeVar("T", Ban, Note)
+
+ROOM = 128
+"""Bytes that all but long reasons fit into; those take four times as much, or four times that, and so on."""
+
+_MAPPED = bytes(10) + b"\xff\xff"
+_MAPPED_BITS = 96
+_SUBJECT_BYTES = 17
+_END = struct.Struct(">d")
+
+
+Row = tuple[bytes, bytes, float, bytes]
+"""One row as it stands in the database: id, jail, end, and the rest, sealed."""
+
+
+class _Inside(msgspec.Struct, array_like=True, gc=False):
+    """What is sealed. New fields go to the end, with a default: rows that are there stay readable."""
+
+    subject: bytes
+    since: float
+    failures: int
+    origin: bytes
+    why: bytes
+    scope: bytes = b""
+    group: bytes = b""
+    evidence: tuple[bytes, ...] = ()
+    action: bytes = b""
+
+
+class Form(NamedTuple, Generic[T]):
+    """How one kind of thing becomes a row: by what it is found, what is sealed of it, and what it is made of again."""
+
+    label: bytes
+    purpose: bytes
+    key: Callable[[T], bytes]
+    inside: Callable[[T], bytes]
+    outside: Callable[[str, float, bytes], T]
+    fresh: Callable[[T], T]  # as it comes out of a store
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Inside).decode
+_decode_note = msgspec.msgpack.Decoder(tuple[bytes, bytes]).decode
+
+
+def canonical(subject: Subject) -> bytes:
+    """Return a subject in 17 bytes, whatever its version: 16 of the address, IPv4 mapped, and the prefix length."""
+    if subject.version == 4:
+        return _MAPPED + subject.packed + bytes((subject.length + _MAPPED_BITS,))
+    return subject.packed + bytes((subject.length,))
+
+
+def subject_of(data: bytes) -> Subject:
+    """Return the subject of 17 canonical bytes."""
+    packed, length = data[:-1], data[-1]
+    if packed.startswith(_MAPPED) and length >= _MAPPED_BITS:
+        return Subject(packed[len(_MAPPED) :], length - _MAPPED_BITS)
+    return Subject(packed, length)
+
+
+def _ban_key(ban: Ban) -> bytes:
+    elsewhere = b"" if ban.action is Action.BAN else b"\0" + ban.action.encode()
+    return canonical(ban.subject) + ban.jail.encode() + elsewhere
+
+
+def _ban_inside(ban: Ban) -> bytes:
+    inside = _Inside(
+        canonical(ban.subject),
+        ban.since,
+        ban.failures,
+        _bytes(ban.origin),
+        _bytes(ban.why),
+        _bytes(ban.scope),
+        _bytes(ban.group),
+        tuple(map(_bytes, ban.evidence)),
+        b"" if ban.action is Action.BAN else ban.action.encode(),
+    )
+    return _encode(inside)
+
+
+def _ban_outside(jail: str, until: float, plain: bytes) -> Ban:
+    inside = _decode(plain)
+    ban = Ban(
+        subject_of(inside.subject),
+        jail,
+        inside.since,
+        until,
+        inside.failures,
+        _text(inside.origin),
+        _text(inside.why),
+    )
+    if inside.scope or inside.group or inside.evidence or inside.action:
+        ban.scope, ban.group = _text(inside.scope), _text(inside.group)
+        ban.evidence = tuple(line.decode() for line in inside.evidence)
+        ban.action = Action(_text(inside.action) or Action.BAN)
+    return ban
+
+
+BANS = Form(
+    b"ban|v1|",
+    b"ban of a jail",
+    _ban_key,
+    _ban_inside,
+    _ban_outside,
+    lambda ban: msgspec.structs.replace(ban, confirmed=False),
+)
+
+NOTES = Form(
+    b"note|v1|",
+    b"note of a jail",
+    lambda note: note.key + b"\0" + note.jail.encode(),
+    lambda note: _encode((note.key, note.data)),
+    lambda jail, until, plain: Note(jail, (decoded := _decode_note(plain))[0], until, decoded[1]),
+    lambda note: note,
+)
+
+
+def identify(item: T, seal: Seal, form: Form[T]) -> bytes:
+    """Return the id of a row."""
+    return seal.token(form.key(item), form.purpose)
+
+
+def close_row(identity: bytes, item: T, seal: Seal, form: Form[T]) -> Row:
+    """Make the row of what has this id."""
+    jail = item.jail.encode()
+    context = _context(form.label, identity, jail, item.until)
+    return identity, jail, item.until, seal.seal(_padded(form.inside(item)), context)
+
+
+def open_row(row: Row, seal: Seal, form: Form[T]) -> T:
+    """Return what a row holds, in which anything may stand. Raises SealError."""
+    identity, jail, until, sealed = row
+    try:
+        plain = seal.open(sealed, _context(form.label, identity, jail, until))
+        return form.outside(_text(jail), until, plain.rstrip(b"\0")[:-1])
+    except (TypeError, ValueError, IndexError, struct.error, msgspec.DecodeError):  # not even of the right kind
+        raise SealError("what is stored is damaged") from None
+
+
+@lru_cache(maxsize=1024)
+def _text(data: bytes) -> str:
+    """Return a text, the same one for the same bytes: many bans share a jail."""
+    return data.decode()
+
+
+def _context(label: bytes, identity: bytes, jail: bytes, until: float) -> bytes:
+    """Return what a seal holds for; both neighbours of the jail's name have a fixed length."""
+    return label + identity + jail + _END.pack(until)
+
+
+def _bytes(text: str) -> bytes:
+    """Return a text that somebody may have typed: what is no Unicode must not keep a ban from being stored."""
+    return text.encode("utf-8", "replace")
+
+
+def _padded(plain: bytes) -> bytes:
+    room = ROOM
+    while room <= len(plain):
+        room *= 4
+    return (plain + b"\x80").ljust(room, b"\0")

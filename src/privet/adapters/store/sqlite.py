@@ -1,0 +1,246 @@
+"""Bans, or notes of earlier ones, in an SQLite file, sealed: the store that outlasts restarts."""
+
+from __future__ import annotations
+
+import heapq
+import sqlite3
+from contextlib import suppress
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from privet.adapters.store import database
+from privet.adapters.store.database import DamagedError, UnwritableError
+from privet.adapters.store.rows import Form, T, close_row, identify, open_row
+from privet.ports import SealError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from privet.ports import Seal
+
+    R = TypeVar("R")
+
+MOST = 200_000
+"""Rows that are kept: some 50 MB."""
+
+BATCH = 10_000
+"""Changes in one transaction: a full disk costs no more work than that, and the journal stays small."""
+
+_ROWS = "SELECT rowid, id, CAST(jail AS BLOB), until, sealed FROM kept"
+_PUT = (
+    "INSERT INTO kept (id, jail, until, sealed) VALUES (?, CAST(? AS TEXT), ?, ?) "
+    "ON CONFLICT (id) DO UPDATE SET until = excluded.until, sealed = excluded.sealed"
+)
+_DROP = "DELETE FROM kept WHERE id = ?"
+_DROP_ROW = "DELETE FROM kept WHERE rowid = ?"
+_EXPIRE = "DELETE FROM kept WHERE until <= ?"
+_COUNT = "SELECT count(*) FROM kept"
+_EVICT = "DELETE FROM kept WHERE rowid IN (SELECT rowid FROM kept ORDER BY until LIMIT ?)"
+
+
+class _Change(NamedTuple, Generic[T]):
+    """What is to be done about something that is not in the file as it should be."""
+
+    item: T
+    stays: bool
+
+
+class SqliteStore(Generic[T]):
+    """A `ports.Store` in one file, which this process has for itself. Nothing is opened before the first call."""
+
+    def __init__(self, path: Path, seal: Seal, form: Form[T], most: int = MOST) -> None:
+        """Name the file; more than `most` rows are not kept, neither in it nor waiting for it."""
+        self.path = path
+        self.refused = self.evicted = self.losses = 0
+        self._form: Form[T] = form
+        self._seal, self._most = seal, most
+        self._db: sqlite3.Connection | None = None
+        self._inode: tuple[int, int] | None = None  # of the file that is open
+        self._changes: dict[bytes, _Change[T]] = {}  # by id of the row: what is not yet stored
+        self._remnants = False  # whether the journal may have something that was erased
+        self._trouble: str | None = None
+        self._loss: str | None = None
+
+    @property
+    def complaint(self) -> str | None:
+        """What is wrong or was lost, for the administrator; None if nothing is."""
+        said = [self._loss] if self._loss else []
+        if self._trouble:
+            said.append(f"{self._trouble}; changes waiting in memory: {len(self._changes)}")
+        if self.refused:
+            said.append(f"{self.path}: {self.refused} entries do not open: changed, or sealed with another key")
+        return "; ".join(said) or None
+
+    def open(self) -> None:
+        """Make the file ready to be written."""
+        self._do(lambda _db: None)
+        self._settle()
+
+    def load(self, now: float) -> list[T]:
+        """Return what has not ended."""
+        found: dict[bytes, T] = {}
+        losses = self.losses
+        try:
+            bad = self._do(partial(self._read, found))
+        except UnwritableError as error:
+            bad = self._read_copy(found, error)
+        self.refused += len(bad)
+        with suppress(StoreError):  # it stands in the complaint, and what was read is needed all the same
+            if self.losses > losses:
+                self._note(found.values(), stays=True)  # what could be read before the damage
+            elif bad:
+                self._do(partial(self._erase, _DROP_ROW, bad))
+            self._settle()
+        for identity, change in self._changes.items():
+            if change.stays:
+                found[identity] = self._form.fresh(change.item)
+            else:
+                found.pop(identity, None)
+        return [item for item in found.values() if item.until > now]
+
+    def put(self, items: Iterable[T]) -> None:
+        """Store them; each replaces the one with the same key."""
+        self._note(items, stays=True)
+        self._settle()
+
+    def drop(self, items: Iterable[T]) -> None:
+        """Erase them by their keys."""
+        self._note(items, stays=False)
+        self._settle()
+
+    def expire(self, now: float) -> int:
+        """Erase what has ended; return how much that was."""
+        self._settle()
+        ended = self._do(partial(self._erase, _EXPIRE, [(now,)]))
+        self._settle()
+        return ended
+
+    def size(self) -> int:
+        """Return how many rows are in the file."""
+        return self._do(_count)
+
+    def close(self) -> None:
+        """Store what is waiting, and release the file."""
+        try:
+            if self._db or self._changes:
+                self._settle()
+        finally:
+            self._disconnect()
+
+    def _note(self, items: Iterable[T], *, stays: bool) -> None:
+        """Take down what is to be done; of too much, what concerns that which ends first is forgotten."""
+        changes = self._changes
+        for item in items:
+            changes[identify(item, self._seal, self._form)] = _Change(item, stays)
+        excess = len(changes) - self._most
+        if excess > 0:
+            for identity in heapq.nsmallest(excess, changes, key=lambda identity: changes[identity].item.until):
+                del changes[identity]
+            self.evicted += excess
+
+    def _settle(self) -> None:
+        """Bring the file up to date, and let nothing that was erased stand in its journal. Raises StoreError."""
+        while self._changes:
+            batch = dict(islice(self._changes.items(), BATCH))
+            self.evicted += self._do(partial(self._write, batch))
+            for identity in batch:
+                del self._changes[identity]
+        if self._remnants:
+            self._do(database.truncate)
+            self._remnants = False
+        if self._db:  # else nothing was tried
+            self._trouble = None
+
+    def _do(self, work: Callable[[sqlite3.Connection], R]) -> R:
+        """Work on the database; with a fresh one if it turns out to be damaged. Raises StoreError."""
+        try:
+            return self._try(work)
+        except DamagedError:
+            return self._try(work)
+
+    def _try(self, work: Callable[[sqlite3.Connection], R]) -> R:
+        try:
+            return work(self._connected())
+        except sqlite3.ProgrammingError:  # a second thread: nothing that is wrong with the file
+            raise
+        except (sqlite3.Error, OSError, StoreError) as error:
+            problem = database.explain(self.path, error)
+            self._trouble = str(problem)
+            self._disconnect()
+            if isinstance(problem, DamagedError):
+                self._set_aside()
+            raise problem from error
+
+    def _connected(self) -> sqlite3.Connection:
+        """Return the connection; begin again if somebody removed or replaced the file meanwhile."""
+        if self._db and database.inode(self.path) != self._inode:
+            self._disconnect()
+            self._lose("was removed or replaced while it was in use")
+        if self._db is None:
+            self._db = database.connect(self.path)
+            self._inode = database.inode(self.path)
+            self._remnants = True  # of a process that was killed
+        return self._db
+
+    def _disconnect(self) -> None:
+        if self._db:
+            self._db.close()
+            self._db = None
+
+    def _set_aside(self) -> None:
+        """Make room for a fresh database. Raises StoreError."""
+        try:
+            target = database.set_aside(self.path)
+        except (OSError, StoreError) as error:
+            problem = database.explain(self.path, error)
+            self._trouble = f"{self.path}: damaged, and cannot be set aside: {problem}"
+            raise problem from error
+        self._lose(f"was damaged, and is set aside as {target.name}: remove that once you have looked at it")
+
+    def _lose(self, what: str) -> None:
+        self.losses += 1
+        self._loss = f"{self.path}: {what}"
+
+    def _read(self, found: dict[bytes, T], db: sqlite3.Connection) -> list[tuple[int]]:
+        """Put what opens into `found`; return the numbers of the other rows."""
+        bad = []
+        for rowid, identity, jail, until, sealed in db.execute(_ROWS):
+            try:
+                found[identity] = open_row((identity, jail, until, sealed), self._seal, self._form)
+            except SealError:
+                bad.append((rowid,))
+        return bad
+
+    def _read_copy(self, found: dict[bytes, T], problem: UnwritableError) -> list[tuple[int]]:
+        """Read what cannot be written. Raises the problem if that is not possible either."""
+        try:
+            with database.copy(self.path) as db:
+                return self._read(found, db)
+        except (sqlite3.Error, OSError, StoreError):
+            raise problem from None
+
+    def _write(self, batch: Mapping[bytes, _Change[T]], db: sqlite3.Connection) -> int:
+        """Carry out changes; return how many rows had to go for them."""
+        gone = [(identity,) for identity, change in batch.items() if not change.stays]
+        rows = (close_row(identity, item, self._seal, self._form) for identity, (item, stays) in batch.items() if stays)
+        with db:
+            db.executemany(_DROP, gone)
+            db.executemany(_PUT, rows)
+            excess = max(0, _count(db) - self._most)
+            if excess:
+                db.execute(_EVICT, (excess,))
+        self._remnants = self._remnants or bool(gone or excess)
+        return excess
+
+    def _erase(self, statement: str, parameters: Iterable[tuple[float]], db: sqlite3.Connection) -> int:
+        """Erase rows; return how many those were."""
+        with db:
+            erased = db.executemany(statement, parameters).rowcount
+        self._remnants = self._remnants or erased > 0
+        return erased
+
+
+def _count(db: sqlite3.Connection) -> int:
+    return int(db.execute(_COUNT).fetchone()[0])

@@ -1,0 +1,80 @@
+"""The lines that led to a verdict, found again among the failures that were counted last, and masked.
+
+Nothing is done per line: blocks stay for a while as they came, and only who is found guilty is searched for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from privet.core.mask import sample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from privet.core.parse import Rows
+
+LINES = 3
+"""Lines kept of one verdict: the last ones."""
+
+ROOM = 256 << 10  # bytes of lines that one rule remembers, beside the block that came last
+
+
+class Lines:
+    """The lines of a block by the number of their row; none when it is not sure which line is which row."""
+
+    def __init__(self, block: bytes, rows: Rows) -> None:
+        self.size = len(block)
+        self._block, self._count = block, len(rows)
+        self._bad = rows.bad
+        self._lines: list[bytes] | None = None
+
+    def __getitem__(self, row: int) -> bytes:
+        if self._lines is None:
+            bad = {line for _, line in self._bad}
+            lines = [line for line in self._block.split(b"\n") if line and line not in bad]
+            self._lines = lines if len(lines) == self._count else []
+        return self._lines[row] if self._lines else b""
+
+
+class _Failures:
+    """The failures in one block: which rows they are, whose, and when."""
+
+    def __init__(self, lines: Lines, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]) -> None:
+        self.lines = lines
+        self._rows, self._keys, self._times = rows, keys, times
+        self._of: dict[bytes, list[int]] | None = None
+
+    def last(self, key: bytes, until: float, most: int) -> list[bytes]:
+        """Return the last lines of a client, of those that were written by some time."""
+        if self._of is None:  # made for the first who is searched for: where there is one, there often are many
+            self._of = {}
+            for place, one in enumerate(self._keys):
+                self._of.setdefault(one, []).append(place)
+        places = [place for place in self._of.get(key, ()) if self._times[place] <= until][-most:]
+        return [line for place in places if (line := self.lines[self._rows[place]])]
+
+
+class Recent:
+    """The failures that a rule counted last."""
+
+    def __init__(self) -> None:
+        self._blocks: deque[_Failures] = deque()
+        self._size = 0
+
+    def note(self, lines: Lines, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]) -> None:
+        """Remember the failures in a block, and forget the oldest ones."""
+        self._blocks.append(_Failures(lines, rows, keys, times))
+        self._size += lines.size
+        while self._size > ROOM and len(self._blocks) > 1:
+            self._size -= self._blocks.popleft().lines.size
+
+    def of(self, key: bytes, until: float) -> tuple[str, ...]:
+        """Return the last lines of a client, masked, the oldest first."""
+        found: list[bytes] = []
+        for block in reversed(self._blocks):
+            found = block.last(key, until, LINES - len(found)) + found
+            if len(found) == LINES:
+                break
+        return tuple(map(sample, found))

@@ -1,0 +1,359 @@
+"""The ledger of bans: what was ordered, what the kernel confirmed, and how each one ended.
+
+The rules it keeps:
+- every ban that is ordered, restored or adopted ends in exactly one account, so that at any time
+  ordered = waiting + in the kernel + expired + unbanned + superseded + refused + failed;
+- the truth is kept for each *element*, a subject and one service: several bans may want it, and the kernel
+  holds the latest of their ends, so that lifting one brings back the next;
+- a ban is confirmed when the kernel holds every element of its scope to its end at least, and fails when
+  it refuses one of them;
+- one jail has one ban of a subject; a new one supersedes it.
+"""
+
+from __future__ import annotations
+
+from itertools import chain, islice
+from math import inf
+from typing import TYPE_CHECKING
+
+from privet.core.address import Subject
+from privet.core.bans import ADOPTED, Accounts, Ban, Held, Order
+from privet.core.scope import scope_of, services
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from privet.core.verdicts import Verdict
+
+ROUNDING = 1.0
+"""Seconds by which an end that the kernel tells, as the time left, may differ from the end that was ordered."""
+
+BATCH = 10_000
+"""Orders at once: between two batches of a hundred thousand bans there is time to read lines."""
+
+Element = tuple[Subject, str]
+"""A subject and a service: what is one element in the kernel."""
+
+Changes = tuple[list[Ban], list[Ban]]
+"""What a store is to know: bans to put, and bans to drop."""
+
+
+class Ledger:
+    """Bans by subject and jail, and the orders to the firewall that they call for."""
+
+    def __init__(self) -> None:
+        self.accounts = Accounts()
+        self._bans: dict[Subject, tuple[Ban, ...]] = {}
+        self._held: dict[str, dict[Subject, float]] = {"": {}}  # by service: what the kernel confirmed, until when
+        self._due: dict[Element, None] = {}  # what is to be brought up to date in the kernel
+        self._sent: dict[Element, float | None] = {}  # the ends in the orders that are out
+        self._again: dict[Element, None] = {}  # what the kernel would not open or shorten: due at the next expire()
+        self._changed: dict[tuple[Subject, str], Ban] = {}  # what changes() tells next
+        self._next_end = inf  # nothing ends before that
+
+    def __iter__(self) -> Iterator[Ban]:
+        """Yield all bans, in the order in which their subjects were first banned."""
+        return chain.from_iterable(self._bans.values())
+
+    def of(self, subject: Subject) -> list[Ban]:
+        """Return the bans of one subject."""
+        return list(self._bans.get(subject, ()))
+
+    def totals(self) -> dict[str, int]:
+        """Return both sides of the account: `ordered`, and what it must add up to."""
+        confirmed = sum(ban.confirmed for ban in self)
+        return {
+            "ordered": self.accounts.ordered,
+            "in_kernel": confirmed,
+            "waiting": sum(map(len, self._bans.values())) - confirmed,
+            "expired": self.accounts.expired,
+            "unbanned": self.accounts.unbanned,
+            "superseded": self.accounts.superseded,
+            "refused": self.accounts.refused.total(),
+            "failed": self.accounts.failed.total(),
+        }
+
+    def adopt(self, held: Iterable[Held], now: float, stored: Iterable[Ban] = ()) -> int:
+        """Begin with what a store kept and with what the kernel holds; return how many bans only the kernel knew.
+
+        An element that lasts longer than every stored ban of it is a ban of its own, which nobody stored.
+        """
+        for ban in stored:
+            if ban.until > now:
+                self._enter(ban)
+        unknown = [ban for ban in [self._adopted(one, now) for one in held] if ban]
+        for ban in unknown:
+            self._enter(ban)
+            self._touch(ban)
+        for ban in self:
+            if not ban.confirmed:  # or it is the only one, and held as it should be
+                self._mark(ban)
+                self._settle(ban.subject)
+        return len(unknown)
+
+    def order(
+        self,
+        verdict: Verdict,
+        now: float,
+        refusal: str | None = None,
+        *,
+        why: str = "",
+        evidence: tuple[str, ...] = (),
+    ) -> None:
+        """Enter a ban; `refusal` says why it must not happen."""
+        if refusal is not None:
+            self.accounts.ordered += 1
+            self.accounts.refused[refusal] += 1
+            return
+        if verdict.until <= now:
+            self.accounts.ordered += 1
+            self.accounts.expired += 1
+            return
+        ban = Ban(
+            verdict.subject,
+            verdict.jail,
+            verdict.time,
+            verdict.until,
+            verdict.failures,
+            verdict.origin,
+            why,
+            scope=verdict.scope,
+            group=verdict.group,
+            evidence=evidence,
+            action=verdict.action,
+        )
+        gone = [old for old in self.of(ban.subject) if old.jail == ban.jail or _known_again(old, ban)]
+        self._end(gone)
+        self.accounts.superseded += len(gone)
+        self._enter(ban)
+        self._mark(ban)
+        self._touch(ban)
+
+    def lift(self, subject: Subject, jail: str | None = None) -> list[Ban]:
+        """End the bans of a subject (of one jail only, if named); return them."""
+        lifted = [ban for ban in self.of(subject) if jail in (None, ban.jail)]
+        self._end(lifted)
+        self.accounts.unbanned += len(lifted)
+        return lifted
+
+    def lift_group(self, group: str) -> list[Ban]:
+        """End the bans that were ordered together under a name; return them."""
+        lifted = [ban for ban in self if ban.group == group]
+        self._end(lifted)
+        self.accounts.unbanned += len(lifted)
+        return lifted
+
+    def expire(self, now: float) -> int:
+        """Book bans whose time is over; kernel and store drop them by themselves. Return how many."""
+        self._due |= self._again
+        self._again.clear()
+        if now < self._next_end:
+            return 0
+        over = [ban for ban in self if ban.until <= now]
+        self._take_out(over)
+        self.accounts.expired += len(over)
+        for held in self._held.values():
+            for subject in [subject for subject, until in held.items() if until <= now]:
+                del held[subject]
+        ends = chain((ban.until for ban in self), *(held.values() for held in self._held.values()))
+        self._next_end = min(ends, default=inf)
+        return len(over)
+
+    def forget_kernel(self) -> None:
+        """Take note that the kernel lost everything: all bans are due again."""
+        self._held = {"": {}}
+        for ban in self:
+            ban.confirmed = False
+            self._mark(ban)
+
+    def compare(self, held: Iterable[Held], now: float) -> int:
+        """Bring back what the kernel lost or shortened, given all that it holds; return how many elements those are.
+
+        Nothing must be out or due when the kernel is asked, and until this is told.
+        """
+        found = {(one.subject, one.service): inf if one.seconds is None else now + one.seconds for one in held}
+        lost = [
+            (subject, service)
+            for service, ends in self._held.items()
+            for subject, until in ends.items()
+            if until > now + ROUNDING and found.get((subject, service), -inf) < until - ROUNDING
+        ]
+        for subject, service in lost:
+            self._note(subject, service, found.get((subject, service)))
+            self._due[subject, service] = None
+        for subject in {subject for subject, _ in lost}:
+            for ban in self.of(subject):
+                ban.confirmed = False
+            self._settle(subject)
+        return len(lost)
+
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock was set forward by so much: what is left of each ban stays the same."""
+        for ban in self:
+            ban.since += seconds
+            ban.until += seconds
+            self._touch(ban)
+        for service, ends in self._held.items():
+            self._held[service] = {subject: until + seconds for subject, until in ends.items()}
+        self._sent = {one: None if until is None else until + seconds for one, until in self._sent.items()}
+        self._next_end += seconds
+
+    def overslept(self, seconds: float) -> None:
+        """Take note that the kernel's timers stood still for so long: what it holds would end too late."""
+        for service, ends in self._held.items():
+            self._held[service] = {subject: until + seconds for subject, until in ends.items()}
+            self._due.update(((subject, service), None) for subject in ends)
+
+    def orders(self, now: float) -> list[Order]:
+        """Return what the firewall is to do next so that it holds the latest end of each element."""
+        orders: list[Order] = []
+        self._sent.clear()
+        for element in list(self._due):
+            until, held = self._wanted(*element), self._held_until(*element)
+            if until == held:
+                del self._due[element]
+                self._settle(element[0])
+            elif until is None or until > now:  # what is over is left to expire()
+                subject, service = element
+                orders.append(Order(subject, None if until is None else until - now, held is not None, service))
+                self._sent[element] = until
+                if len(orders) == BATCH:
+                    break
+        return orders
+
+    def confirm(self, orders: Iterable[Order], answers: Iterable[str | None]) -> None:
+        """Book the firewall's answers to what `orders` returned last: None for done, else the reason why not."""
+        subjects: dict[Subject, None] = {}
+        failed: list[tuple[Order, str]] = []
+        for order, reason in zip(orders, answers, strict=True):
+            subjects[order.subject] = None
+            if reason is None:
+                self._done(order)
+            else:
+                failed.append((order, reason))
+        for order, reason in failed:
+            self._fail(order, reason)
+        for subject in subjects:
+            self._settle(subject)
+
+    def changes(self) -> Changes:
+        """Return what a store is to know since this was asked last, or a part of it; nothing when that is all."""
+        puts: list[Ban] = []
+        drops: list[Ban] = []
+        for subject, jail in list(islice(self._changed, BATCH)):
+            last = self._changed.pop((subject, jail))
+            ban = next((ban for ban in self._bans.get(subject, ()) if ban.jail == jail), None)
+            if ban is None:
+                drops.append(last)
+            else:
+                puts.append(ban)
+        return puts, drops
+
+    def all_changed(self) -> None:
+        """Let changes() return every ban: a store has lost them."""
+        for ban in self:
+            self._touch(ban)
+
+    def _adopted(self, one: Held, now: float) -> Ban | None:
+        """Take note of what the kernel holds; return the ban that explains it if no stored one does."""
+        until = inf if one.seconds is None else now + one.seconds
+        bans = self._bans.get(one.subject, ())
+        ends = [ban.until for ban in bans if one.service in services(ban.scope)]
+        wanted = max(ends) if ends else -inf
+        if wanted - ROUNDING <= until <= wanted + ROUNDING:
+            until = wanted
+            if len(bans) == 1 and bans[0].scope == scope_of(one.service):
+                bans[0].confirmed = True
+        self._note(one.subject, one.service, until)
+        if until <= wanted:
+            return None
+        scope = scope_of(one.service)
+        return Ban(one.subject, f"{ADOPTED} {scope}".rstrip(), now, until, 0, ADOPTED, scope=scope)
+
+    def _enter(self, ban: Ban) -> None:
+        self.accounts.ordered += 1
+        alone = (ban,)
+        bans = self._bans.setdefault(ban.subject, alone)
+        if bans is not alone:
+            self._bans[ban.subject] = (*bans, ban)
+        self._next_end = min(self._next_end, ban.until)
+
+    def _take_out(self, bans: Iterable[Ban]) -> None:
+        for ban in bans:
+            rest = tuple(one for one in self._bans[ban.subject] if one is not ban)
+            if rest:
+                self._bans[ban.subject] = rest
+            else:
+                del self._bans[ban.subject]
+            self._mark(ban)
+
+    def _end(self, bans: Collection[Ban]) -> None:
+        """Take out bans before their time, from the store too."""
+        self._take_out(bans)
+        for ban in bans:
+            self._touch(ban)
+
+    def _mark(self, ban: Ban) -> None:
+        """Have the elements of a ban brought up to date."""
+        for service in services(ban.scope):
+            self._due[ban.subject, service] = None
+
+    def _touch(self, ban: Ban) -> None:
+        """Have the store told of a ban."""
+        self._changed[ban.subject, ban.jail] = ban
+
+    def _note(self, subject: Subject, service: str, until: float | None) -> None:
+        """Take note of what the kernel holds of an element."""
+        ends = self._held.setdefault(service, {})
+        if until is None:
+            ends.pop(subject, None)
+        else:
+            ends[subject] = until
+            self._next_end = min(self._next_end, until)
+
+    def _held_until(self, subject: Subject, service: str) -> float | None:
+        ends = self._held.get(service)
+        return ends.get(subject) if ends else None
+
+    def _wanted(self, subject: Subject, service: str) -> float | None:
+        """Return the latest end that any ban wants for an element."""
+        ends = [ban.until for ban in self._bans.get(subject, ()) if service in services(ban.scope)]
+        return max(ends) if ends else None
+
+    def _done(self, order: Order) -> None:
+        """Book that the kernel did what was asked."""
+        element = order.subject, order.service
+        until = self._sent[element]
+        self._note(*element, until)
+        if self._wanted(*element) == until:  # or else something came after the order, and stays due
+            self._due.pop(element, None)
+
+    def _fail(self, order: Order, reason: str) -> None:
+        """Book the bans that the order was about as failed, but not those to which the kernel holds already."""
+        element = order.subject, order.service
+        asked, held = self._sent[element], self._held_until(*element) or -inf
+        failing = [
+            ban
+            for ban in self.of(order.subject)
+            if order.service in services(ban.scope) and held < ban.until and asked is not None and ban.until <= asked
+        ]
+        self._end(failing)
+        self.accounts.failed[reason] += len(failing)
+        wanted = self._wanted(*element)
+        if wanted is None or wanted <= held:  # or else others came after the order, and are due
+            self._due.pop(element, None)
+            if (wanted or -inf) != held:
+                self._again[element] = None
+
+    def _settle(self, subject: Subject) -> None:
+        """Confirm the bans of a subject that the kernel holds with all their elements."""
+        for ban in self._bans.get(subject, ()):
+            if not ban.confirmed:
+                ends = [self._held_until(subject, service) or -inf for service in services(ban.scope)]
+                ban.confirmed = min(ends) >= ban.until
+
+
+def _known_again(old: Ban, ban: Ban) -> bool:
+    """Tell whether a ban of which only the kernel knew goes on under the name of its jail."""
+    covered = set(services(old.scope)) <= set(services(ban.scope))
+    return old.origin == ADOPTED and covered and old.until <= ban.until + ROUNDING

@@ -1,0 +1,196 @@
+"""Recidive: jails whose failures are the bans of other jails.
+
+With the key `address` each ban of a subject counts, and the subject itself is banned. With `prefix` the
+subjects of a network are counted together, and the network is banned; with `asn` those of an autonomous
+system. There each subject counts once, with its latest ban, since many are not to suffer for one.
+
+Otherwise the rules are those of `core.detect`: a verdict falls at the ban that makes `maxretry` of them
+with last - first <= `findtime`, it covers [t, t + bantime), and after it the count starts anew.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_left, insort
+from math import inf
+from typing import TYPE_CHECKING
+
+from privet.core.address import Subject, mask_bits
+from privet.core.notes import Changed, Note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from privet.core.jails import Jail
+    from privet.core.networks import Networks
+    from privet.core.verdicts import Verdict
+
+_SWEEP_FROM = 1024  # fewer groups than this are not worth sweeping
+_EVICT_SHARE = 8  # at the cap one in eight goes, so that the sort is paid once per cap / 8 new groups
+
+Who = Subject | int
+"""Whom a jail bans: a subject, or an AS number."""
+
+Seen = tuple[float, Subject, str]
+"""A ban that counts: when, of whom, and of which jail."""
+
+State = tuple[bytes, int, float, str]
+"""What is remembered of such a ban: the subject's packed address and prefix length, the time, and the jail."""
+
+KIND = b"recidive "
+"""How the keys of notes begin."""
+
+_KEY = struct.Struct(">dBB")
+
+
+def state_of(note: Note) -> State:
+    """Return what a note says. Raises struct.error or ValueError for one that says something else."""
+    time, length, width = _KEY.unpack_from(note.key, len(KIND))
+    rest = note.key[len(KIND) + _KEY.size :]
+    return rest[:width], length, time, rest[width:].decode()
+
+
+class Recidive:
+    """One jail on bans. `tolerance` bounds how late a ban may come, `cap` how many groups are kept.
+
+    When there are more groups, those whose bans have all left `findtime` go, then one in eight: those with
+    the fewest bans, and among these those that were silent longest.
+    """
+
+    def __init__(
+        self, jail: Jail, jails: Iterable[Jail], tolerance: float, cap: int, networks: Networks | None = None
+    ) -> None:
+        self.jail = jail
+        self.watched = frozenset(one.name for one in jails if jail.watches(one))
+        self.until: dict[Who, float] = {}  # the ends of its own bans
+        self.matched = self.evicted = 0
+        self.last_match: float | None = None
+        self.changed: Changed[Seen] = Changed(cap)
+        self._groups: dict[Who, list[Seen]] = {}
+        self._networks = networks
+        self._keep = jail.findtime + tolerance
+        self._cap = cap
+        self._sweep_at = min(_SWEEP_FROM, cap)
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def hit(self, verdict: Verdict) -> Who | None:
+        """Count a ban; return whom to ban if that reaches the limit.
+
+        Its end is in `until` then, by the jail's bantime; who makes the ban longer enters the new end there.
+        """
+        group = self._group(verdict.subject) if verdict.jail in self.watched else None
+        if group is None:
+            return None
+        self.matched += 1
+        self.last_match = verdict.time
+        if verdict.time < self.until.get(group, -inf):
+            return None
+        self._enter(group, (verdict.time, verdict.subject, verdict.jail))
+        if not self._is_full(group):
+            return None
+        self._touch(self._groups.pop(group))
+        self.until[group] = verdict.time + self.jail.bantime
+        return group
+
+    def forget(self, who: Who) -> None:
+        """Forget the bans of somebody and those on it, as after an unban."""
+        self.until.pop(who, None)
+        self._touch(self._groups.pop(who, ()))
+        group = self._group(who) if isinstance(who, Subject) else None
+        if group in self._groups:
+            self._touch(one for one in self._groups[group] if one[1] == who)
+            self._groups[group] = [one for one in self._groups[group] if one[1] != who]
+
+    def export(self) -> Iterator[State]:
+        """Yield the bans that count."""
+        for seen in self._groups.values():
+            for time, subject, jail in seen:
+                yield subject.packed, subject.length, time, jail
+
+    def restore(self, states: Iterable[State]) -> None:
+        """Take over what was kept."""
+        for packed, length, time, jail in states:
+            subject = Subject(packed, length)
+            group = self._group(subject)
+            if group is not None:
+                self._enter(group, (time, subject, jail))
+
+    def note_of(self, one: Seen) -> tuple[Note, bool]:
+        """Return what a store is to keep of a ban, and whether it is to keep it still."""
+        time, subject, jail = one
+        key = _KEY.pack(time, subject.length, len(subject.packed)) + subject.packed + jail.encode()
+        group = self._group(subject)
+        stays = group is not None and one in self._groups.get(group, ())
+        return Note(self.jail.name, KIND + key, time + self._keep), stays
+
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock was set forward by so much."""
+        for group, seen in self._groups.items():
+            self._touch(seen)
+            self._groups[group] = [(time + seconds, subject, jail) for time, subject, jail in seen]
+        self.until = {group: until + seconds for group, until in self.until.items()}
+        self.all_changed()
+
+    def all_changed(self) -> None:
+        """Have a store told of everything."""
+        for seen in self._groups.values():
+            self._touch(seen)
+
+    def _touch(self, seen: Iterable[Seen]) -> None:
+        for one in seen:
+            self.changed.add(one)
+
+    def carry(self, old: Recidive) -> None:
+        """Take over what an old jail of the same name has counted, and its bans if it is unchanged."""
+        self.changed.carry(old.changed)
+        self.restore(old.export())
+        self.matched, self.last_match, self.evicted = old.matched, old.last_match, self.evicted + old.evicted
+        if self.jail == old.jail:
+            self.until = old.until
+
+    def _group(self, subject: Subject) -> Who | None:
+        """Return with whom a subject is counted; pseudonyms have no neighbours."""
+        if self.jail.key == "address":
+            return subject
+        if subject.is_pseudonym:
+            return None
+        if self.jail.key == "asn":
+            network = self._networks.of(subject) if self._networks else None
+            return network.asn if network else None
+        length = min(subject.length, self.jail.prefixes[subject.version == 6])
+        return Subject(mask_bits(subject.packed, length), length)
+
+    def _enter(self, group: Who, one: Seen) -> None:
+        seen = self._groups.get(group, [])
+        if one in seen:  # told again, as after a restart
+            return
+        if self.jail.key != "address":
+            before = [other for other in seen if other[1] == one[1]]
+            self._touch(before)
+            one = max([one, *before])
+            seen = [other for other in seen if other[1] != one[1]]
+        insort(seen, one)
+        self._touch([one])
+        self._groups[group] = seen[bisect_left(seen, (seen[-1][0] - self._keep,)) :]
+        if len(self._groups) > self._sweep_at:
+            self._make_room(one[0])
+
+    def _is_full(self, group: Who) -> bool:
+        """Tell whether `maxretry` bans of a group lie within findtime."""
+        times = [time for time, *_ in self._groups.get(group, ())]
+        reach = self.jail.maxretry - 1
+        return any(last - first <= self.jail.findtime for first, last in zip(times, times[reach:], strict=False))
+
+    def _make_room(self, now: float) -> None:
+        horizon = now - self._keep
+        self._groups = {group: seen for group, seen in self._groups.items() if seen and seen[-1][0] >= horizon}
+        self.until = {group: until for group, until in self.until.items() if until >= horizon}
+        excess = len(self._groups) - self._cap
+        if excess > 0:
+            order = sorted(self._groups, key=lambda group: (len(self._groups[group]), self._groups[group][-1][0]))
+            for group in order[: excess + max(1, self._cap // _EVICT_SHARE)]:
+                del self._groups[group]
+                self.evicted += 1
+        self._sweep_at = min(max(_SWEEP_FROM, len(self._groups) * 3 // 2), self._cap)

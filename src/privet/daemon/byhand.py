@@ -1,0 +1,307 @@
+"""What the administrator orders by hand: bans, unbans, why somebody is banned, and pauses.
+
+Nothing is done before all of it was understood, and every answer says what changed, what was there before,
+and whom it would hit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import chain
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from privet.adapters import machine
+from privet.config.values import did_you_mean
+from privet.core.address import Subject, mask_bits
+from privet.core.guard import refusal
+from privet.core.lists import ListError, parse_list
+from privet.core.networks import as_text
+from privet.core.prefixes import PrefixSet
+from privet.core.verdicts import Action, Verdict
+from privet.daemon.tables import TOO_DEAR
+from privet.daemon.whom import Refusal, Whom, found, shown
+from privet.ports import FirewallError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from privet.core.bans import Ban
+    from privet.daemon.service import Daemon
+
+LONGEST = 100 * 366 * 86_400.0  # seconds of one ban: what the configuration allows, and dates can be told
+LONGEST_PAUSE = 86_400.0  # seconds: who needs more wants to stop the daemon
+BY_HAND = "by hand"
+DEFAULT = 3600.0  # seconds
+MOST = 1_000_000  # entries of one list
+MANY = 1000  # subjects of one request that are banned without asking back
+MOST_SHOWN = 100  # bans inside a range that `why` lists
+
+Request = dict[str, Any]
+
+
+class _Plan(msgspec.Struct):
+    """One entry of a request: who, the verdicts, and why each of them must not be."""
+
+    whom: Whom
+    verdicts: list[Verdict]
+    refusals: list[str | None]
+    why: str
+    before: float | None  # the end of the ban that the jail has already
+    cost: dict[str, Any] | None
+
+    @property
+    def refused(self) -> str | None:
+        """Why nothing of it is done, None if something is."""
+        return None if None in self.refusals else self.refusals[0]
+
+
+class ByHand:
+    """Answers the requests by which a daemon's bans are changed or explained."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+
+    async def ban(self, request: Request, pid: int) -> dict[str, Any]:
+        """Ban, or with `dry_run` say what would be.
+
+        Ranges and long lists need `agreed`: the answer otherwise is what they cost, and nothing is done.
+        """
+        daemon, now = self._daemon, self._daemon.clock.now()
+        plans = await self._plans(request, pid, now)
+        asks = [plan for plan in plans if plan.cost and not plan.refused]
+        if not (request.get("agreed") or request.get("dry_run")) and (asks or len(plans) > MANY):
+            return {"items": [self._item(plan, request, "asked") for plan in plans], "agreed": False}
+        if request.get("dry_run"):
+            return {"items": [self._item(plan, request, "would be banned") for plan in plans], "agreed": True}
+        for plan in plans:
+            for verdict, refused in zip(plan.verdicts, plan.refusals, strict=True):
+                daemon.enter(verdict, now, refused, plan.why)
+        await daemon.settle()
+        return {"items": [self._item(plan, request, self._outcome(plan)) for plan in plans], "agreed": True}
+
+    async def unban(self, request: Request) -> dict[str, Any]:
+        """End bans and let the counts of those who had them start anew; with `dry_run` list them only."""
+        daemon = self._daemon
+        whom = None
+        if request.get("subjects") or request.get("lists"):
+            whom = await found(daemon, [word for word, _, _ in await self._entries(request)])
+        elif not (request.get("all") or request.get("jail") or request.get("since")):
+            raise Refusal("say whom: subjects, a jail, a time or all")
+        chosen = list(self._chosen(whom, request))
+        if not request.get("dry_run"):
+            daemon.lift(chosen)
+            for one in whom or ():
+                daemon.engine.forget(one.who)
+            await daemon.settle()
+        items = []
+        for ban, prefixes in merged(chosen):
+            still = [] if request.get("dry_run") or ban.group else self._around(ban.subject)
+            items.append(
+                {
+                    **self._told(ban, prefixes, request),
+                    "still": [f"{other.jail} ({other.group})" if other.group else other.jail for other in still],
+                }
+            )
+        return {"items": items}
+
+    async def why(self, request: Request) -> dict[str, Any]:
+        """Explain: the bans around and inside a subject, what led to them, and how often there were others."""
+        daemon = self._daemon
+        (one,) = await found(daemon, [request["subject"]])
+        bans = (
+            [ban for ban in daemon.bans() if ban.group == one.group]
+            if one.group
+            else [*self._around(one.members[0]), *self._inside(one.members[0])]
+        )
+        network = None if one.group else daemon.networks.of(one.members[0])
+        cost = None if daemon.engine.key_of(one.who) else daemon.seen.cost(one.members)
+        items = [self._told(ban, prefixes, request) for ban, prefixes in merged(bans)]
+        return {
+            "subject": shown(daemon, one, reveal=bool(request.get("reveal"))),
+            "items": items[:MOST_SHOWN],
+            "more": max(0, len(items) - MOST_SHOWN),
+            "protected": next(filter(None, (refusal(member, daemon.protected) for member in one.members)), None),
+            "before": daemon.engine.history(one.who),
+            "network": None
+            if network is None
+            else {"asn": network.asn, "name": network.name, "prefix": network.prefix.reveal()}
+            if request.get("reveal")
+            else {"asn": network.asn, "name": network.name},
+            "cost": None if cost is None else msgspec.to_builtins(cost),
+        }
+
+    async def pause(self, request: Request) -> dict[str, Any]:
+        """Let everybody through for a while, or end that."""
+        pause, end = self._daemon.pause, bool(request.get("end"))
+        seconds, was = 0.0 if end else float(request["seconds"]), pause.until
+        if not end and not 0 < seconds <= LONGEST_PAUSE:
+            raise Refusal("a pause lasts for some time, at most a day")
+        if not request.get("dry_run"):
+            try:
+                await (pause.end() if end else pause.begin(seconds))
+            except FirewallError as error:
+                raise Refusal(f"the firewall did not take it: {error}") from None
+        return {"items": [], "until": None if end else self._daemon.clock.now() + seconds, "was": was}
+
+    async def _plans(self, request: Request, pid: int, now: float) -> list[_Plan]:
+        base = self._base(str(request.get("jail") or BY_HAND))
+        entries = await self._entries(request)
+        named = await found(self._daemon, [word for word, _, _ in entries])
+        protected = {**self._daemon.protected, "your own ssh connection": PrefixSet(machine.ssh_peer_of(pid))}
+        plans = {}
+        for whom, (_, own, why) in zip(named, entries, strict=True):
+            given = request.get("seconds")
+            seconds = given if given is not None else own or base.until
+            verdict = msgspec.structs.replace(base, time=now, until=now + _length(seconds))
+            plans[whom.who] = self._plan(whom, verdict, str(request.get("why") or "") or why, protected)
+        return list(plans.values())
+
+    async def _entries(self, request: Request) -> list[tuple[str, float | None, str]]:
+        """Return who stands in a request, singly or in lists: as text, with the seconds and the reason of a list."""
+        entries: list[tuple[str, float | None, str]] = [(str(word), None, "") for word in request.get("subjects", ())]
+        bits = self._daemon.config.engine.ipv6_client
+        for text in request.get("lists", ()):
+            try:
+                listed = await asyncio.to_thread(parse_list, str(text), MOST, bits)
+            except ListError as error:
+                raise Refusal(f"the list cannot be used: {error}") from None
+            entries += [
+                (one.who.reveal() if isinstance(one.who, Subject) else as_text(one.who), one.seconds, one.why)
+                for one in listed
+            ]
+        return entries
+
+    def _base(self, jail: str) -> Verdict:
+        """Return what verdicts of a jail are like; `until` is how long they last."""
+        nobody = Subject(bytes(4), 32)
+        if jail == BY_HAND:
+            return Verdict(Action.BAN, nobody, jail, 0.0, DEFAULT, 0, origin="administrator")
+        rule = self._daemon.config.jails.get(jail)
+        if rule is None:
+            hint = did_you_mean(jail, self._daemon.config.jails)
+            raise Refusal(f"there is no such jail{': ' if hint else ''}{hint}")
+        action = Action.BAN if rule.action is Action.REPORT else rule.action
+        return Verdict(action, nobody, jail, 0.0, rule.bantime, 0, rule.scope, origin="administrator")
+
+    def _plan(self, whom: Whom, base: Verdict, why: str, protected: Mapping[str, Any]) -> _Plan:
+        daemon = self._daemon
+        verdicts = [msgspec.structs.replace(base, subject=one, group=whom.group) for one in whom.members]
+        refusals = [refusal(one, protected) for one in whom.members]
+        cost = None if daemon.engine.key_of(whom.who) else daemon.seen.cost(whom.members)
+        if cost and cost.innocent > daemon.config.networks.most_innocent:
+            refusals = [TOO_DEAR] * len(refusals)
+        bans = [ban for one in whom.members for ban in daemon.bans_of(one) if ban.jail == base.jail]
+        before = max((ban.until for ban in bans), default=None)
+        return _Plan(whom, verdicts, refusals, why, before, None if cost is None else msgspec.to_builtins(cost))
+
+    def _outcome(self, plan: _Plan) -> str:
+        daemon = self._daemon
+        for verdict, refused in zip(plan.verdicts, plan.refusals, strict=True):
+            if refused is None and not any(
+                ban.jail == verdict.jail and ban.confirmed for ban in daemon.bans_of(verdict.subject)
+            ):
+                return "waiting"
+        return "banned"
+
+    def _item(self, plan: _Plan, request: Request, result: str) -> dict[str, Any]:
+        refused = [reason for reason in plan.refusals if reason]
+        reason = refused[0] if refused else None
+        if reason and not plan.refused:
+            reason = f"{len(refused)} of {len(plan.refusals)} prefixes stay open: {reason}"
+        if result == "waiting" and not plan.refused:
+            place = self._daemon.places[plan.verdicts[0].action]
+            reason = place.problem or "the firewall did not take it"
+        return {
+            "subject": shown(self._daemon, plan.whom, reveal=bool(request.get("reveal"))),
+            "prefixes": len(plan.whom.members),
+            "result": "refused" if plan.refused else result,
+            "reason": reason,
+            "jail": plan.verdicts[0].jail,
+            "until": _date(plan.verdicts[0].until),
+            "was": None if plan.before is None else {"until": _date(plan.before)},
+            "cost": plan.cost,
+        }
+
+    def _told(self, ban: Ban, prefixes: int, request: Request) -> dict[str, Any]:
+        return described(self._daemon, ban, prefixes, reveal=bool(request.get("reveal"))) | {
+            "evidence": list(ban.evidence)
+        }
+
+    def _chosen(self, whom: Sequence[Whom] | None, request: Request) -> Iterator[Ban]:
+        """Yield the bans of these, or of everybody, that a request is about."""
+        bans = self._daemon.bans() if whom is None else self._of(whom)
+        return asked(bans, request, self._daemon.clock.now())
+
+    def _of(self, whom: Sequence[Whom]) -> Iterator[Ban]:
+        for one in whom:
+            if one.group:
+                yield from [ban for ban in self._daemon.bans() if ban.group == one.group]
+            else:
+                yield from self._daemon.bans_of(one.members[0])
+                yield from self._inside(one.members[0])
+
+    def _around(self, subject: Subject) -> list[Ban]:
+        """Return the bans of a subject and of all prefixes around it."""
+        lengths = range(subject.length, -1, -1)
+        prefixes = (Subject(mask_bits(subject.packed, length), length) for length in lengths)
+        return list(chain.from_iterable(map(self._daemon.bans_of, prefixes)))
+
+    def _inside(self, subject: Subject) -> list[Ban]:
+        """Return the bans of smaller prefixes within a subject."""
+        if self._daemon.engine.key_of(subject) and subject.version == 4:
+            return []
+        return [ban for ban in self._daemon.bans() if ban.subject != subject and subject.covers(ban.subject)]
+
+
+def described(daemon: Daemon, ban: Ban, prefixes: int, *, reveal: bool) -> dict[str, Any]:
+    """Return a ban as answers tell it; of a group, one stands for all its prefixes."""
+    return {
+        "subject": shown(daemon, ban, reveal=reveal),
+        "length": ban.subject.length,
+        "prefixes": prefixes,
+        "jail": ban.jail,
+        "since": ban.since,
+        "until": _date(ban.until),
+        "failures": ban.failures,
+        "origin": ban.origin,
+        "why": ban.why,
+        "scope": ban.scope,
+        "group": ban.group,
+        "action": ban.action.value,
+        "in_kernel": ban.confirmed,
+    }
+
+
+def asked(bans: Iterable[Ban], request: Mapping[str, Any], now: float) -> Iterator[Ban]:
+    """Yield the bans that the `jail` of a request has and that were made in the last `since` seconds."""
+    jail = request.get("jail")
+    earliest = now - float(request["since"]) if request.get("since") else -inf
+    return (ban for ban in bans if jail in (None, ban.jail) and ban.since >= earliest)
+
+
+def merged(bans: Sequence[Ban]) -> list[tuple[Ban, int]]:
+    """Return bans with those of one group and jail as one, and how many prefixes each stands for."""
+    first: dict[tuple[object, str], Ban] = {}
+    count: dict[tuple[object, str], int] = {}
+    for ban in bans:
+        key = (ban.group or ban.subject, ban.jail)
+        first.setdefault(key, ban)
+        count[key] = count.get(key, 0) + 1
+    return [(ban, count[key]) for key, ban in first.items()]
+
+
+def _date(until: float) -> float | None:
+    return None if until == inf else until
+
+
+def _length(seconds: object) -> float:
+    """Return for how long to ban; "good" is for good."""
+    if seconds == "good":
+        return inf
+    length = float(seconds)  # type: ignore[arg-type]  # whatever was sent: what is no number is refused
+    if not 0 < length <= LONGEST:
+        raise Refusal("a ban lasts for some time, at most 100 years, or for good")
+    return length

@@ -1,0 +1,172 @@
+"""One place where bans are enforced: a ledger of what is wanted, a firewall, and the task that brings it up to date.
+
+The kernel is one such place, the web server's deny list another; each has a thread of its own, so that
+neither a slow firewall nor a large batch stands in the way of reading.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from privet.core.bans import Held
+from privet.core.ledger import Ledger
+from privet.ports import FirewallError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from structlog.typing import FilteringBoundLogger
+
+    from privet.core.bans import Ban
+    from privet.ports import Firewall
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
+
+CALM = 0.05  # seconds after somebody changed the rules before the next look, however often that happens
+
+
+class Enforcement:
+    """Bans in one place. `clock` tells the time that the ledger counts by, `changed` has changes stored."""
+
+    def __init__(
+        self,
+        name: str,
+        firewall: Firewall,
+        clock: Callable[[], float],
+        changed: Callable[[], None],
+        log: FilteringBoundLogger,
+    ) -> None:
+        self.name, self.firewall = name, firewall
+        self.ledger = Ledger()
+        self.problem: str | None = None
+        self.losses = 0  # how often somebody removed rules or bans
+        self.last_loss: float | None = None
+        self.brought_back = 0  # elements that were ordered anew for that
+        self._clock, self._changed, self._log = clock, changed, log
+        self._adopted = False
+        self._suspect = False  # whether bans may be missing in the firewall
+        self._looking = asyncio.Lock()
+        self._flushing: asyncio.Task[None] | None = None
+        self._stirred: asyncio.Task[None] | None = None
+        self._watched: int | None = None
+        self._pool = ThreadPoolExecutor(1, name)  # one call at a time
+
+    async def open(self, stored: Sequence[Ban] = (), slept: float = 0.0) -> None:
+        """Make the structure ready, take over what was stored and what is held, and bring it up to date.
+
+        `slept` is for how long the timers of the firewall stood still since they were set.
+        """
+        held: list[Held] = []
+        try:
+            await self.call(self.firewall.open)
+            held = await self.call(lambda: list(self._held(slept)))
+            self._adopted = True
+        except FirewallError as error:
+            self._says(str(error))
+        count = self.ledger.adopt(held, self._clock(), stored)
+        if slept:
+            self.ledger.overslept(slept)
+        if count:
+            self._log.info("adopted what only the firewall held", place=self.name, bans=count)
+        await self.flush()
+        await self._watch()
+
+    async def call(self, work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """Do some work on the firewall, in its thread. Raises FirewallError."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*arguments, **options))
+
+    def wake(self) -> None:
+        """See to it that the firewall is brought up to date, now or right after what it does now."""
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.get_running_loop().create_task(self._flush())
+
+    async def flush(self) -> None:
+        """Bring the firewall up to date with the ledger."""
+        self.wake()
+        if self._flushing is not None:
+            await asyncio.shield(self._flushing)
+
+    async def look(self) -> None:
+        """Make again what somebody removed, and book what is over: to be called every second."""
+        async with self._looking:
+            self.ledger.expire(self._clock())
+            try:
+                await self._repair()
+            except FirewallError as error:
+                self._says(str(error))
+            await self.flush()
+
+    async def overslept(self, seconds: float) -> None:
+        """Shorten what the firewall holds, after its timers stood still."""
+        await self.flush()  # so that no answer is out for what was ordered before
+        self.ledger.overslept(seconds)
+        await self.flush()
+
+    async def close(self) -> None:
+        """Let go of the firewall; the bans stay."""
+        self._unwatch()
+        for task in (self._stirred, self._flushing):
+            if task is not None:
+                await asyncio.wait([task])
+        self._pool.shutdown()
+        self.firewall.close()
+
+    def _held(self, slept: float) -> Iterator[Held]:
+        """Yield what the firewall holds, as if its timers had not stood still."""
+        for one in self.firewall.held():
+            yield Held(one.subject, one.seconds - slept, one.service) if slept and one.seconds is not None else one
+
+    async def _repair(self) -> None:
+        if await self.call(self.firewall.repair):
+            self._suspect = True
+            self.losses += 1
+            self.last_loss = self._clock()
+        if self._suspect or not self._adopted:
+            held = await self.call(lambda: list(self.firewall.held()))
+            if not self._adopted:
+                self._adopted = True
+                self.ledger.adopt(held, self._clock())
+            count = self.ledger.compare(held, self._clock())
+            if self._suspect:
+                self._log.warning("somebody changed the firewall's rules: made again", place=self.name, bans=count)
+            self.brought_back += count
+            self._suspect = False
+
+    async def _watch(self) -> None:
+        self._watched = await self.call(self.firewall.watch)
+        if self._watched is not None:
+            asyncio.get_running_loop().add_reader(self._watched, self._stir)
+
+    def _unwatch(self) -> None:
+        if self._watched is not None:
+            asyncio.get_running_loop().remove_reader(self._watched)
+
+    def _stir(self) -> None:
+        self._unwatch()
+        self._stirred = asyncio.get_running_loop().create_task(self._see())
+
+    async def _see(self) -> None:
+        """Look at what somebody changed, and go on listening."""
+        if await self.call(self.firewall.seen):
+            await self.look()
+        await asyncio.sleep(CALM)
+        await self._watch()
+
+    async def _flush(self) -> None:
+        while orders := self.ledger.orders(self._clock()):
+            try:
+                answers = await self.call(self.firewall.apply, orders)
+            except FirewallError as error:
+                self._says(str(error))
+                break  # the next tick tries again
+            self.ledger.confirm(orders, answers)
+            self._says(next((answer for answer in answers if answer), None))
+        self._changed()
+
+    def _says(self, problem: str | None) -> None:
+        if problem and problem != self.problem:
+            self._log.error("firewall", place=self.name, problem=problem)
+        self.problem = problem

@@ -1,0 +1,174 @@
+"""What outlasts the daemon: bans, and notes of earlier ones, written to their stores by one thread.
+
+Whoever has something to keep collects its changes; they are fetched when the thread is free. So a slow disk
+stands in nobody's way, and what changes twice meanwhile is written once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
+
+from privet.adapters.store.memory import MemoryStore
+from privet.adapters.store.rows import BANS, NOTES
+from privet.adapters.store.seal import KEY_BYTES, KeySeal, read_key
+from privet.adapters.store.sqlite import SqliteStore
+from privet.ports import SealError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from structlog.typing import FilteringBoundLogger
+
+    from privet.config.model import StoreConfig
+    from privet.core.bans import Ban
+    from privet.core.notes import Note
+    from privet.ports import Store
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
+
+PATIENCE = 5.0  # seconds that a caller waits for what was changed to be stored
+_SECRET = b"repeated bans"
+_COUNT = re.compile(r"\d+")  # of what waits: it changes every second
+
+
+class Changing(Protocol):
+    """Something to keep. Both lists hold what the store that it belongs to takes."""
+
+    def changes(self) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Return what to put and what to drop since this was asked last, or a part of it; nothing when that is all."""
+
+    def all_changed(self) -> None:
+        """Let changes() return everything: the store has lost it."""
+
+
+class Stores(NamedTuple):
+    """Where bans and notes are kept, a secret that stays the same, and why nothing is kept if that is so."""
+
+    bans: Store[Ban]
+    notes: Store[Note]
+    secret: bytes
+    problem: str | None = None
+
+
+def open_stores(folder: Path, config: StoreConfig) -> Stores:
+    """Return the stores as configured; those in memory where the key cannot be had, since bans must go on."""
+    problem = None
+    if config.backend == "sqlite":
+        try:
+            seal = KeySeal(read_key(folder / "key"))
+        except SealError as error:
+            problem = f"nothing outlasts a restart: {error}"
+        else:
+            bans = SqliteStore(folder / "bans.db", seal, BANS, config.max_bans)
+            notes = SqliteStore(folder / "notes.db", seal, NOTES, config.max_bans)
+            return Stores(bans, notes, seal.token(b"", _SECRET))
+    in_memory = MemoryStore(BANS, config.max_bans), MemoryStore(NOTES, config.max_bans)
+    return Stores(*in_memory, secrets.token_bytes(KEY_BYTES), problem)
+
+
+class Keeper:
+    """Keeps what `kept` returns: pairs of a store and what collects the changes for it."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        kept: Callable[[], Iterable[tuple[Store[Any], Changing]]],
+        clock: Callable[[], float],
+        log: FilteringBoundLogger,
+    ) -> None:
+        self.stores = stores
+        self._kept, self._clock, self._log = kept, clock, log
+        self._losses = {stores.bans: 0, stores.notes: 0}
+        self._said: str | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._pool = ThreadPoolExecutor(1, "store")
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong, for the administrator."""
+        said = [self.stores.problem, self.stores.bans.complaint, self.stores.notes.complaint]
+        return "; ".join(one for one in said if one) or None
+
+    async def load(self) -> tuple[list[Ban], list[Note]]:
+        """Return what was kept; nothing where that cannot be read, which is a problem then."""
+        found: list[list[Any]] = []
+        for store in (self.stores.bans, self.stores.notes):
+            try:
+                found.append(await self._call(store.load, self._clock()))
+            except StoreError:
+                found.append([])
+            self._losses[store] = store.losses
+        self._voice()
+        return found[0], found[1]
+
+    def wake(self) -> None:
+        """See to it that what changed is stored, now or right after what is stored now."""
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.get_running_loop().create_task(self._write())
+
+    async def settled(self) -> None:
+        """Wait until everything that has changed is stored, but no longer than is bearable."""
+        self.wake()
+        if self._writing is not None:
+            await asyncio.wait([self._writing], timeout=PATIENCE)
+
+    async def look(self) -> None:
+        """Store what could not be stored, and erase what has ended: to be called every second."""
+        if self._writing is not None and not self._writing.done():
+            return  # a disk that hangs
+        self._writing = asyncio.get_running_loop().create_task(self._write(expire=True))
+        await self._writing
+
+    async def close(self) -> None:
+        """Store what is left, and let go."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+        await self._write()
+        for store in (self.stores.bans, self.stores.notes):
+            try:
+                await self._call(store.close)
+            except StoreError as error:
+                self._log.error("not everything could be stored", problem=str(error))
+        self._pool.shutdown()
+
+    async def _write(self, *, expire: bool = False) -> None:
+        for store, changing in self._kept():
+            with suppress(StoreError):  # it stands in the complaint, and the store itself tries again
+                await self._put(store, changing)
+                if expire:
+                    await self._call(store.expire, self._clock())
+                if store.losses > self._losses[store]:
+                    self._losses[store] = store.losses
+                    changing.all_changed()
+                    await self._put(store, changing)
+        self._voice()
+
+    async def _put(self, store: Store[Any], changing: Changing) -> None:
+        while True:
+            puts, drops = changing.changes()
+            if not puts and not drops:
+                return
+            try:
+                await self._call(store.put, puts)
+            finally:
+                await self._call(store.drop, drops)
+
+    async def _call(self, work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*arguments, **options))
+
+    def _voice(self) -> None:
+        """Log a problem when it arises, and when it is over."""
+        problem = self.problem
+        kind = problem and _COUNT.sub("", problem)
+        if kind and kind != self._said:
+            self._log.error("store", problem=problem)
+        elif self._said and not problem:
+            self._log.info("the store works again")
+        self._said = kind
