@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import apache, bans, live, memory, report, store, throughput
+from bench import apache, bans, live, memory, ranges, report, store, throughput
 from bench.report import Result
 from bench.runs import APART, ROOT, Failed, Settings, Skip, apart
 
@@ -25,6 +25,8 @@ PIECES: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "live": live.flowing,
     "single": bans.single,
     "burst": bans.burst,
+    "prefixes": ranges.loaded,
+    "packets": ranges.passed,
     "memory": memory.held,
     "store": store.kept,
     "apache": apache.latency,

@@ -17,6 +17,7 @@ from privet.config.model import (
     FeedConfig,
     FirewallConfig,
     NetworksConfig,
+    ProxiesConfig,
     SourceConfig,
 )
 from privet.core.escalate import Escalation
@@ -32,6 +33,7 @@ MODELS: dict[str, type[msgspec.Struct]] = {
     "jail": Jail,
     "escalation": Escalation,
     "networks": NetworksConfig,
+    "proxies": ProxiesConfig,
     "feed": FeedConfig,
 }
 WRITTEN_AS = {
@@ -41,6 +43,8 @@ WRITTEN_AS = {
     "predicates": FIELDS,
     "escalation": Escalation.__struct_fields__,
     "scope": ("ports", "protocol"),
+    "ignorelists": ("ignoreip",),
+    "trustedlists": ("trusted",),
 }
 GROWTH = "Longer bans for those who come back: `[escalation]`"
 HEADINGS = {
@@ -51,6 +55,7 @@ HEADINGS = {
     "jail": ("Jails: `[jail.NAME]`", "Conditions of a jail", GROWTH, "Jails on bans"),
     "escalation": (GROWTH,),
     "networks": ("Networks: `[networks]`",),
+    "proxies": ("Proxies: `[proxies]`",),
     "feed": ("Lists of others: `[feed.NAME]`",),
 }
 ALL_SETTINGS = [(table, setting) for table, settings in SETTINGS.items() for setting in settings]

@@ -5,8 +5,8 @@ ask for each request whether a file named after its client is there (docs/apache
 file or folder means open, nothing has to be loaded again, and a request costs two looks into a tmpfs.
 
 A file stands for a *unit*: an IPv4 address or /24, an IPv6 /64 or /48, since that is what servers can cut out of
-an address. Other prefixes are made of up to 256 units. The file's time is the end of the ban in whole seconds;
-the digits behind are the length of the prefix, so that a daemon that starts finds what was banned.
+an address. Other prefixes are made of up to 256 units. The file's time is the end of the ban in whole seconds
+since boot; the digits behind are the length of the prefix, so that a daemon that starts finds what was banned.
 """
 
 from __future__ import annotations
@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 
     from privet.core.bans import Order
 
+FOLDER = "deny"
+"""How it is called in the run-time directory, and in the configuration of web servers."""
+
 MOST = 50_000  # files: each takes 1 kB of the kernel's memory
 _UNITS = {4: (24, 32), 6: (48, 64)}  # lengths of the prefixes that have a file
 _SPREAD = 8  # bits by which a prefix may be shorter than its units
-_FOREVER = 1 << 33  # seconds since the epoch: the year 2242
+_FOREVER = 1 << 33  # seconds, some 270 years
 _SECOND = 10**9
 _PAUSE = ".until"  # in a folder that is put aside: its time is the end of the pause
 _NO_UNITS = "the web server's deny list has no room for a prefix of this length"
@@ -50,7 +53,10 @@ class DenyList:
     def __init__(
         self, folder: Path, group: str, clock: Callable[[], float], filesystem_of: Callable[[Path], str]
     ) -> None:
-        """Begin empty; `clock` tells the seconds since the epoch, `filesystem_of` on what kind a path lies."""
+        """Begin empty; `clock` tells the seconds since boot, `filesystem_of` on what kind a path lies.
+
+        The time of day would not do: who sets it would end bans.
+        """
         self._folder, self._aside = folder, folder.with_name(f"{folder.name}.paused")
         self._group, self._clock, self._filesystem_of = group, clock, filesystem_of
         self._ends: dict[Subject, int] = {}
@@ -61,9 +67,9 @@ class DenyList:
         self._touched: tuple[int, ...] = ()  # how the folder looked after our own last change
 
     def open(self) -> None:
-        """Make the folder, and learn what it holds."""
-        self._prepare()
-        self._read()
+        """Learn what the folder holds, if there is one: it is made for the first ban."""
+        if self._place.exists():
+            self._read()
 
     def apply(self, orders: Sequence[Order]) -> list[str | None]:
         """Write and remove files."""
@@ -102,6 +108,8 @@ class DenyList:
 
     def pause(self, seconds: float) -> None:
         """Put the folder aside, so that nobody is shut out; `repair` puts it back, if need be of the next daemon."""
+        if not self._place.exists():
+            self._prepare()
         try:
             until = self._place / _PAUSE
             until.touch(0o600)
@@ -254,9 +262,8 @@ class DenyList:
             yield Subject(mask_bits(unit.packed, length), length)
 
     def _find_loss(self) -> bool:
-        """Make the folder if it is gone, and see whether a file is that should be there; if so, all are forgotten."""
-        self._prepare()
-        there = {entry.name for entry in os.scandir(self._place)}
+        """See whether a file is gone that should be there; if so, all are forgotten."""
+        there = {entry.name for entry in os.scandir(self._place)} if self._place.exists() else set()
         self._touched = self._look()
         wanted = (subject for subject in self._ends if not self._allowed.overlaps(subject))
         if all(_name(unit) in there for subject in wanted for unit in _units(subject)):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from privet.cli.main import EX_WARNING
 from privet.cli.options import json_option, runtime_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ACCOUNT = ("in_kernel", "waiting", "expired", "unbanned", "superseded", "refused", "failed")
 
@@ -34,6 +37,8 @@ def command(runtime: str | None, *, as_json: bool) -> int:
     state = ask(runtime, "status")
     if as_json:
         items = [dated(item, "windows_filling_until") for item in state.pop("items")]
+        for place in ("firewall", "web"):
+            state[place] = dated(state[place], "last_loss")
         print_json("status", items, **dated(state, "since"))
     else:
         _print(state)
@@ -52,12 +57,11 @@ def _print(state: dict[str, Any]) -> None:
         ("SOURCE", "KIND", "FORMAT", "#LINES", "#PARSED", "#IGNORED", "#UNPARSED", "NOTE"),
         map(_row, state["items"]),
     )
-    bans = state["bans"]
-    parts = ", ".join(f"{bans[name]} {name.replace('_', ' ')}" for name in ACCOUNT if bans[name] or name == "in_kernel")
-    click.echo(f"bans: {bans['ordered']} ordered = {parts}")
-    for kind in ("refused_by", "failed_by"):
-        for reason, count in bans[kind].items():
-            click.echo(f"  {count} {kind.partition('_')[0]}: {reason}")
+    _print_account("bans", state["bans"])
+    if state["web"]["bans"]["ordered"]:
+        _print_account("bans in the web server", state["web"]["bans"])
+    for line in _events(state):
+        click.echo(line)
     clients = state["clients"]
     click.echo(f"clients: {clients['tracked']} tracked, {clients['evicted']} forgotten to stay within the cap")
     for source in state["items"]:
@@ -72,6 +76,30 @@ def _print(state: dict[str, Any]) -> None:
             click.echo(f"{source['source']}: windows began empty, full at {local(source['windows_filling_until'])}")
     for warning in state["warnings"]:
         click.secho(f"warning: {warning}", fg="yellow")
+
+
+def _print_account(title: str, bans: dict[str, Any]) -> None:
+    parts = ", ".join(f"{bans[name]} {name.replace('_', ' ')}" for name in ACCOUNT if bans[name] or name == "in_kernel")
+    click.echo(f"{title}: {bans['ordered']} ordered = {parts}")
+    for kind in ("refused_by", "failed_by"):
+        for reason, count in bans[kind].items():
+            click.echo(f"  {count} {kind.partition('_')[0]}: {reason}")
+
+
+def _events(state: dict[str, Any]) -> Iterator[str]:
+    """Yield what happened to the firewall, the store and the clock, and was mended."""
+    from privet.cli.output import local  # noqa: PLC0415
+
+    firewall, store, clock = state["firewall"], state["store"], state["clock"]
+    if firewall["losses"]:
+        yield (
+            f"firewall: somebody removed rules or bans {firewall['losses']} times, last at "
+            f"{local(firewall['last_loss'])}; {firewall['brought_back']} entries were made again"
+        )
+    if store["losses"]:
+        yield f"store: was lost and made again {store['losses']} times"
+    if clock["set"] or clock["suspensions"]:
+        yield f"clock: set {clock['set']} times, {clock['suspensions']} suspensions"
 
 
 def _row(source: dict[str, Any]) -> tuple[object, ...]:

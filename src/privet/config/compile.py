@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from privet.core.engine import Engine
 from privet.core.formats import parse_format
+from privet.core.forwarded import Proxies
 from privet.core.parse import Plan, plan_of
 from privet.core.recognise import AutoPlan
 from privet.core.select import columns_for
@@ -25,11 +26,13 @@ MASKED_COLUMNS = frozenset(
 """The unquoted columns that the masked log needs."""
 
 
-def plan_for(source: SourceConfig, want: Collection[str] = (), zone: tzinfo = UTC) -> Plan | AutoPlan:
-    """Make the parser of a source; stamps that carry no offset are in `zone`."""
+def plan_for(
+    source: SourceConfig, want: Collection[str] = (), zone: tzinfo = UTC, proxies: Proxies | None = None
+) -> Plan | AutoPlan:
+    """Make the parser of a source; stamps that carry no offset are in `zone`, the word of `proxies` is believed."""
     if source.format == "auto":
-        return AutoPlan(want, zone)
-    return plan_of(parse_format(source.format), want, zone)
+        return AutoPlan(want, zone, proxies)
+    return plan_of(parse_format(source.format), want, zone, proxies)
 
 
 def engine_for(  # noqa: PLR0913  each is a thing of its own
@@ -40,16 +43,19 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
     observers: Sequence[Callable[[str, Rows], None]] = (),
     secret: bytes = b"",
     networks: Networks | None = None,
+    proxies: Proxies | None = None,
 ) -> Engine:
     """Build the engine; `want` names columns that the observers read besides those of the jails.
 
-    `secret` hides the clients whose bans are counted, `networks` tells their AS numbers, see `Engine`.
+    `secret` hides the clients whose bans are counted, `networks` tells their AS numbers, see `Engine`. `proxies`
+    are those whose word about a client is believed: if none are given, those that stand in the configuration.
     """
+    proxies = proxies or Proxies(config.proxies.trusted)
     plans = {}
     for name, source in config.sources.items():
         jails = [jail for jail in config.jails.values() if name in jail.sources]
         columns = set(want).union(*(columns_for(jail.predicates) for jail in jails))
-        plans[name] = plan_for(source, columns, zone)
+        plans[name] = plan_for(source, columns, zone, proxies)
     return Engine(
         plans,
         config.jails.values(),
@@ -59,6 +65,7 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
         secret=secret,
         ipv6_client=config.engine.ipv6_client,
         networks=networks,
+        proxied=[name for name, source in config.sources.items() if source.proxied],
     )
 
 

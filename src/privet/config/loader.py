@@ -87,7 +87,14 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
         "ipv6_client": _ipv6_client,
     },
     "networks": {"table": text, "most_innocent": whole(0)},
-    "source": {"path": texts, "pipe": flag, "format": _line_format, "log": text, "mask": choice(MaskMode), "proxied": flag},
+    "source": {
+        "path": texts,
+        "pipe": flag,
+        "format": _line_format,
+        "log": text,
+        "mask": choice(MaskMode),
+        "proxied": flag,
+    },
     "jail": {
         "source": texts,
         **{field: partial(predicates, field) for field in FIELDS},

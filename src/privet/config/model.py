@@ -6,8 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from privet.core.address import IPV6_CLIENT
-from privet.core.address import Subject
+from privet.core.address import IPV6_CLIENT, Subject
 from privet.core.escalate import Escalation
 from privet.core.guard import Listed
 from privet.core.jails import Jail

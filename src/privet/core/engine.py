@@ -10,6 +10,7 @@ from collections import Counter
 from functools import partial
 from hashlib import blake2b
 from heapq import merge
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 

@@ -9,6 +9,7 @@ import msgspec
 from privet.core.address import Subject
 from privet.core.escalate import Escalation
 from privet.core.filters.model import FilterSpec
+from privet.core.guard import Listed
 from privet.core.verdicts import Action
 
 TEXT_FIELDS = ("method", "path", "query", "agent", "referer", "host")
@@ -53,7 +54,8 @@ class Jail(msgspec.Struct, frozen=True):
     """A rule: requests on `sources` for which every predicate holds are failures, or with a filter, the lines it finds.
 
     Times in seconds. With `dry_run` the verdict is a report. `escalation` makes bans longer for those who
-    come back, `scope` says what is closed to them (see `core.scope`).
+    come back, `scope` says what is closed to them (see `core.scope`). Those in `ignoreip` are spared, and who is
+    on one of `ignorelists`.
 
     A jail with `bans_of` has no sources: its failures are the bans of the jails named there (or `ALL_JAILS`),
     counted by `key` (see `core.recidive`); `prefixes` are the lengths for IPv4 and IPv6.
@@ -73,6 +75,7 @@ class Jail(msgspec.Struct, frozen=True):
     key: Key = "address"
     prefixes: tuple[int, int] = (24, 48)
     scope: str = ""
+    ignorelists: tuple[Listed, ...] = ()
 
     @property
     def action(self) -> Action:

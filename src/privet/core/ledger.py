@@ -100,7 +100,7 @@ class Ledger:
         why: str = "",
         evidence: tuple[str, ...] = (),
     ) -> None:
-        """Enter a ban; `refusal` says why it must not happen."""
+        """Enter a ban, unless it is told again, as after a restart; `refusal` says why it must not happen."""
         if refusal is not None:
             self.accounts.ordered += 1
             self.accounts.refused[refusal] += 1
@@ -108,6 +108,8 @@ class Ledger:
         if verdict.until <= now:
             self.accounts.ordered += 1
             self.accounts.expired += 1
+            return
+        if any(_told_again(old, verdict) for old in self.of(verdict.subject)):
             return
         ban = Ban(
             verdict.subject,
@@ -357,3 +359,9 @@ def _known_again(old: Ban, ban: Ban) -> bool:
     """Tell whether a ban of which only the kernel knew goes on under the name of its jail."""
     covered = set(services(old.scope)) <= set(services(ban.scope))
     return old.origin == ADOPTED and covered and old.until <= ban.until + ROUNDING
+
+
+def _told_again(ban: Ban, verdict: Verdict) -> bool:
+    """Tell whether a verdict is the very one that led to a ban."""
+    known = (ban.jail, ban.since, ban.until, ban.scope, ban.group)
+    return known == (verdict.jail, verdict.time, verdict.until, verdict.scope, verdict.group)

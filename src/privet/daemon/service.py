@@ -7,13 +7,14 @@ import fcntl
 import os
 import signal
 import time
+from collections import deque
 from contextlib import suppress
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from privet.adapters import machine
-from privet.adapters.daykeys import DayKeys
+from privet.adapters.daykeys import DayKeys, filesystem_of
+from privet.adapters.denylist import FOLDER, DenyList
 from privet.adapters.localtime import local_zone
 from privet.adapters.notify import sd_notify
 from privet.adapters.privileges import KEYS, prepare_runtime, user_ids
@@ -34,6 +35,7 @@ from privet.daemon.feeds import Files, Intakes
 from privet.daemon.keep import Keeper, open_stores
 from privet.daemon.lists import Lists
 from privet.daemon.pause import Pause
+from privet.daemon.protect import Protection
 from privet.daemon.tables import look as look_at_networks
 from privet.daemon.tables import networks_for, too_dear
 
@@ -49,13 +51,15 @@ if TYPE_CHECKING:
     from privet.core.bans import Ban
     from privet.core.engine import Engine
     from privet.core.mask import Mask
+    from privet.core.prefixes import PrefixSet
     from privet.core.verdicts import Verdict
     from privet.daemon.keep import Changing
     from privet.ports import Firewall, Store
 
 TICK = 1.0  # seconds between looks at files, the firewall and the clock
-FACTS_EVERY = 60  # ticks between looks at this machine's addresses
+MINUTE = 60  # ticks
 MOST_EVIDENCE = 200  # verdicts of one batch whose lines are kept: masking them costs some 50 µs each
+LIFTED = 1000  # bans that were lifted last
 SINGLE_LINES = 20  # verdicts of one batch that the log tells one by one
 
 
@@ -75,16 +79,20 @@ class Daemon:
         self.keeper = Keeper(open_stores(state, config.store), self._kept, self.clock.now, log)
         self.seen = Seen()
         self.networks = networks_for(config.networks)
+        self.protection = Protection(self)
         self.engine = self._engine_for(config, self.networks)
+        self.protection.configure(config)
         self.kernel = Enforcement("kernel", firewall, self.clock.now, self.keeper.wake, log)
-        self.places = {Action.BAN: self.kernel}
+        deny = DenyList(runtime / FOLDER, config.proxies.group, _boot_time, filesystem_of)
+        self.web = Enforcement("web", deny, self.clock.now, self.keeper.wake, log)
+        self.places = {Action.BAN: self.kernel, Action.DENY: self.web}
         self.lists = Lists(self)
+        self.lifted: deque[Subject] = deque(maxlen=LIFTED)  # so that a lift can be undone by the pseudonym
         self.pause = Pause(self)
         self.config_problem: str | None = None
         self.unknown_lines = 0  # lines from pipes whose source is not configured
         self._keys = DayKeys(runtime / KEYS)
         self._complaints: dict[str, str | None] = {}
-        self._protected: dict[str, frozenset[Subject]] = {}
         self._going: dict[str, asyncio.Task[None]] = {}  # what was begun by a tick and is not done
         self._stop = asyncio.Event()
 
@@ -94,8 +102,9 @@ class Daemon:
         locks = [_locked(self.runtime / "lock"), *self._lock_state()]
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._failed)
-        self._learn_facts()
+        await self.protection.start()
         await self._restore()
+        await self.protection.look()
         self.files = Files(loop, self.take)
         self._open_files()
         ids = user_ids(self.config.daemon.user)
@@ -125,6 +134,7 @@ class Daemon:
                 self.files.close(name)
             if self._going:
                 await asyncio.wait(self._going.values())
+            self.protection.close()
             for place in self.places.values():
                 await place.close()
             await self.keeper.close()
@@ -142,7 +152,7 @@ class Daemon:
             self._act(verdicts, now)
 
     def order(
-        self, verdict: Verdict, now: float, protected: Mapping[str, frozenset[Subject]], why: str = ""
+        self, verdict: Verdict, now: float, protected: Mapping[str, PrefixSet], why: str = ""
     ) -> str | None:
         """Enter a ban unless the guard refuses it; return why it does."""
         refused = refusal(verdict.subject, protected)
@@ -158,6 +168,7 @@ class Daemon:
     def lift(self, bans: Iterable[Ban]) -> None:
         """End bans, and let the counts of those who had them start anew."""
         for ban in bans:
+            self.lifted.append(ban.subject)
             self.places[ban.action].ledger.lift(ban.subject, ban.jail)
             self.engine.forget(as_number(ban.group) or ban.subject)
 
@@ -176,9 +187,10 @@ class Daemon:
         await self.keeper.settled()
 
     @property
-    def protected(self) -> dict[str, frozenset[Subject]]:
+    def protected(self) -> dict[str, PrefixSet]:
         """Who must never be banned, by reason."""
-        return self._protected
+        self.protection.learn()
+        return self.protection.protected
 
     def name(self, subject: Subject) -> str:
         """Return the pseudonym of a subject, for today."""
@@ -200,10 +212,10 @@ class Daemon:
             self.config_problem = str(errors)
         else:
             engine.carry(self.engine)
-            fixed, before = ((c.daemon, c.firewall, c.store) for c in (config, self.config))
-            if fixed != before:
+            if _fixed(config) != _fixed(self.config):
                 self.log.warning("what changed in [daemon], [firewall] and [store] waits for a restart")
             self.config, self.engine, self.networks, self.config_problem = config, engine, networks, None
+            self.protection.configure(config)
             self.files.change(config)
         if self.config_problem:
             self.log.error("configuration not reloaded, the old one stays", errors=self.config_problem.splitlines())
@@ -218,16 +230,17 @@ class Daemon:
             observers=(self.seen,),
             secret=self.keeper.stores.secret,
             networks=networks,
+            proxies=self.protection.proxies,
         )
 
     def _act(self, verdicts: list[Verdict], now: float) -> None:
-        dear = too_dear(self, verdicts)
+        dear, protected = too_dear(self, verdicts), self.protected
         for number, verdict in enumerate(verdicts):
             key = self.engine.key_of(verdict.subject)
             if key is not None:
                 self.seen.blame(key)
             if verdict.action in self.places:
-                refused = dear.get(verdict.group or verdict.subject) or refusal(verdict.subject, self._protected)
+                refused = dear.get(verdict.group or verdict.subject) or refusal(verdict.subject, protected)
                 evidence = self.engine.evidence(verdict) if number < MOST_EVIDENCE else ()
                 self.enter(verdict, now, refused, evidence=evidence)
         self._tell(verdicts)
@@ -267,8 +280,7 @@ class Daemon:
         if change.jumped:
             self._jumped(change.jumped)
         self.files.poll()
-        if count % FACTS_EVERY == 0:
-            self._learn_facts()
+        if count % MINUTE == 0:
             self.engine.offences.expire(self.clock.now())
         self._voice_complaints()
         self._names()  # the keys of days that are over go
@@ -278,7 +290,8 @@ class Daemon:
             self._go(place.name, place.look())
         self._go("store", self.keeper.look())
         self._go("lists", self.lists.look())
-        if count % FACTS_EVERY == 1:
+        self._go("protection", self.protection.look())
+        if count % MINUTE == 1:
             self._go("networks", look_at_networks(self))
 
     def _go(self, name: str, work: Coroutine[Any, Any, None]) -> None:
@@ -346,14 +359,6 @@ class Daemon:
         """Return the longest findtime of the jails on a source, in seconds."""
         return max((jail.findtime for jail in self.config.jails.values() if source in jail.sources), default=0.0)
 
-    def _learn_facts(self) -> None:
-        """Look at what of this machine must never be banned."""
-        self._protected = {
-            "this machine's own address": machine.own_addresses(),
-            "the gateway of this machine": machine.gateways(),
-            "the administrator's ssh connection": machine.ssh_peer(os.environ),
-        }
-
     def _voice_complaints(self) -> None:
         """Log each complaint of a source when it arises, and when it is over."""
         for name, state in self.engine.sources.items():
@@ -370,6 +375,16 @@ class Daemon:
         if day != getattr(self, "_names_day", None):
             self._names_day, self._names_masks = day, Masks("pseudonym", key)
         return self._names_masks
+
+
+def _fixed(config: Config) -> tuple[object, ...]:
+    """Return what a reload cannot change."""
+    daemon = config.daemon
+    return daemon.runtime, daemon.state, daemon.user, config.firewall, config.store, config.proxies.group
+
+
+def _boot_time() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _locked(path: Path) -> int:

@@ -17,30 +17,56 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from privet.core.engine import SourceState
+    from privet.core.ledger import Ledger
+    from privet.daemon.enforce import Enforcement
     from privet.daemon.service import Daemon
 
 
 def status(daemon: Daemon) -> dict[str, Any]:
     """Return the whole state; `warnings` is empty when all is well."""
     sources = [_source(daemon, state) for state in daemon.engine.sources.values()]
-    totals = daemon.kernel.ledger.totals()
     return {
         "version": __version__,
         "pid": os.getpid(),
         "since": daemon.since,
         "config": daemon.config.path,
-        "firewall": {"name": daemon.kernel.firewall.name, "problem": daemon.kernel.problem},
+        "firewall": _place(daemon.kernel),
+        "store": _store(daemon),
+        "clock": {"set": daemon.clock.jumps, "suspensions": daemon.clock.naps},
         "items": sources,
-        "bans": {
-            **totals,
-            "refused_by": dict(daemon.kernel.ledger.accounts.refused),
-            "failed_by": dict(daemon.kernel.ledger.accounts.failed),
-        },
+        "bans": _accounts(daemon.kernel.ledger),
+        "web": {**_place(daemon.web), "bans": _accounts(daemon.web.ledger)},
         "clients": {"tracked": daemon.engine.tracked, "evicted": daemon.engine.evicted},
         "paused_until": daemon.pause.until,
         "networks": {"rows": len(daemon.networks), "problem": daemon.networks.problem},
         "feeds": daemon.lists.state(),
         "warnings": [*_warnings(daemon), *(w for source in sources for w in source["warnings"])],
+    }
+
+
+def _place(place: Enforcement) -> dict[str, Any]:
+    return {
+        "name": place.firewall.name,
+        "problem": place.problem,
+        "losses": place.losses,
+        "last_loss": place.last_loss,
+        "brought_back": place.brought_back,
+    }
+
+
+def _accounts(ledger: Ledger) -> dict[str, Any]:
+    accounts = ledger.accounts
+    return {**ledger.totals(), "refused_by": dict(accounts.refused), "failed_by": dict(accounts.failed)}
+
+
+def _store(daemon: Daemon) -> dict[str, Any]:
+    bans, notes, *_ = daemon.keeper.stores
+    return {
+        "backend": daemon.config.store.backend,
+        "problem": daemon.keeper.problem,
+        "refused": bans.refused + notes.refused,
+        "evicted": bans.evicted + notes.evicted,
+        "losses": bans.losses + notes.losses,
     }
 
 
@@ -86,25 +112,23 @@ def bans(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _warnings(daemon: Daemon) -> list[str]:
-    warnings = []
-    if daemon.kernel.firewall.name == "null":
-        warnings.append("no firewall: bans are noted, nothing is closed")
-    if daemon.kernel.problem:
-        warnings.append(f"firewall: {daemon.kernel.problem}")
-    if daemon.pause.until:
-        warnings.append("all bans are off for a while; let them hold again with: privet pause --end")
-    if daemon.config.networks.table and daemon.networks.problem not in (None, NO_TABLE):
-        warnings.append(daemon.networks.problem)
-    warnings += [f"feed {feed['feed']}: {feed['problem']}" for feed in daemon.lists.state() if feed["problem"]]
-    if daemon.config_problem:
-        warnings.append(f"the configuration on disk cannot be used, the old one is in force: {daemon.config_problem}")
-    if daemon.unknown_lines:
-        warnings.append(f"{daemon.unknown_lines} lines came from pipes whose source is not in the configuration")
-    if daemon.intakes.nameless:
-        warnings.append(f"{daemon.intakes.nameless} lines came from pipes that did not say whose they are")
-    if daemon.intakes.refused:
-        warnings.append(f"{daemon.intakes.refused} connections to the intake came from users who may not speak")
-    return warnings
+    evicted, intakes = daemon.keeper.stores.bans.evicted, daemon.intakes
+    said = {
+        "no firewall: bans are noted, nothing is closed": daemon.kernel.firewall.name == "null",
+        f"firewall: {daemon.kernel.problem}": daemon.kernel.problem,
+        f"deny list of the web server: {daemon.web.problem}": daemon.web.problem,
+        f"store: {daemon.keeper.problem}": daemon.keeper.problem,
+        f"{evicted} bans will end with a restart: [store] holds max_bans already": evicted,
+        "all bans are off for a while; let them hold again with: privet pause --end": daemon.pause.until,
+        str(daemon.networks.problem): daemon.config.networks.table and daemon.networks.problem not in (None, NO_TABLE),
+        **{f"feed {feed['feed']}: {feed['problem']}": feed["problem"] for feed in daemon.lists.state()},
+        "the configuration on disk cannot be used, the old one is in force: "
+        f"{daemon.config_problem}": daemon.config_problem,
+        f"{daemon.unknown_lines} lines came from pipes whose source is not in the configuration": daemon.unknown_lines,
+        f"{intakes.nameless} lines came from pipes that did not say whose they are": intakes.nameless,
+        f"{intakes.refused} connections to the intake came from users who may not speak": intakes.refused,
+    }
+    return [text for text, holds in said.items() if holds]
 
 
 def _source(daemon: Daemon, state: SourceState) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -76,8 +77,9 @@ def _whom(daemon: Daemon, who: Who) -> Whom:
 
 
 async def _unmasked(daemon: Daemon, names: set[str]) -> dict[str, Subject]:
-    """Return who has these pseudonyms: somebody who is banned, or a client of the last day, on any site."""
-    clear = {name: ban.subject for ban in daemon.bans() if (name := daemon.name(ban.subject)) in names}
+    """Return who has these pseudonyms: somebody who is banned or was, or a client of the last day, on any site."""
+    known = chain((ban.subject for ban in daemon.bans()), daemon.lifted)
+    clear = {name: subject for subject in known if (name := daemon.name(subject)) in names}
     if names - clear.keys():
         clients = [Subject.of_key(key, daemon.config.engine.ipv6_client) for key in daemon.seen.clients()]
         masks = [daemon.mask_of(site) for site in ("", *daemon.config.sources)]

@@ -34,7 +34,7 @@ def test_a_ban_says_what_it_did_and_how_to_undo_it(asked: Asked) -> None:
     first, second, hint = out.splitlines()
     assert re.fullmatch(r"100::\S+ banned until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", first)
     assert first.split()[0] != second.split()[0]
-    assert hint == "undo with: privet unban SUBJECT"
+    assert hint == f"undo with: privet unban {first.split()[0]} {second.split()[0]}"
     _, table, _ = asked("bans")
     assert first.split()[0] in table
     assert "took the whole wiki" in table
@@ -47,12 +47,12 @@ def test_times_for_programs_are_rfc_3339(asked: Asked) -> None:
     (listed,) = asked.json("bans")["items"]
     (lifted,) = asked.json("unban", V4)["items"]
 
-    for text in (banned["until"], listed["since"], listed["until"], lifted["since"]):
+    for text in (banned["items"][0]["until"], listed["since"], listed["until"], lifted["since"], lifted["until"]):
         assert RFC3339.fullmatch(text)
     assert listed["since"] == lifted["since"]
-    left = datetime.fromisoformat(banned["until"]) - datetime.now(UTC)
+    left = datetime.fromisoformat(banned["items"][0]["until"]) - datetime.now(UTC)
     assert timedelta(minutes=55) < left < timedelta(minutes=65)
-    assert datetime.fromisoformat(listed["until"]) == datetime.fromisoformat(banned["until"])
+    assert listed["until"] == banned["items"][0]["until"]
 
 
 def test_addresses_are_shown_to_whoever_asks_for_them(asked: Asked) -> None:
@@ -62,12 +62,12 @@ def test_addresses_are_shown_to_whoever_asks_for_them(asked: Asked) -> None:
 
 
 def test_subjects_may_come_from_standard_input(asked: Asked) -> None:
-    done = privet("ban", "--runtime", asked.runtime, "-", text=f"{V4}\n\n198.51.100.0/24 {V6}\n")
+    done = privet("ban", "--runtime", asked.runtime, "--yes", "-", text=f"{V4}\n\n198.51.100.0/24 # one\n{V6}\n")
 
     assert done.returncode == 0
     assert len(asked.json("bans")["items"]) == 3
     done = privet("unban", "--runtime", asked.runtime, "-", text=V4)
-    assert done.stdout.splitlines()[-1] == "1 bans lifted"
+    assert "1 bans lifted" in done.stdout.splitlines()
 
 
 def test_bans_of_one_jail_can_be_listed_and_lifted(asked: Asked) -> None:
@@ -81,14 +81,14 @@ def test_bans_of_one_jail_can_be_listed_and_lifted(asked: Asked) -> None:
     assert asked.json("bans", "--jail", "nix")["items"] == []
     code, out, _ = asked("unban", "--jail", "leech")
     assert code == 0
-    assert out.splitlines()[-1] == "1 bans lifted"
+    assert re.search(r"^1 bans lifted\nundo with: privet ban 100::\S+ --for \d+s --jail leech$", out, re.MULTILINE)
     assert [item["jail"] for item in asked.json("bans")["items"]] == ["by hand"]
 
 
 def test_a_pseudonym_of_today_can_be_lifted(asked: Asked) -> None:
     name = asked.json("ban", V4)["items"][0]["subject"]
 
-    assert asked("unban", name)[1].splitlines()[-1] == "1 bans lifted"
+    assert "1 bans lifted" in asked("unban", name)[1].splitlines()
 
 
 def test_lifting_what_is_not_banned_lifts_nothing(asked: Asked) -> None:
@@ -105,7 +105,7 @@ def test_what_must_not_be_banned_is_refused_with_the_reason(asked: Asked) -> Non
 
 
 def test_the_callers_own_way_in_is_refused(asked: Asked) -> None:
-    arguments = ("ban", "--runtime", asked.runtime, "203.0.113.0/24")
+    arguments = ("ban", "--runtime", asked.runtime, "203.0.113.0/24", "--yes")
     done = privet(*arguments, SSH_CONNECTION="203.0.113.5 4711 10.0.0.1 22")
 
     assert done.returncode == 1
@@ -118,7 +118,10 @@ def test_the_callers_own_way_in_is_refused(asked: Asked) -> None:
     [
         (("ban", "nobody"), "not an address or a prefix: give an address, a prefix such as 192.0.2.0/24"),
         (("ban", V4, "192.0.2.1/33"), "a prefix length is a whole number from 0 to 32"),
-        (("unban", "100::1:2:3:4"), "nobody who is banned has this pseudonym today"),
+        (("unban", "100::1:2:3:4"), "nobody who is banned, or who came in the last day, has this pseudonym"),
+        (("why", "nobody"), "not an address or a prefix: give an address"),
+        (("ban", "AS64500"), "there is no table of networks: name one as 'table' in [networks]"),
+        (("ban", V4, "--jail", "leach"), "there is no such jail: did you mean 'leech'?"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_nothing_is_done(
@@ -131,7 +134,11 @@ def test_what_cannot_be_done_is_said_and_nothing_is_done(
     assert asked.json("bans")["items"] == []
 
 
-@pytest.mark.parametrize("verb", [("status",), ("jails",), ("bans",), ("ban", V4), ("unban", V4)], ids=lambda v: v[0])
+@pytest.mark.parametrize(
+    "verb",
+    [("status",), ("jails",), ("bans",), ("ban", V4), ("unban", V4), ("why", V4), ("pause", "5m")],
+    ids=lambda v: v[0],
+)
 @pytest.mark.parametrize("option", [(), ("--json",)])
 def test_without_a_daemon_the_exit_code_is_69(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: tuple[str, ...], option: tuple[str, ...]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 
 from privet.core.address import Subject
-from privet.core.guard import PSEUDONYM, refusal
+from privet.core.guard import PSEUDONYM, Listed, refusal
+from privet.core.prefixes import PrefixSet
 
 PROTECTED = {
-    "own": frozenset({Subject.parse("192.0.2.1"), Subject.parse("2001:db8:1::1")}),
-    "gateway": frozenset({Subject.parse("198.51.100.0/28")}),
-    "nothing": frozenset[Subject](),
+    "own": PrefixSet({Subject.parse("192.0.2.1"), Subject.parse("2001:db8:1::1")}),
+    "gateway": PrefixSet({Subject.parse("198.51.100.0/28")}),
+    "nothing": PrefixSet(),
 }
 
 
@@ -40,3 +43,24 @@ def test_refusals(subject: str, reason: str | None) -> None:
 def test_a_reason_shows_no_address() -> None:
     assert "100::" not in PSEUDONYM
     assert refusal(Subject.parse("203.0.113.1"), {}) is None
+
+
+def test_ten_thousand_ranges_cost_no_more_than_ten() -> None:
+    ranges = PrefixSet(Subject(bytes([10, number >> 8, number & 255, 128]), 25) for number in range(10_000))
+    asked = [Subject(bytes([10, 0, number & 255, number % 199]), 32) for number in range(10_000)]
+    began = process_time()
+    found = [refusal(subject, {"a range of a proxy": ranges}) for subject in asked]
+    assert process_time() - began < 0.2
+    assert [one is not None for one in found] == [subject.packed[3] >= 128 for subject in asked]
+
+
+@pytest.mark.parametrize(
+    ("listed", "title"),
+    [
+        (Listed("name", ("office.example.org",)), "the name office.example.org"),
+        (Listed("file", ("/etc/privet/office",)), "the file /etc/privet/office"),
+        (Listed("command", ("/usr/bin/office", "--secret")), "the command /usr/bin/office"),
+    ],
+)
+def test_a_list_has_a_title(listed: Listed, title: str) -> None:
+    assert listed.title == title

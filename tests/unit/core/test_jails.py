@@ -6,6 +6,7 @@ import msgspec
 
 from privet.core.address import Subject
 from privet.core.escalate import Escalation
+from privet.core.guard import Listed
 from privet.core.jails import FIELDS, NUMBER_FIELDS, TEXT_FIELDS, Between, Is, Jail, Matches, Predicate
 from privet.core.verdicts import Action
 
@@ -29,6 +30,7 @@ def test_every_setting_makes_a_difference() -> None:
         "maxretry": 1,
         "bantime": 1.0,
         "ignoreip": (),
+        "ignorelists": (Listed("name", ("office.example.org",)),),
         "dry_run": True,
         "escalation": Escalation(increment=True),
         "bans_of": ("other",),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from privet.core.address import Subject
-from privet.core.bans import ADOPTED, Held, Order
+from privet.core.bans import ADOPTED, Ban, Held, Order
 from privet.core.ledger import Ledger
 from privet.core.verdicts import Action, Verdict
 
@@ -218,6 +218,204 @@ def test_prefixes_are_subjects_of_their_own() -> None:
     assert len(ledger.lift(WIDE)) == 1
     assert flush(ledger) == [Order(WIDE, None, known=True)]
     assert len(list(ledger)) == 1
+
+
+# Scopes
+
+
+def scoped(jail: str, scope: str, seconds: float = 600, group: str = "") -> Verdict:
+    return Verdict(Action.BAN, ONE, jail, T, T + seconds, 5, scope, group=group)
+
+
+def test_a_ban_of_ports_has_an_element_for_each_and_is_in_force_with_the_last() -> None:
+    ledger = Ledger()
+    ledger.order(scoped("ssh", "tcp:22,80"), T)
+    orders = ledger.orders(T)
+    assert [(order.service, order.seconds) for order in orders] == [("tcp/22", 600.0), ("tcp/80", 600.0)]
+    ledger.confirm(orders[:1], [None])
+    assert balanced(ledger) == {"ordered": 1, "waiting": 1}
+    flush(ledger)
+    assert balanced(ledger) == {"ordered": 1, "in_kernel": 1}
+
+
+def test_where_scopes_overlap_each_port_has_the_latest_end() -> None:
+    ledger = Ledger()
+    ledger.order(scoped("ssh", "tcp:22,80", 600), T)
+    ledger.order(scoped("web", "tcp:80,443", 60), T)
+    assert {order.service: order.seconds for order in flush(ledger)} == {"tcp/22": 600, "tcp/80": 600, "tcp/443": 60}
+    ledger.lift(ONE, "ssh")
+    assert {order.service: order.seconds for order in flush(ledger)} == {"tcp/22": None, "tcp/80": 60}
+
+
+def test_a_jail_that_closes_other_ports_now_opens_those_it_closed_before() -> None:
+    ledger = Ledger()
+    ledger.order(scoped("ssh", "tcp:22"), T)
+    flush(ledger)
+    ledger.order(scoped("ssh", "tcp:2222"), T)
+    assert {order.service: order.seconds for order in flush(ledger)} == {"tcp/22": None, "tcp/2222": 600}
+    assert balanced(ledger) == {"ordered": 2, "in_kernel": 1, "superseded": 1}
+
+
+def test_a_ban_of_which_one_port_fails_is_none() -> None:
+    ledger = Ledger()
+    ledger.order(scoped("ssh", "tcp:22,80"), T)
+    ledger.confirm(ledger.orders(T), [None, "the set is full"])
+    assert balanced(ledger) == {"ordered": 1, "failed": 1}
+    assert flush(ledger) == [Order(ONE, None, known=True, service="tcp/22")]
+
+
+def test_a_group_is_lifted_together() -> None:
+    ledger = Ledger()
+    ledger.order(scoped("a", "", group="AS64500"), T)
+    ledger.order(Verdict(Action.BAN, WIDE, "a", T, T + 60, 5, group="AS64500"), T)
+    ledger.order(scoped("b", "", 30), T)
+    assert [ban.subject for ban in ledger.lift_group("AS64500")] == [ONE, WIDE]
+    assert [ban.jail for ban in ledger] == ["b"]
+    assert balanced(ledger) == {"ordered": 3, "waiting": 1, "unbanned": 2}
+
+
+# What was stored, and what the kernel holds
+
+
+def stored(seconds: float, jail: str = "ssh", scope: str = "") -> Ban:
+    return Ban(ONE, jail, T - 60, T + seconds, 5, "jail", scope=scope)
+
+
+def test_a_stored_ban_that_the_kernel_holds_is_known_by_its_name() -> None:
+    ledger = Ledger()
+    assert ledger.adopt([Held(ONE, 599.2)], T, [stored(600)]) == 0
+    assert [(ban.jail, ban.until, ban.confirmed) for ban in ledger] == [("ssh", T + 600, True)]
+    assert ledger.orders(T) == []
+    assert ledger.changes() == ([], [])
+
+
+def test_a_stored_ban_that_the_kernel_lost_is_ordered_anew() -> None:
+    ledger = Ledger()
+    ledger.adopt([], T, [stored(600), stored(-1, "over")])
+    assert balanced(ledger) == {"ordered": 1, "waiting": 1}
+    assert flush(ledger) == [Order(ONE, 600.0)]
+
+
+def test_what_the_kernel_holds_for_longer_than_was_stored_goes_on() -> None:
+    ledger = Ledger()
+    assert ledger.adopt([Held(ONE, 6000.0)], T, [stored(600)]) == 1, "killed between kernel and store"
+    assert [(ban.jail, ban.until) for ban in ledger] == [("ssh", T + 600), (ADOPTED, T + 6000)]
+    assert ledger.orders(T) == []
+    assert [ban.jail for ban in ledger.changes()[0]] == [ADOPTED], "what nobody stored is stored now"
+
+
+def test_what_the_kernel_holds_too_short_is_made_longer() -> None:
+    ledger = Ledger()
+    assert ledger.adopt([Held(ONE, 60.0)], T, [stored(600)]) == 0
+    assert balanced(ledger) == {"ordered": 1, "waiting": 1}
+    assert flush(ledger) == [Order(ONE, 600.0, known=True)]
+
+
+def test_ports_are_adopted_one_by_one() -> None:
+    ledger = Ledger()
+    held = [Held(ONE, 600.0, "tcp/22"), Held(ONE, 600.0, "tcp/80"), Held(ONE, 99.0, "udp/53")]
+    assert ledger.adopt(held, T, [stored(600, scope="tcp:22,80")]) == 1
+    assert [(ban.jail, ban.scope, ban.confirmed) for ban in ledger] == [
+        ("ssh", "tcp:22,80", True),
+        ("adopted udp:53", "udp:53", True),
+    ]
+
+
+def test_an_adopted_ban_gives_way_only_to_one_that_closes_as_much() -> None:
+    ledger = Ledger()
+    ledger.adopt([Held(ONE, 100.0)], T)
+    ledger.order(scoped("ssh", "tcp:22"), T)
+    assert [ban.jail for ban in ledger] == [ADOPTED, "ssh"]
+    ledger.order(scoped("web", ""), T)
+    assert [ban.jail for ban in ledger] == ["ssh", "web"]
+
+
+def test_a_verdict_that_is_told_again_is_no_other_ban() -> None:
+    ledger = Ledger()
+    ledger.order(scoped("ssh", "tcp:22"), T)
+    ledger.order(scoped("ssh", "tcp:22"), T + 1)
+    assert balanced(ledger) == {"ordered": 1, "waiting": 1}
+    ledger.order(scoped("ssh", ""), T + 1)
+    assert balanced(ledger) == {"ordered": 2, "waiting": 1, "superseded": 1}
+
+
+def test_what_the_kernel_lost_or_shortened_comes_back() -> None:
+    ledger = Ledger()
+    for subject in (ONE, OTHER, WIDE):
+        ledger.order(verdict(subject=subject), T)
+    flush(ledger)
+    assert ledger.compare([Held(ONE, 599.0), Held(OTHER, 10.0)], T + 0.5) == 2
+    assert balanced(ledger) == {"ordered": 3, "in_kernel": 1, "waiting": 2}
+    assert flush(ledger, T + 1) == [Order(OTHER, 599.0, known=True), Order(WIDE, 599.0)]
+    assert ledger.compare([Held(one, 599.0) for one in (ONE, OTHER, WIDE)], T + 1) == 0
+
+
+# Clocks
+
+
+@pytest.mark.parametrize("day", [86_400.0, -86_400.0])
+def test_a_clock_that_is_set_changes_no_length(day: float) -> None:
+    ledger = Ledger()
+    ledger.order(verdict("a", 600), T)
+    flush(ledger)
+    ledger.order(verdict("b", 900), T)
+    orders = ledger.orders(T)
+    ledger.shift(day)
+    ledger.confirm(orders, [None])
+    assert ledger.orders(T + day) == [], "the kernel counts by a timer of its own"
+    assert balanced(ledger) == {"ordered": 2, "in_kernel": 2}
+    assert len(ledger.changes()[0]) == 2
+    ledger.expire(T + day + 599)
+    assert balanced(ledger) == {"ordered": 2, "in_kernel": 2}
+    ledger.expire(T + day + 600)
+    assert balanced(ledger) == {"ordered": 2, "in_kernel": 1, "expired": 1}
+
+
+def test_after_a_suspension_the_kernel_is_told_the_true_end() -> None:
+    ledger = Ledger()
+    ledger.order(verdict("a", 6000), T)
+    ledger.order(scoped("b", "tcp:22", 60), T)
+    flush(ledger)
+    ledger.overslept(3600)
+    ledger.expire(T + 3600)
+    assert flush(ledger, T + 3600) == [
+        Order(ONE, 2400.0, known=True),
+        Order(ONE, None, known=True, service="tcp/22"),
+    ]
+    assert balanced(ledger) == {"ordered": 2, "in_kernel": 1, "expired": 1}
+
+
+# What a store is to know
+
+
+def test_changes_are_told_once_and_as_they_are_in_the_end() -> None:
+    ledger = Ledger()
+    ledger.order(verdict("a"), T)
+    ledger.order(verdict("a", 60), T)
+    ledger.order(verdict("b"), T)
+    ledger.lift(ONE, "b")
+    puts, drops = ledger.changes()
+    assert [(ban.jail, ban.until) for ban in puts] == [("a", T + 60)]
+    assert [ban.jail for ban in drops] == ["b"]
+    assert ledger.changes() == ([], [])
+    ledger.all_changed()
+    assert [ban.jail for ban in ledger.changes()[0]] == ["a"]
+
+
+def test_what_ends_by_itself_is_left_to_the_store() -> None:
+    ledger = Ledger()
+    ledger.order(verdict("a"), T)
+    ledger.changes()
+    ledger.expire(T + 600)
+    assert ledger.changes() == ([], [])
+
+
+def test_a_ban_that_fails_is_dropped() -> None:
+    ledger = Ledger()
+    ledger.order(verdict("a"), T)
+    ledger.changes()
+    flush(ledger, refuse="the set is full")
+    assert [ban.jail for ban in ledger.changes()[1]] == ["a"]
 
 
 class LedgerMachine(RuleBasedStateMachine):

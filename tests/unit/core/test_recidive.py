@@ -77,13 +77,6 @@ def test_all_jails_are_those_on_requests() -> None:
     assert watch.watched == {"leech"}
 
 
-def test_whom_the_watched_jails_ignore_it_ignores_too() -> None:
-    own = msgspec.structs.replace(BASE, ignoreip=(Subject.parse(ONE),))
-
-    assert recidive(own).ignoreip == {Subject.parse(ONE), Subject.parse("192.0.2.0/28")}
-    assert recidive(msgspec.structs.replace(own, bans_of=("leech",))).ignoreip == {Subject.parse(ONE)}
-
-
 @pytest.mark.parametrize(
     ("one", "two", "three", "network"),
     [

@@ -241,6 +241,16 @@ def test_a_pseudonym_of_the_masked_log_means_who_came(place: Served) -> None:
     play(place, scene)
 
 
+def test_an_unban_can_be_undone_by_the_pseudonym(place: Served) -> None:
+    async def scene() -> None:
+        name = (await place.ask("ban", subjects=["203.0.113.0/24"], agreed=True))["items"][0]["subject"]
+        await place.ask("unban", subjects=[name])
+        assert (await place.ask("ban", subjects=[name], agreed=True))["items"][0]["result"] == "banned"
+        assert await banned(place) == {"203.0.113.0/24"}
+
+    play(place, scene)
+
+
 def test_why_shows_the_lines_that_led_to_it_without_the_address(place: Served) -> None:
     configure(place, "increment = true\n")
 

@@ -1,0 +1,118 @@
+"""Who must never be banned, kept up to date: what this machine knows by itself, and what the configuration names."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from privet.adapters import machine
+from privet.adapters.ignore import IgnoreLists
+from privet.core.forwarded import Proxies
+from privet.core.prefixes import PrefixSet
+from privet.ports import FirewallError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from privet.config.model import Config
+    from privet.core.address import Subject
+    from privet.core.guard import Listed
+    from privet.daemon.service import Daemon
+
+FRESH = 5.0  # seconds for which facts are true enough for a ban: to look costs some 10 ms
+OLD = 60.0  # seconds after which they are looked at anyway
+FIRST = 5.0  # seconds that the start waits for names and commands
+IGNORED, PROXY = "it stands in ignoreip", "a trusted proxy"
+
+
+class Protection:
+    """The prefixes that no ban may touch, by reason. It also knows the trusted proxies, for the engine's plans."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self.proxies = Proxies()
+        self.lists = IgnoreLists()
+        self.protected: dict[str, PrefixSet] = {}
+        self._facts: dict[str, frozenset[Subject]] = {}
+        self._looked = float("-inf")
+        self._allowed: frozenset[Subject] = frozenset()
+        self._told: dict[str, frozenset[Subject]] = {}  # by place, what its firewall lets through
+        self._pool = ThreadPoolExecutor(1, "lists")
+        self._asking: asyncio.Task[None] | None = None
+
+    def configure(self, config: Config) -> None:
+        """Heed a configuration; its files are read at once, names and commands are asked later."""
+        self._config = config
+        lists = chain(config.daemon.ignorelists, config.proxies.trustedlists)
+        self.lists.want(chain(lists, *(jail.ignorelists for jail in config.jails.values())))
+        self.lists.refresh(("file",))
+        self._settle()
+
+    def learn(self, age: float = FRESH) -> None:
+        """Look at the facts of this machine, unless what is known is young enough."""
+        if time.monotonic() - self._looked < age:
+            return
+        self._looked = time.monotonic()
+        facts = machine.facts(os.environ)
+        if facts != self._facts:
+            self._facts = facts
+            self._settle()
+
+    async def start(self) -> None:
+        """Ask everything for the first time; who is slow to answer counts later."""
+        self.learn()
+        self._ask()
+        if self._asking:
+            await asyncio.wait([self._asking], timeout=FIRST)
+
+    async def look(self) -> None:
+        """Ask what is due, and let the firewalls know: to be called every second."""
+        self.learn(OLD)
+        self._ask()
+        for place in self._daemon.places.values():
+            allowed = self._allowed
+            if allowed != self._told.get(place.name):
+                with suppress(FirewallError):  # it shows by itself, and the next look tries again
+                    await place.call(place.firewall.allow, allowed)
+                    self._told[place.name] = allowed
+
+    def close(self) -> None:
+        """Wait for no answer any more."""
+        if self._asking:
+            self._asking.cancel()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _ask(self) -> None:
+        if self.lists.due and (self._asking is None or self._asking.done()):
+            self._asking = asyncio.get_running_loop().create_task(self._refresh())
+
+    async def _refresh(self) -> None:
+        before = self.lists.problems
+        changed = await asyncio.get_running_loop().run_in_executor(self._pool, self.lists.refresh)
+        for problem in self.lists.problems:
+            if problem not in before:
+                self._daemon.log.warning(problem)
+        if changed:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Put together what is known."""
+        answers, config = self.lists.answers, self._config
+
+        def told(subjects: Iterable[Subject], lists: Iterable[Listed]) -> PrefixSet:
+            return PrefixSet([*subjects, *chain.from_iterable(answers[one] for one in lists)])
+
+        trusted = told(config.proxies.trusted, config.proxies.trustedlists)
+        self.proxies.trust(trusted)
+        self.protected = {
+            **{reason: PrefixSet(subjects) for reason, subjects in self._facts.items()},
+            IGNORED: told(config.daemon.ignoreip, config.daemon.ignorelists),
+            PROXY: trusted,
+        }
+        self._allowed = frozenset(chain.from_iterable(self.protected.values()))
+        self._daemon.engine.ignore(answers)
