@@ -20,6 +20,9 @@ SHARED = TESTS.parents[1] / "shared"
 FAIL2BAN = TESTS.parent / ".cache/peers/fail2ban"
 """Debian's package of fail2ban, unpacked and never installed."""
 
+JOURNAL_REMOTE = TESTS.parent / ".cache/peers/systemd-journal-remote/lib/systemd/systemd-journal-remote"
+"""Debian's program that writes journals, likewise."""
+
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
 settings.register_profile("steady", deadline=None)  # how long an example takes depends on the neighbours
@@ -38,11 +41,18 @@ def lacks(what: str) -> str | None:
         case "nft":
             return _refused("nftables", "unshare", "--net", "nft", "add table inet probe")
         case "fail2ban":
-            return None if FAIL2BAN.is_dir() else "needs fail2ban's files: scripts/fetch-peer fail2ban"
+            return _absent(FAIL2BAN, "needs fail2ban's files: scripts/fetch-peer fail2ban")
+        case "journal":
+            remedy = "needs programs for journals: scripts/fetch-peer systemd-journal-remote libmicrohttpd12"
+            return lacks("journalctl") or _absent(JOURNAL_REMOTE, remedy)
         case "shared":
-            return None if SHARED.is_dir() else "needs data that is not in the repository"
+            return _absent(SHARED, "needs data that is not in the repository")
         case program:
             return None if shutil.which(program, path=SEARCH_PATH) else f"needs the program {program}"
+
+
+def _absent(path: Path, remedy: str) -> str | None:
+    return None if path.exists() else remedy
 
 
 def _refused(feature: str, *command: str) -> str | None:
