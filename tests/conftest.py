@@ -23,6 +23,11 @@ FAIL2BAN = TESTS.parent / ".cache/peers/fail2ban"
 JOURNAL_REMOTE = TESTS.parent / ".cache/peers/systemd-journal-remote/lib/systemd/systemd-journal-remote"
 """Debian's program that writes journals, likewise."""
 
+KEPT = {
+    "fail2ban": (FAIL2BAN, "needs fail2ban's files: scripts/fetch-peer fail2ban"),
+    "journal-remote": (JOURNAL_REMOTE, "needs programs: scripts/fetch-peer systemd-journal-remote libmicrohttpd12"),
+    "shared": (SHARED, "needs data that is not in the repository"),
+}
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
 settings.register_profile("steady", deadline=None)  # how long an example takes depends on the neighbours
@@ -40,19 +45,13 @@ def lacks(what: str) -> str | None:
             return _refused("network namespaces", "unshare", "--net", "true")
         case "nft":
             return _refused("nftables", "unshare", "--net", "nft", "add table inet probe")
-        case "fail2ban":
-            return _absent(FAIL2BAN, "needs fail2ban's files: scripts/fetch-peer fail2ban")
         case "journal":
-            remedy = "needs programs for journals: scripts/fetch-peer systemd-journal-remote libmicrohttpd12"
-            return lacks("journalctl") or _absent(JOURNAL_REMOTE, remedy)
-        case "shared":
-            return _absent(SHARED, "needs data that is not in the repository")
+            return lacks("journalctl") or lacks("journal-remote")
+        case kept if kept in KEPT:
+            path, remedy = KEPT[kept]
+            return None if path.exists() else remedy
         case program:
             return None if shutil.which(program, path=SEARCH_PATH) else f"needs the program {program}"
-
-
-def _absent(path: Path, remedy: str) -> str | None:
-    return None if path.exists() else remedy
 
 
 def _refused(feature: str, *command: str) -> str | None:
