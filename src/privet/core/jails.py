@@ -75,12 +75,17 @@ class Jail(msgspec.Struct, frozen=True):
     key: Key = "address"
     prefixes: tuple[int, int] = (24, 48)
     scope: str = ""
+    close: bool = True
+    actions: tuple[str, ...] = ()
+    ignorecommand: str | None = None
     ignorelists: tuple[Listed, ...] = ()
 
     @property
     def action(self) -> Action:
         """What a verdict of this jail asks for."""
-        return Action.REPORT if self.dry_run else Action.BAN
+        if self.dry_run:
+            return Action.REPORT
+        return Action.BAN if self.close else Action.TELL
 
     def watches(self, other: Jail) -> bool:
         """Tell whether bans of the other jail are failures of this one."""

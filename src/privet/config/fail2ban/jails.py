@@ -124,7 +124,7 @@ class _Reader:
         if (allowed and not truth(allowed.text)) or any(self._exists(log.pattern) for log in jail.logs):
             return False
         message = "none of the log files is there: read from the journal"
-        self._problems.append(Problem(jail.logs[0].place, jail.name, message))
+        self._problems.append(Problem(jail.logs[0].place, jail.name, message, choice=True))
         return True
 
     def _jail(self, merged: Merged, name: str, first: dict[str, Text]) -> Jail:

@@ -13,8 +13,13 @@ from privet.config.fail2ban.closing import STOCK, Closing, closing, customised, 
 from privet.config.fail2ban.model import Action, Growth, Log
 from privet.config.fail2ban.report import Report
 from privet.config.fail2ban.text import Place
+from privet.config.ignore import ignored
+from privet.config.values import Invalid
 from privet.core.address import Subject
 from privet.core.filters.model import FilterSpec, UseDns
+from privet.core.guard import Listed
+from privet.core.shell import compile_command
+from privet.core.shell_words import UnsafeError
 
 if TYPE_CHECKING:
     from privet.config.fail2ban.model import Filter, Jail, Settings
@@ -31,15 +36,18 @@ _ACCEPTED = {"yes": "yes", "true": "yes", "1": "yes", "on": "yes", "warn": "warn
 class Adopted(msgspec.Struct, frozen=True, kw_only=True):
     """A jail as Privet runs it. Times in seconds.
 
-    `scope` says what bans close ("" everything, None nothing). `rules` tells where each failregex is written.
-    `commands` are actions that run programs of their own. With `bans_of_jails` there is no source: failures are the
-    bans of all other jails, as with fail2ban's jail recidive. A journal is read by the words of `journalmatch`.
+    `scope` says what bans close ("" everything, None nothing). `rules` and `ignores` tell where each regex is written,
+    `places` where each option is. `commands` are actions that run programs of their own. With `bans_of_jails` there is
+    no source: failures are the bans of all other jails, as with fail2ban's jail recidive. A journal is read by the
+    words of `journalmatch`.
     """
 
     name: str
     place: Place
     filter: FilterSpec
     rules: tuple[Place, ...] = ()
+    ignores: tuple[Place, ...] = ()
+    places: dict[str, Place] = {}
     logs: tuple[Log, ...] = ()
     journal: bool = False
     journalmatch: tuple[tuple[str, ...], ...] = ()
@@ -48,7 +56,8 @@ class Adopted(msgspec.Struct, frozen=True, kw_only=True):
     bantime: float
     growth: Growth = Growth()
     ignoreip: tuple[Subject, ...] = ()
-    ignoreself: bool = True
+    ignorelists: tuple[Listed, ...] = ()
+    skip_if_nologs: bool = False
     ignorecommand: str = ""
     scope: str | None = ""
     commands: tuple[Action, ...] = ()
@@ -60,7 +69,7 @@ def adopt(settings: Settings) -> tuple[dict[str, Adopted], Report]:
     report = Report()
     for problem in settings.problems:
         text = f"{problem.message}; the jail is left out" if problem.fatal and problem.jail else problem.message
-        report.unknown(problem.place, problem.jail, text)
+        (report.changed if problem.choice else report.unknown)(problem.place, problem.jail, text)
     _server(settings, report)
     jails = {}
     for name, jail in settings.jails.items():
@@ -112,11 +121,15 @@ class _Mapper:
     def _mapped(self, *, bans_of_jails: bool) -> Adopted:
         jail = self._jail
         closed, commands = self._actions()
+        ignored = self._ignored()
+        prefix = jail.filter.prefregex
         return Adopted(
             name=jail.name,
             place=jail.place,
             filter=self._filter(jail.filter),
             rules=tuple(rule.place for rule in jail.filter.failregex),
+            ignores=tuple(rule.place for rule in jail.filter.ignoreregex),
+            places={**jail.places, "prefregex": prefix.place} if prefix else jail.places,
             logs=() if bans_of_jails else jail.logs,
             journal=jail.journal and not bans_of_jails,
             journalmatch=() if bans_of_jails else jail.filter.journalmatch,
@@ -124,9 +137,10 @@ class _Mapper:
             findtime=self._findtime(),
             bantime=self._bantime(),
             growth=self._growth(),
-            ignoreip=tuple(self._ignored()),
-            ignoreself=jail.ignoreself,
-            ignorecommand=jail.ignorecommand,
+            ignoreip=tuple(one for one in ignored if isinstance(one, Subject)),
+            ignorelists=tuple(one for one in ignored if isinstance(one, Listed)),
+            skip_if_nologs=jail.skip_if_nologs,
+            ignorecommand=self._ignorecommand(),
             scope=closed,
             commands=commands,
             bans_of_jails=bans_of_jails,
@@ -183,14 +197,22 @@ class _Mapper:
             return msgspec.structs.replace(growth, formula=None)
         return growth
 
-    def _ignored(self) -> list[Subject]:
-        found = []
+    def _ignored(self) -> list[Subject | Listed]:
+        found = list[Subject | Listed]()
         for word in self._jail.ignoreip:
             try:
-                found.append(Subject.parse(_prefix(word)))
-            except ValueError:
-                self._unknown("ignoreip", "ignoreip: a name or a file is not looked up; write addresses and prefixes")
+                found.append(ignored(_prefix(word))[0])
+            except Invalid:
+                self._unknown("ignoreip", "ignoreip: has a word that is no address, no prefix, no name and no file")
         return found
+
+    def _ignorecommand(self) -> str:
+        try:
+            compile_command(self._jail.ignorecommand)
+        except UnsafeError as error:
+            self._unknown("ignorecommand", f"ignorecommand: {error}; it is not asked")
+            return ""
+        return self._jail.ignorecommand
 
     def _actions(self) -> tuple[str | None, tuple[Action, ...]]:
         """Return what bans close, and the actions that are programs."""
@@ -240,8 +262,10 @@ class _Mapper:
             self._report.changed(self._place("action"), jail.name, text)
         if jail.growth.increment:
             self._adopted("bantime.increment", "bantime.increment: bans grow for those who come back")
-        if jail.ignorecommand:
-            self._adopted("ignorecommand", "ignorecommand: is asked before a ban")
+        if adopted.ignorecommand:
+            self._changed("ignorecommand", "ignorecommand: is asked before a ban, not for each failure")
+        if not jail.ignoreself:
+            self._changed("ignoreself", "ignoreself: this machine's own addresses are never banned")
         for option in ("maxmatches", "ignorecache"):
             if option in jail.places:
                 self._changed(

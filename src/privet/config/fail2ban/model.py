@@ -121,13 +121,14 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 class Problem(msgspec.Struct, frozen=True, order=True):
     """Something that could not be read, or not wholly; `jail` is empty where it concerns no single one.
 
-    `fatal` problems cost their jail (or all of them).
+    `fatal` problems cost their jail (or all of them); a `choice` is no mistake, only worth to be known.
     """
 
     place: Place
     jail: str
     message: str
     fatal: bool = False
+    choice: bool = False
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from math import ceil
 from typing import TYPE_CHECKING
 
 from privet.config.fail2ban.actions import COMMANDS
 from privet.config.fail2ban.ini import RefusedError
 from privet.config.fail2ban.words import seconds
-from privet.core.actions import FAMILIES, Program
-from privet.core.shell import Script, compile_command
+from privet.config.model import ActionConfig
+from privet.core.actions import FAMILIES
+from privet.core.shell import compile_command
 from privet.core.shell_words import UnsafeError
 
 if TYPE_CHECKING:
@@ -21,36 +23,36 @@ _MOST = 26  # times that tags may be put in, one into another: fail2ban's own li
 _UNUSED = frozenset({"actionreload", "actionreban"})
 
 
-def program_of(jail: str, action: Action) -> Program:
-    """Return an action as it is run. Raises RefusedError for a command that cannot be made safe."""
+def action_config(name: str, action: Action) -> ActionConfig:
+    """Return an action under a name of its own. Raises RefusedError for a command that cannot be made safe."""
     options = action.options
     conditional = any(_CONDITIONAL.fullmatch(name) for name in options)
     families = tuple(FAMILIES.values()) if conditional else ("",)
-    commands: dict[str, dict[str, Script]] = {}
+    commands: dict[str, dict[str, str]] = {}
     for command in (command for command in COMMANDS if command not in _UNUSED):
-        scripts = {family: _script(action, command, family) for family in families}
-        kept = {family: script for family, script in scripts.items() if script}
+        texts = {family: _text(action, command, family) for family in families}
+        kept = {family: text for family, text in texts.items() if text}
         if kept:
-            commands[command] = kept
-    return Program(
-        jail=jail,
-        name=action.name,
+            commands[command.removeprefix("action")] = kept
+    return ActionConfig(
+        name=name,
         commands=commands,
         on_demand=action.flags.get("actionstart_on_demand", conditional),
-        norestored=action.flags.get("norestored", False),
+        restored=not action.flags.get("norestored", False),
         timeout=_timeout(options.get("timeout", "")),
     )
 
 
-def _script(action: Action, command: str, family: str) -> Script | None:
-    """Compile a command for a family; None if there is nothing in it."""
+def _text(action: Action, command: str, family: str) -> str:
+    """Return a command for a family, complete and known to be safe."""
     text = action.options.get(f"{command}?family={family}", action.commands.get(command, ""))
     try:
-        script = compile_command(_filled(text, action, family))
+        text = _filled(text, action, family)
+        compile_command(text)
     except UnsafeError as error:
         place = action.places.get(command, action.place)
         raise RefusedError(place, f"action {action.file}: {command} {error}") from None
-    return script if script.text.strip() else None
+    return text if text.strip() else ""
 
 
 def _filled(text: str, action: Action, family: str) -> str:
@@ -69,6 +71,6 @@ def _filled(text: str, action: Action, family: str) -> str:
 
 def _timeout(text: str) -> float:
     try:
-        return max(1.0, seconds(text)) if text else 60.0
+        return float(max(1, ceil(seconds(text)))) if text else 60.0
     except ValueError:
         return 60.0

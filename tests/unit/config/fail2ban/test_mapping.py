@@ -10,6 +10,7 @@ from privet.config.fail2ban.jails import read
 from privet.config.fail2ban.mapping import LONGEST, Adopted, adopt
 from privet.config.fail2ban.report import Fate
 from privet.core.address import Subject
+from privet.core.guard import Listed
 
 if TYPE_CHECKING:
     from tests.unit.config.fail2ban.conftest import Write
@@ -160,8 +161,9 @@ def test_who_is_ignored(write: Write) -> None:
     )
 
     assert jails["a"].ignoreip == tuple(map(Subject.parse, ("192.0.2.1/32", "10.0.0.0/8", "2001:db8::/32")))
+    assert jails["a"].ignorelists == (Listed("name", ("name.example",)), Listed("file", ("/x",)))
     assert told[Fate.UNKNOWN] == [
-        ("jail.conf:8", "a", "ignoreip: a name or a file is not looked up; write addresses and prefixes")
+        ("jail.conf:8", "a", "ignoreip: has a word that is no address, no prefix, no name and no file")
     ]
 
 
@@ -198,7 +200,18 @@ def test_longer_bans(write: Write) -> None:
     assert (jails["a"].growth.multipliers, jails["a"].growth.formula) == ((1.0, 2.0), None)
     assert ("jail.conf:9", "bantime.formula: has no effect beside bantime.multipliers") in texts(told, Fate.CHANGED)
     assert ("jail.conf:8", "bantime.increment: bans grow for those who come back") in texts(told, Fate.ADOPTED)
-    assert ("jail.conf:11", "ignorecommand: is asked before a ban") in texts(told, Fate.ADOPTED)
+    assert jails["a"].ignorecommand == "x <ip>"
+    assert ("jail.conf:11", "ignorecommand: is asked before a ban, not for each failure") in texts(told, Fate.CHANGED)
+
+
+def test_an_ignorecommand_that_is_not_safe_is_not_asked(write: Write) -> None:
+    jails, told = adopted(write, "ignorecommand = sh -c 'x <F-USER>'\nignoreself = false\n")
+
+    assert jails["a"].ignorecommand == ""
+    assert [place for place, text in texts(told, Fate.UNKNOWN) if text.startswith("ignorecommand: runs sh")] == [
+        "jail.conf:8"
+    ]
+    assert ("jail.conf:9", "ignoreself: this machine's own addresses are never banned") in texts(told, Fate.CHANGED)
 
 
 def test_what_has_no_effect_is_told_once(write: Write) -> None:

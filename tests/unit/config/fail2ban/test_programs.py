@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.config.actions import program
 from privet.config.fail2ban.actions import read_actions
 from privet.config.fail2ban.closing import STOCK
 from privet.config.fail2ban.files import Files
 from privet.config.fail2ban.ini import RefusedError
-from privet.config.fail2ban.programs import program_of
+from privet.config.fail2ban.programs import action_config
 from privet.config.fail2ban.text import Place, Text
 from tests.conftest import FAIL2BAN
 
@@ -30,20 +31,20 @@ NO_FIREWALLS = sorted(ALL - STOCK)
 
 def read(folder: Path, action: str) -> Program:
     """Read one action of a jail called ssh."""
-    (one,) = read_actions(Files(folder), "ssh", Text.of(action, HERE), {})
-    return program_of("ssh", one)
+    (action,) = read_actions(Files(folder), "ssh", Text.of(action, HERE), {})
+    return program("ssh", action_config(action.name, action))
 
 
 def test_commands_without_families_are_the_same_for_both(write: Write) -> None:
     folder = write({"action.d/a.conf": "[Definition]\nactionban = x <name> <ip>\nactionunban =\nnorestored = 1\n"})
 
-    program = read(folder, "a")
+    one = read(folder, "a")
 
-    script = program.script("actionban", "inet6")
+    script = one.script("actionban", "inet6")
     assert script
     assert (script.text, script.tags) == ('x ssh "${f2bV_ip}"', ("ip",))
-    assert (program.norestored, program.on_demand, program.families) == (True, False, ("",))
-    assert program.script("actionunban", "inet4") is None
+    assert (one.norestored, one.on_demand, one.families) == (True, False, ("",))
+    assert one.script("actionunban", "inet4") is None
 
 
 def test_options_by_family_are_put_in_with_what_they_refer_to(write: Write) -> None:
@@ -61,11 +62,11 @@ def test_options_by_family_are_put_in_with_what_they_refer_to(write: Write) -> N
         }
     )
 
-    program = read(folder, "a")
+    one = read(folder, "a")
 
-    texts = [script.text for family in program.families if (script := program.script("actionban", family))]
+    texts = [script.text for family in one.families if (script := one.script("actionban", family))]
     assert texts == ['t4 -f "${f2bV_ip}"', 't6 -f "${f2bV_ip}"']
-    assert program.on_demand
+    assert one.on_demand
 
 
 def test_whether_it_waits_for_the_first_ban_and_for_how_long_it_may_run_can_be_said(write: Write) -> None:
@@ -97,10 +98,10 @@ def test_an_option_that_refers_to_itself_is_refused(write: Write) -> None:
 @pytest.mark.needs("fail2ban")
 @pytest.mark.parametrize("name", NO_FIREWALLS)
 def test_every_action_of_fail2ban_that_is_no_firewall_can_be_run(name: str) -> None:
-    program = read(STOCK_FOLDER, name)
+    one = read(STOCK_FOLDER, name)
 
-    assert program.script("actionban", "inet4")
-    for scripts in program.commands.values():
+    assert one.script("actionban", "inet4")
+    for scripts in one.commands.values():
         for script in scripts.values():
             assert "<ip>" not in script.text
             for shell in filter(shutil.which, ("dash", "bash")):
