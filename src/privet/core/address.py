@@ -66,13 +66,13 @@ def client_key(text: bytes) -> bytes | None:
 
 
 def network_key(text: bytes, length: str) -> bytes | None:
-    """Return the client key of a network, None if that is no network but one client, or nothing."""
+    """Return the client key of a network, None if that is just one client, too many for a log to name, or nothing."""
     packed = pack(text)
     if packed is None or not (length.isascii() and length.isdigit() and len(length) <= 3):
         return None
-    client = key_of(packed)
+    widest, client = (8, 32) if len(packed) == _V4_LEN else (16, 64)
     bits = int(length)
-    return mask_bits(packed, bits) + bytes([bits]) if bits < 8 * len(client) <= 64 else None
+    return mask_bits(packed, bits) + bytes([bits]) if widest <= bits < client else None
 
 
 def widened(key: bytes, length: int) -> bytes:

@@ -11,29 +11,45 @@ The rules, by what a line is:
 
 from __future__ import annotations
 
-import msgspec
+import re
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
-from privet.core.filters.expression import Facts
+if TYPE_CHECKING:
+    from privet.core.filters.expression import Facts
 
 LASTS = 300.0  # seconds from its first line on
-MOST = 4096  # conversations at a time; the oldest is forgotten first
+MOST = 1024  # conversations at a time; the oldest is forgotten first
+KEPT = 2048  # bytes of one conversation that may stay unread
 
 _ADDRESSES = ("ip4", "ip6", "dns")
+_IDENTITIES = ("fid", *_ADDRESSES)
 
 
-class Conversation(msgspec.Struct):
+class Conversation:
     """What is known of a connection: its facts, the lines that belong to the next failure, and the users."""
 
-    began: float
-    facts: Facts
-    lines: list[str] = []
-    users: set[str] = set()
-    waiting: bool = False
+    __slots__ = ("began", "facts", "lines", "users", "waiting")
 
-    @property
-    def addressed(self) -> bool:
-        """Whether it is known who talks."""
-        return any(self.facts.get(name) for name in ("fid", *_ADDRESSES))
+    def __init__(self, began: float | None, facts: Facts) -> None:
+        self.began, self.facts = began, facts
+        self.lines: list[str] = []
+        self.users: set[str] = set()
+        self.waiting = False
+
+    def goes_on(self, said: Facts, time: float | None) -> bool:
+        """Tell whether a line with these facts can belong to it."""
+        if time is not None and self.began is not None and time - self.began > LASTS:
+            return False
+        before = [address for address in map(self.facts.get, _ADDRESSES) if address]
+        return not before or all(said[key] in before for key in _ADDRESSES if said.get(key))
+
+    def learn(self, said: Facts) -> None:
+        """Take in what a line says."""
+        if any(map(said.get, _ADDRESSES)):
+            for key in (*_ADDRESSES, "cidr"):
+                self.facts.pop(key, None)
+        self.facts.update(said)
 
 
 class Conversations:
@@ -45,46 +61,89 @@ class Conversations:
     def __len__(self) -> int:
         return len(self._known)
 
-    def take(self, facts: Facts, line: str, time: float) -> Conversation | None:
-        """Take in a line; return its conversation if it makes a failure, with the lines of that."""
-        name = facts["mlfid"] or ""
-        said = {key: value for key, value in facts.items() if value is not None}
-        gained, forget = bool(said.pop("mlfgained", None)), bool(said.pop("mlfforget", None))
-        harmless = bool(said.pop("nofail", None)) or gained
-        talk = self._recall(name, said, time)
+    def take(self, said: Facts, line: str, time: float | None) -> tuple[Facts, list[str]] | None:
+        """Take in what a line says; return all facts and lines of the failure that it makes, None if it makes none."""
+        name = said["mlfid"]
+        gained, forget = said.pop("mlfgained", ""), said.pop("mlfforget", "")
+        harmless = said.pop("nofail", "") or gained
+        talk = self._known.get(name)
+        if talk is not None and talk.goes_on(said, time):
+            talk.learn(said)
+        else:
+            if len(self._known) >= MOST:
+                _drop_oldest(self._known)
+            talk = self._known[name] = Conversation(time, said)
         if user := said.get("user"):
             talk.users.add(user)
         if gained:
             talk.waiting = False
-        if talk.waiting or len(talk.users) > 1:
-            harmless = False
         if forget:
-            self._known.pop(name, None)
+            del self._known[name]
         talk.lines.append(line)
-        talk.waiting = not harmless and not talk.addressed
-        if harmless or talk.waiting:
+        if harmless and not (talk.waiting or len(talk.users) > 1):
             return None
-        done = msgspec.structs.replace(talk, facts=dict(talk.facts))
-        talk.lines = []
-        return done
-
-    def _recall(self, name: str, said: Facts, time: float) -> Conversation:
-        """Return the conversation that a line belongs to, with what it says."""
-        talk = self._known.get(name)
-        if talk is None or time - talk.began > LASTS or _elsewhere(talk.facts, said):
-            self._known.pop(name, None)
-            if len(self._known) >= MOST:
-                del self._known[next(iter(self._known))]
-            talk = self._known[name] = Conversation(time, said)
-        else:
-            if any(said.get(key) for key in _ADDRESSES):
-                for key in (*_ADDRESSES, "cidr"):
-                    talk.facts.pop(key, None)
-            talk.facts.update(said)
-        return talk
+        talk.waiting = not any(map(talk.facts.get, _IDENTITIES))
+        if talk.waiting:
+            return None
+        lines, talk.lines = talk.lines, []
+        return ({**talk.facts, "users": set(talk.users)} if talk.users else dict(talk.facts)), lines
 
 
-def _elsewhere(known: Facts, said: Facts) -> bool:
-    """Tell whether a line names another address than its conversation."""
-    before = [known[key] for key in _ADDRESSES if known.get(key)]
-    return bool(before) and any(said.get(key) and said[key] not in before for key in _ADDRESSES)
+def _drop_oldest(remembered: dict[Any, Any]) -> None:
+    """Forget one in eight: a dict is slow to give its first entry where many before it are gone."""
+    for key in list(islice(remembered, len(remembered) // 8)):
+        del remembered[key]
+
+
+class PutOff:
+    """Lines that fail nobody by themselves, unread until a line of their process does: most never are.
+
+    That is sound if the process id stands in what `<F-MLFID>` matches. Two lines of a process that may each name
+    a user are not put off, as a second user makes a failure.
+    """
+
+    _PROCESS = re.compile(rb"[A-Za-z_)]\[(\d{1,10})\]")
+    _PROCESS_TEXT = re.compile(r"[A-Za-z_)]\[(\d{1,10})\]")
+
+    def __init__(self) -> None:
+        self.works = True  # until a conversation is seen that has no process id
+        self._lines: dict[bytes, bytes] = {}
+        self._with_user: set[bytes] = set()
+        self._read: dict[bytes, None] = {}  # processes whose lines are read as they come
+
+    def keep(self, line: bytes, *, user: bool) -> bool:
+        """Put off a line, which may name a user or not; return whether that may be."""
+        found = self._PROCESS.search(line) if self.works else None
+        if found is None:
+            return False
+        process = found[1]
+        before = self._lines.get(process)
+        if before is not None:
+            if len(before) + len(line) > KEPT or (user and process in self._with_user):
+                return False
+            line = b"%b\n%b" % (before, line)
+        elif process in self._read:
+            return False
+        elif len(self._lines) >= MOST:
+            _drop_oldest(self._lines)
+            self._with_user &= self._lines.keys()
+        self._lines[process] = line
+        if user:
+            self._with_user.add(process)
+        return True
+
+    def release(self, name: str) -> list[bytes]:
+        """Return the lines of a conversation, which is about to be read; from now on its lines are."""
+        found = self._PROCESS_TEXT.search(name)
+        if found is None:
+            self.works = False
+            everything = b"\n".join(self._lines.values()).split(b"\n") if self._lines else []
+            self._lines.clear()
+            return everything
+        process = found[1].encode()
+        if process not in self._read:
+            if len(self._read) >= 2 * MOST:
+                _drop_oldest(self._read)
+            self._read[process] = None
+        kept = self._lines.pop(process, None)
+        return [] if kept is None else kept.split(b"\n")

@@ -65,7 +65,7 @@ _USUAL = (
 
 _AUDIT = r"(?<=\baudit\()(?=[\d.]+:\d+\))"
 _WHERE_EPOCH = rf"(?:^|(?<=^\[)(?=[\d.]+\])|{_AUDIT})"
-_SUSPECT = re.compile(r"[g-zG-Z@<]|[A-Z]{2}|dec|feb|\d[-/]|\d{6}|20\d\d\.|^\W{0,2}\d{1,2}:")
+_SUSPECT = re.compile(r"[g-zG-Z@<]|[A-Z]{2}|dec|feb|\d[-/]|\d{6}|20\d\d\.|^\W{0,2}(?:\d{1,2}:|$)")
 """What must stand before a stamp that begins with a digit, if another usual one is to begin there."""
 
 _LINE_BEGIN, _EPOCHS = "{^LN-BEG}", {"EPOCH": EPOCH, "LEPOCH": LONG_EPOCH, "TAI64N": TAI64N}
@@ -79,14 +79,12 @@ _WORDY_END = re.compile(r"(?:\{DATE\}|%(?:Ex)?[a-zA-Z]\)?\??)$")
 _OWN_GROUP = re.compile(r"(?:[^()\\]|\\.|\(\?:[^()]*[ :=,;]\)\?(?=\())*(?:\\\W|[ :=,;]|\)\?)\((.*)\)")
 _REMEMBERED = 4096  # stamps: several per second of a busy log
 _HEADS = 65_536  # what stands before a stamp: with web servers, clients
+_LONGEST_HEAD = 64  # characters; what is longer is an attacker's
+_NEAR = 2048  # characters of a line in which usual forms are looked for
 
 
-class Stamp(msgspec.Struct, frozen=True):
-    """A date in a line: from where to where it is cut out, and what it says; None: nothing that exists."""
-
-    start: int
-    end: int
-    time: float | None
+Stamp = tuple[int, int, int, "float | None"]
+"""A date: where the match begins, from where to where it is cut out, and what it says (None: nothing that exists)."""
 
 
 class _Form:
@@ -95,21 +93,21 @@ class _Form:
     def __init__(self, regex: re.Pattern[str] | None = None, *, fixed: bool = True) -> None:
         self.regex = regex
         self._fixed = fixed  # whether the text says it all
-        self._memory: dict[str, float | None] = {}
+        self.memory: dict[str, float | None] = {}
 
     def time(self, text: str, found: re.Match[str], today: Today) -> float | None:
-        if text in self._memory:
-            return self._memory[text]
+        if text in self.memory:
+            return self.memory[text]
         read = found if self.regex is None else self.regex.fullmatch(text)
         seconds, settled = seconds_of(read.groupdict() if read else {}, today)
         if settled and self._fixed:
-            if len(self._memory) >= _REMEMBERED:
-                self._memory.clear()
-            self._memory[text] = seconds
+            if len(self.memory) >= _REMEMBERED:
+                self.memory.clear()
+            self.memory[text] = seconds
         return seconds
 
     def forget(self) -> None:
-        self._memory.clear()
+        self.memory.clear()
 
 
 class _Single:
@@ -119,13 +117,13 @@ class _Single:
         self._search = regex.match if anchored else regex.search
         self.forms = [_Form(fixed=names_inside_first(regex.pattern, regex.flags))]
 
-    def find(self, line: str, today: Today) -> tuple[int, Stamp] | None:
+    def find(self, line: str, today: Today) -> Stamp | None:
         found = self._search(line)
         if found is None:
             return None
         start, end = found.span(1)
         time = self.forms[0].time(line[start:end], found, today) if start < end else None
-        return found.start(), Stamp(start, end, time)
+        return found.start(), start, end, time
 
 
 class _Family:
@@ -140,54 +138,57 @@ class _Family:
         regex = _compiled(whole.replace("{DATE}", f"(?:{bodies})"))
         self._search = regex.match if anchored else regex.search
         self._names = [f"form{number}" for number in range(len(usual))]
-        self._last = 0
+        self.last = 0
 
-    def find(self, line: str, today: Today) -> tuple[int, Stamp] | None:
-        found = self._search(line)
+    def find(self, line: str, today: Today) -> Stamp | None:
+        found = self._search(line, 0, _NEAR)
         if found is None:
             return None
-        number = self._last
+        number = self.last
         begin, end = found.span(self._names[number])
         start, stop = found.span(1)
         if begin < 0:
             number = next(i for i, text in enumerate(found.group(*self._names)) if text is not None)
             begin, end = found.span(self._names[number])
-            rival = self.forms[self._last].regex
+            rival = self.forms[self.last].regex
             again = rival.match(line, begin) if rival else None
             if again and again.end() >= end and stop == end:
-                number, end = self._last, again.end()
-                stop = end
-            self._last = number
-        return found.start(), Stamp(start, stop, self.forms[number].time(line[begin:end], found, today))
+                number = self.last
+                stop = end = again.end()
+            self.last = number
+        return found.start(), start, stop, self.forms[number].time(line[begin:end], found, today)
 
 
 class _Quick:
     """Finds the form that was found last, if nothing before it can be another: most lines of a log are alike."""
 
-    def __init__(self, family: _Family, usual: list[_Usual]) -> None:
-        self._family = family
-        self._regexes = [
-            re.compile(f"({_body(form, line=False)})(?=\\b|\\W|$)", re.IGNORECASE) if form.digit else None
-            for form in usual
-        ]
+    def __init__(self, form: _Form, body: str) -> None:
+        self._form = form
+        self._search = re.compile(rf"(?:{body})(?=\b|\W|$)", re.IGNORECASE).search
         self._heads: dict[str, bool] = {}
 
     def find(self, line: str, today: Today) -> Stamp | None:
-        number = self._family._last  # noqa: SLF001  the two are one thing in two classes
-        regex = self._regexes[number]
-        found = regex.search(line) if regex else None
+        found = self._search(line)
         if found is None:
             return None
-        start, end = found.span(1)
+        start, text = found.start(), found[0]
         head = line[:start]
         clear = self._heads.get(head)
         if clear is None:
-            clear = _SUSPECT.search(head) is None and not (head[-1:].isalnum() or head[-1:] == "_")
-            if len(self._heads) >= _HEADS:
-                self._heads.clear()
-            if len(head) <= 64:
-                self._heads[head] = clear
-        return Stamp(start, end, self._family.forms[number].time(line[start:end], found, today)) if clear else None
+            clear = self._remember(head)
+        if not clear:
+            return None
+        time = self._form.memory.get(text)
+        return start, start, start + len(text), self._form.time(text, found, today) if time is None else time
+
+    def _remember(self, head: str) -> bool:
+        """Tell whether no usual form begins in what stands before one that begins with a digit."""
+        clear = _SUSPECT.search(head) is None and not (head[-1:].isalnum() or head[-1:] == "_")
+        if len(self._heads) >= _HEADS:
+            self._heads.clear()
+        if len(head) <= _LONGEST_HEAD:
+            self._heads[head] = clear
+        return clear
 
 
 class Dates:
@@ -197,7 +198,6 @@ class Dates:
         self.longest, self.overruns = sys.maxsize, 0
         self._zone = zone
         self._today: Today | None = None
-        self._quick: _Quick | None = None
         self._finders: list[_Single | _Family] = []
         self.between_words = True
         """Whether what a date is cut out of never joins a word: text without two such borders stays whole."""
@@ -207,10 +207,12 @@ class Dates:
                 self._add(line)
             except (UnknownLetterError, re.error, OverflowError, RecursionError) as error:
                 raise FilterError("datepattern", number, str(error)) from None
-        if lines == ["{DEFAULT}"]:
-            free = self._finders[-1]
-            assert isinstance(free, _Family)  # noqa: S101  for the type checker
-            self._quick = _Quick(free, _FREE)
+        free = self._finders[-1]
+        self._free = free if lines == ["{DEFAULT}"] and isinstance(free, _Family) else None
+        self._quicks: list[_Quick | None] = []
+        if self._free:
+            both = zip(self._free.forms, _FREE, strict=True)
+            self._quicks = [_Quick(form, _body(usual, line=False)) if usual.digit else None for form, usual in both]
 
     def begin(self, now: float) -> None:
         """Say what time it is: stamps without a year or a day depend on it."""
@@ -225,16 +227,16 @@ class Dates:
         """Return the date of a line."""
         today = self._today
         assert today is not None, "begin() comes first"  # noqa: S101  a mistake of ours
-        if self._quick and (stamp := self._quick.find(line, today)):
+        if self._free and (quick := self._quicks[self._free.last]) and (stamp := quick.find(line, today)):
             return stamp
-        best: tuple[int, Stamp] | None = None
+        best: Stamp | None = None
         for finder in self._finders:
             found = finder.find(line, today)
             if found and (best is None or found[0] < best[0]):
                 best = found
                 if found[0] == 0:
                     break
-        return best[1] if best else None
+        return best
 
     def _add(self, pattern: str) -> None:
         key = pattern if "%" in pattern else pattern.upper()
@@ -271,6 +273,24 @@ class Dates:
             self._finders.append(_Family(regex, list(_USUAL), line=line, anchored=anchored))
         else:
             self._finders.append(_Single(re.compile(regex, re.IGNORECASE if words else 0), anchored=anchored))
+
+
+class JournalDates:
+    """The dates of a journal's entries, which a source puts before them: seconds since the epoch, and a blank."""
+
+    between_words = True
+    longest, overruns = sys.maxsize, 0
+
+    def begin(self, now: float) -> None:
+        """Do nothing: these dates leave nothing open."""
+
+    def find(self, line: str) -> Stamp | None:
+        """Return the date of a line."""
+        text, blank, _ = line.partition(" ")
+        try:
+            return 0, 0, len(text + blank), float(text)
+        except ValueError:
+            return None
 
 
 _FREE = [form for form in _USUAL if not form.line_only]

@@ -33,7 +33,7 @@ class Expression:
         flags = re.MULTILINE if lines else 0
         try:
             self.regex = re.compile(expanded.pattern, flags)
-            self.needles: Needles | None = needles_of(expanded.pattern, flags)
+            self.needles: list[Needles] = needles_of(expanded.pattern, flags)
             anchored = starts_at_beginning(expanded.pattern, flags)
             self.surely = frozenset(
                 name for name in (*_SILENT, "mlfforget") if surely_filled(expanded.pattern, name, flags)

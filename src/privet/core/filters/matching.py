@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from privet.core.filters.conversations import Conversations
+from privet.core.filters.conversations import Conversations, PutOff
 from privet.core.filters.errors import FilterError
 from privet.core.filters.expression import Expression, Facts
 from privet.core.filters.model import FilterSpec
@@ -15,41 +15,45 @@ from privet.core.filters.tags import IDENTITIES
 from privet.core.filters.watch import Overrun
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from privet.core.filters.watch import Watch
 
 
 class Failure(msgspec.Struct):
-    """Who failed, as the log says it, and when. `kind` is the group that told `who`.
+    """Who failed, as the log says it, and when, if it says that. `kind` is the group that told `who`.
 
-    `facts` are all groups, `lines` the lines (without dates) that made the failure: both are there for whoever
-    asks, since most do not.
+    `facts` are all groups, `lines` the lines (without dates) that made the failure: for whoever asks.
     """
 
-    time: float
+    time: float | None
     who: str
     kind: str
     cidr: str | None
     spec: FilterSpec
     expression: Expression
-    match: re.Match[str] | None = None
-    talked: Facts | None = None
-    lines: list[str] = []
+    told: re.Match[str] | Facts
+    said: str | list[str]
 
     @property
     def facts(self) -> Facts:
         """What the groups held."""
-        if self.talked is not None:
-            return self.talked
-        return self.expression.facts(self.match) if self.match else {}
+        return self.expression.facts(self.told) if isinstance(self.told, re.Match) else self.told
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines without newlines."""
+        return [self.said[:-1]] if isinstance(self.said, str) else self.said
 
 
 class Filter:
-    """A compiled filter for single lines, or with `maxlines` the compiled part of one for several."""
+    """A compiled filter for single lines, or with `maxlines` the compiled part of one for several.
 
-    def __init__(self, spec: FilterSpec, watch: Watch) -> None:
-        self.spec, self.watch = spec, watch
+    `read` takes the date out of lines that were put off.
+    """
+
+    def __init__(self, spec: FilterSpec, watch: Watch, read: Callable[[bytes], tuple[str, float | None]]) -> None:
+        self.spec, self.watch, self._read = spec, watch, read
         names = spec.usedns != "no"
         several = spec.maxlines > 1
         self.prefix = Expression("prefregex", 0, spec.prefregex, names=names) if spec.prefregex else None
@@ -69,15 +73,21 @@ class Filter:
                 message = "it tells no address: <HOST> or one of its kin is missing"
                 raise FilterError("failregex", expression.number, message)
         self.talks = any("mlfid" in groups for groups in (told, *(e.groups for e in self.failures)))
-        self.conversations = Conversations()
+        self.conversations, self.put_off = Conversations(), PutOff()
+        self._silent = tuple(expression for expression in self.failures if expression.silent)
         self.ignored = 0
+
+    def carry(self, old: Filter) -> None:
+        """Take over the conversations of an equal filter."""
+        self.conversations, self.put_off = old.conversations, old.put_off
+        self.ignored = old.ignored
 
     @property
     def expressions(self) -> list[Expression]:
         """Everything that is matched."""
         return [*([self.prefix] if self.prefix else ()), *self.failures, *self.ignores]
 
-    def feed(self, text: str, time: float, chosen: Sequence[Expression]) -> Failure | None:
+    def feed(self, text: str, time: float | None, chosen: Sequence[Expression]) -> Failure | None:
         """Return the failure that a line tells. `text` ends with a newline, `chosen` may match it."""
         while True:
             try:
@@ -85,7 +95,7 @@ class Filter:
             except Overrun:
                 self.watch.punish()
 
-    def _feed(self, text: str, time: float, chosen: Sequence[Expression]) -> Failure | None:
+    def _feed(self, text: str, time: float | None, chosen: Sequence[Expression]) -> Failure | None:
         before: Facts | None = None
         content = text
         if self.prefix:
@@ -95,12 +105,19 @@ class Filter:
             before = self.prefix.facts(match)
             if part := before.pop("content", None):
                 content = part + "\n"
+        watch = self.watch
+        watch.text, length = content, len(content)
         for expression in chosen:
-            match = self.search(expression, content)
+            if length > expression.longest:
+                continue
+            watch.at = expression
+            match = expression.search(content)
             if match is not None:
                 break
         else:
+            watch.at = None
             return None
+        watch.at = None
         if self.ignores and (self.ignores_any(content) or (content is not text and self.ignores_any(text))):
             self.ignored += 1
             return None
@@ -121,29 +138,29 @@ class Filter:
         return any(self.search(expression, text) for expression in self.ignores)
 
     def conclude(
-        self, expression: Expression, match: re.Match[str], before: Facts | None, lines: str, time: float
+        self, expression: Expression, match: re.Match[str], before: Facts | None, lines: str, time: float | None
     ) -> Failure | None:
         """Return the failure of a match, None if it is none, or waits for more lines."""
         if expression.plain and not before:
             for kind in expression.identities:
                 if who := match[kind]:
                     cidr = match["cidr"] if "cidr" in expression.groups else None
-                    return Failure(time, who, kind, cidr, self.spec, expression, match, None, [lines[:-1]])
+                    return Failure(time, who, kind, cidr, self.spec, expression, match, lines)
             return None
-        facts = expression.facts(match)
+        facts = {name: value for name, value in expression.facts(match).items() if value is not None}
         if before:
-            facts = {**before, **{name: value for name, value in facts.items() if value is not None}}
+            facts = {**before, **facts}
         if facts.get("mlfid") is None:
-            return None if facts.get("nofail") else self._failure(expression, facts, time, [lines[:-1]])
+            return None if facts.get("nofail") else self._failure(expression, facts, time, lines)
+        for line in self.put_off.release(facts["mlfid"]):
+            self._feed(*self._read(line), self._silent)
         talk = self.conversations.take(facts, lines[:-1], time)
-        if talk is None:
-            return None
-        if talk.users:
-            talk.facts["users"] = talk.users
-        return self._failure(expression, talk.facts, time, talk.lines)
+        return self._failure(expression, talk[0], time, talk[1]) if talk else None
 
-    def _failure(self, expression: Expression, facts: Facts, time: float, lines: list[str]) -> Failure | None:
+    def _failure(
+        self, expression: Expression, facts: Facts, time: float | None, said: str | list[str]
+    ) -> Failure | None:
         for kind in IDENTITIES:
             if who := facts.get(kind):
-                return Failure(time, who, kind, facts.get("cidr"), self.spec, expression, None, facts, lines)
+                return Failure(time, who, kind, facts.get("cidr"), self.spec, expression, facts, said)
         return None

@@ -17,32 +17,40 @@ _DATES_WITHOUT_WORDS = ("@0", "@1", "@2")
 """Before a time in the one usual form of dates that does not end like a word: needles may be hidden by it."""
 
 Spot = tuple[int, int, int]
-"""A line: where it begins, where it ends, and a mask of what it may match."""
+"""A line: where it begins, where it ends, and a mask of the needles in it."""
 
 
 class Prefilter:
-    """Finds the lines that some expression may match. The expression of needles i has bit i in masks."""
+    """Finds the lines that something may match. `wanted[i]` are needles of which one each must be there for i."""
 
-    def __init__(self, needles: Sequence[Needles | None]) -> None:
-        self.always = sum(1 << number for number, one in enumerate(needles) if one is None)
+    def __init__(self, wanted: Sequence[Sequence[Needles]]) -> None:
+        bits: dict[Needles, int] = {}
+        for needles in wanted:
+            for one in needles:
+                bits.setdefault(one, 1 << len(bits))
+        self._required = [sum(bits[one] for one in set(needles)) for needles in wanted]
+        self._every_line = 0 in self._required
         masks: dict[bytes, int] = {}
-        for number, one in enumerate(needles):
-            for text in one.texts if one else ():
+        for one, bit in bits.items():
+            for text in one.texts:
                 needle = text.encode()
-                masks[needle] = masks.get(needle, 0) | 1 << number
-        everything = (1 << len(needles)) - 1
-        folded = sum(1 << number for number, one in enumerate(needles) if one and one.folded)
-        if masks:
-            masks |= dict.fromkeys((text.encode() for text in _DATES_WITHOUT_WORDS), everything)
+                masks[needle] = masks.get(needle, 0) | bit
+        folded = sum(bit for one, bit in bits.items() if one.folded)
+        if bits:
+            masks |= dict.fromkeys((text.encode() for text in _DATES_WITHOUT_WORDS), sum(bits.values()))
         if folded:
             masks |= {text.encode(): folded for text in _BESIDE_ASCII}
         self._masks = list(masks.values())
         self._search = BytesAhoCorasick(list(masks), implementation=Implementation.DFA) if masks else None
 
+    def fitting(self, mask: int) -> list[int]:
+        """Return the numbers of those that may match a line with these needles."""
+        return [number for number, bits in enumerate(self._required) if bits & mask == bits]
+
     def lines(self, block: bytes) -> Iterator[Spot]:
         """Yield the lines worth a look, in order."""
         spots = self._spots(block)
-        return self._every(block, spots) if self.always else spots
+        return _with_others(block, spots) if self._every_line else spots
 
     def _spots(self, block: bytes) -> Iterator[Spot]:
         if self._search is None:
@@ -59,15 +67,15 @@ class Prefilter:
         if mask:
             yield start, end, mask
 
-    def _every(self, block: bytes, spots: Iterator[Spot]) -> Iterator[Spot]:
-        """Yield every line, as there are expressions without needles."""
-        always, pos = self.always, 0
-        near = next(spots, None)
-        for line in block.split(b"\n")[:-1]:
-            end = pos + len(line)
-            if near and near[0] == pos:
-                yield pos, end, near[2] | always
-                near = next(spots, None)
-            else:
-                yield pos, end, always
-            pos = end + 1
+
+def _with_others(block: bytes, spots: Iterator[Spot]) -> Iterator[Spot]:
+    """Yield every line, as there are expressions without needles."""
+    pos = 0
+    near = next(spots, None)
+    for line in block.split(b"\n")[:-1]:
+        if near and near[0] == pos:
+            yield near
+            near = next(spots, None)
+        else:
+            yield pos, pos + len(line), 0
+        pos += len(line) + 1

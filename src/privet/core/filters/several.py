@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from privet.core.filters.expression import Expression, Facts
     from privet.core.filters.matching import Failure, Filter
 
-Cut = tuple[str, float]
-"""A line without its date, and its time."""
-
 
 class Ring:
     """The lines that a filter with `maxlines` sees together."""
@@ -30,18 +27,27 @@ class Ring:
         self._lines: list[bytes] = []
         self._cuts: dict[int, str] = {}  # by the place in `_lines`: what was cut already
 
+    def carry(self, old: Ring) -> None:
+        """Take over the lines of a ring that this one replaces."""
+        self._lines, self._cuts = old._lines, old._cuts
+
     def pass_by(self, lines: Sequence[bytes]) -> None:
         """Take lines that need not be matched."""
         if lines:
             self._extend(lines[-self.size :])
 
     def feed(
-        self, line: bytes, text: str, time: float, chosen: Sequence[Expression], cut: Callable[[bytes], str]
+        self,
+        line: bytes,
+        text: str,
+        time: float | None,
+        chosen: Sequence[Expression],
+        read: Callable[[bytes], tuple[str, float | None]],
     ) -> Failure | None:
-        """Match a line together with those before it; `cut` takes the date out of older ones."""
+        """Match a line together with those before it; `read` takes the date out of older ones."""
         self._extend([line])
         self._cuts[len(self._lines) - 1] = text
-        texts = [self._text(place, cut) for place in range(len(self._lines))]
+        texts = [self._text(place, read) for place in range(len(self._lines))]
         while True:
             try:
                 return self._match("".join(texts), texts, time, chosen)
@@ -55,13 +61,15 @@ class Ring:
             del self._lines[:gone]
             self._cuts = {place - gone: text for place, text in self._cuts.items() if place >= gone}
 
-    def _text(self, place: int, cut: Callable[[bytes], str]) -> str:
+    def _text(self, place: int, read: Callable[[bytes], tuple[str, float | None]]) -> str:
         text = self._cuts.get(place)
         if text is None:
-            text = self._cuts[place] = cut(self._lines[place])
+            text = self._cuts[place] = read(self._lines[place])[0]
         return text
 
-    def _match(self, together: str, texts: list[str], time: float, chosen: Sequence[Expression]) -> Failure | None:
+    def _match(
+        self, together: str, texts: list[str], time: float | None, chosen: Sequence[Expression]
+    ) -> Failure | None:
         filter_ = self.filter
         before: Facts | None = None
         content = together

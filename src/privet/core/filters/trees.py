@@ -10,14 +10,21 @@ from __future__ import annotations
 import re
 from re import _constants as op  # type: ignore[attr-defined]  # no other way to a parse tree
 from re import _parser as parser  # type: ignore[attr-defined]
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _MOST = 128  # needles of one expression: the names of many bots
 _STEPS = 64  # texts that a run of alternatives may expand to
 _WIDEST = 8  # characters of a class that are worth writing out
 _DECENT = 3  # a shorter needle stands in too many lines to save anything
+_COMMON = (
+    '"get / http/1.1" "post / http/1.0" mozilla/5.0 ( :// .html .php from port for client error user host request info'
+)
+"""What stands in many lines of many logs: no part of it makes a good needle."""
 
 Tree = Any
 """A parsed pattern of the standard library, which has no types for it."""
@@ -31,8 +38,8 @@ class Needles(msgspec.Struct, frozen=True):
 
     @property
     def worth(self) -> float:
-        """How much these needles promise: long ones are rare, many are found more often."""
-        return min(map(len, self.texts)) - 0.02 * len(self.texts)
+        """How much these needles promise: long ones are rare, common ones are found anywhere, many more often."""
+        return min(len(text) / 10 if text in _COMMON else len(text) for text in self.texts) - 0.02 * len(self.texts)
 
 
 def parse(pattern: str, flags: int = 0) -> Tree:
@@ -40,11 +47,22 @@ def parse(pattern: str, flags: int = 0) -> Tree:
     return parser.parse(pattern, flags)
 
 
-def needles_of(pattern: str, flags: int = 0) -> Needles | None:
-    """Return the best needles of an expression, None if none is worth to be sought."""
+def needles_of(pattern: str, flags: int = 0) -> list[Needles]:
+    """Return the needles of an expression, of each of which one must be there; the best come first."""
     tree = parse(pattern, flags)
-    best = _Run(bool(tree.state.flags & re.IGNORECASE)).needed(tree)
-    return best if best and min(map(len, best.texts)) >= _DECENT else None
+    return rated(_Run(bool(tree.state.flags & re.IGNORECASE)).needed(tree))
+
+
+def halved(needles: Needles) -> Needles:
+    """Return the halves of needles: one of the two stays whole wherever a date stands in the middle."""
+    halves = {half for text in needles.texts for half in (text[: len(text) // 2], text[len(text) // 2 :])}
+    return Needles(frozenset(halves), needles.folded)
+
+
+def rated(needles: Iterable[Needles]) -> list[Needles]:
+    """Return the needles that are long enough, those that promise most first."""
+    long = [one for one in needles if min(map(len, one.texts)) >= _DECENT]
+    return sorted(long, key=lambda one: (-one.worth, sorted(one.texts)))
 
 
 def starts_at_beginning(pattern: str, flags: int = 0) -> bool:
@@ -126,13 +144,6 @@ def _surely(tree: Tree, number: int) -> bool:
     return False
 
 
-def better(one: Needles | None, other: Needles | None) -> Needles | None:
-    """Return the needles that promise more."""
-    if one is None or other is None:
-        return one or other
-    return one if one.worth >= other.worth else other
-
-
 def _needles(texts: frozenset[str], *, folded: bool) -> Needles | None:
     """Make needles of texts, without those that hold another; None if they are too many."""
     if len(texts) > _MOST:
@@ -173,33 +184,35 @@ class _Run:
     def __init__(self, folded: bool) -> None:  # noqa: FBT001  said once
         self._folded = folded
 
-    def needed(self, tree: Tree) -> Needles | None:
-        """Return the best needles of a sequence."""
-        best: Needles | None = None
+    def needed(self, tree: Tree) -> list[Needles]:
+        """Return the needles of a sequence: one of each is in whatever matches."""
+        found: list[Needles | None] = []
         run = _NOTHING
         for code, value in tree:
             exact = self._exact(code, value)
             longer = run.then(exact) if exact else None
             if longer is None:
-                best = better(best, run.needles())
+                found.append(run.needles())
                 run = exact or _NOTHING
-                best = better(best, None if exact else self._needed_by(code, value))
+                found += [] if exact else self._needed_by(code, value)
             else:
                 run = longer
-        return better(best, run.needles())
+        return [one for one in (*found, run.needles()) if one is not None]
 
-    def _needed_by(self, code: object, value: Tree) -> Needles | None:
+    def _needed_by(self, code: object, value: Tree) -> list[Needles]:
         if code is op.SUBPATTERN:
             return self._within(value).needed(value[3])
-        if code is op.BRANCH:
-            return self._any([self.needed(part) for part in value[1]])
-        if code in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
-            return self.needed(value[2]) if value[0] > 0 else None
-        if code is op.GROUPREF_EXISTS and value[2] is not None:
-            return self._any([self.needed(part) for part in value[1:]])
         if code is op.ATOMIC_GROUP:
             return self.needed(value)
-        return None
+        if code in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
+            return self.needed(value[2]) if value[0] > 0 else []
+        parts: list[Tree] = []
+        if code is op.BRANCH:
+            parts = value[1]
+        elif code is op.GROUPREF_EXISTS and value[2] is not None:
+            parts = list(value[1:])
+        either = self._any([next(iter(rated(self.needed(part))), None) for part in parts]) if parts else None
+        return [either] if either else []
 
     @staticmethod
     def _any(sets: list[Needles | None]) -> Needles | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from privet.core.filters.dates import Dates, Stamp
+from privet.core.filters.dates import Dates, JournalDates
 from privet.core.filters.errors import FilterError
 from privet.core.filters.watch import Overrun
 from privet.core.filters.zones import zone_of
@@ -17,98 +17,116 @@ if TYPE_CHECKING:
 
 RECENT = 60.0
 """Seconds that a line without a date may come after the last one that has one, to count with its time."""
+REACH = 8192
+"""Bytes before a line without a date in which one with a date is looked for."""
+
+
+class History:
+    """The lines of one source by their place in its stream: the block at hand, and a little of what came before."""
+
+    def __init__(self) -> None:
+        self.block = b""
+        self.base = 0  # bytes of the stream before the block
+        self._before = b""
+
+    def turn(self, block: bytes) -> None:
+        """Go on to the next block."""
+        self._before = self.block[-REACH:] if len(self.block) >= REACH else (self._before + self.block)[-REACH:]
+        self.base += len(self.block)
+        self.block = block
+
+    def line_before(self, place: int, limit: int) -> tuple[int, bytes] | None:
+        """Return the line that ends before a place in the stream and where it begins, if that is not before `limit`."""
+        if place > self.base:
+            end = place - self.base - 1
+            begin = self.block.rfind(b"\n", 0, end) + 1
+            start, line = self.base + begin, self.block[begin:end]
+        else:
+            end = len(self._before) - (self.base - place) - 1
+            begin = self._before.rfind(b"\n", 0, max(end, 0)) + 1
+            start, line = self.base - len(self._before) + begin, self._before[begin : max(end, 0)]
+        return (start, line) if start >= limit and end >= 0 else None
 
 
 class View:
     """How filters with the same datepattern and encoding see the lines of a source, which come in order.
 
-    A line without a date has the time of the last one before it that has one, if that is recent.
+    A line without a date has the time of the last line shortly before it that has one, if that is recent.
     """
 
-    def __init__(self, spec: FilterSpec, zone: tzinfo, watch: Watch) -> None:
+    def __init__(self, spec: FilterSpec, zone: tzinfo, watch: Watch, history: History, *, journal: bool) -> None:
         own = zone_of(spec.logtimezone) if spec.logtimezone else zone
         if own is None:
             raise FilterError("logtimezone", 0, f"{spec.logtimezone} is no time zone that is known here")
+        self.name = spec.name
         self.encoding = codec(spec.logencoding)
-        self.dates = Dates(spec.datepattern, own)
-        self._watch = watch
+        self.dates = JournalDates() if journal else Dates(spec.datepattern, own)
         self.undated = 0
+        self.brackets = "[" in spec.datepattern  # whether dates may be in such
+        self._watch, self._history = watch, history
         self._now = 0.0
-        self._last = float("-inf")
-        self._block = b""
-        self._seen = 0  # bytes of the block whose dates are known to `_last`
+        self._last = self._dated_at = float("-inf")  # the time of the last line with a date, and its place
+        self._seen = 0  # up to which place this is known
 
-    def begin(self, block: bytes, now: float) -> None:
-        """Turn to the next lines. `now` is for dates without a year, or without a day."""
+    def begin(self, now: float) -> None:
+        """Say what time it is: for dates without a year, or without a day, and for lines without any."""
         self.dates.begin(now)
-        self._block, self._seen, self._now = block, 0, now
+        self._now = now
 
-    def end(self) -> None:
-        """Learn what the next lines need to know of these."""
-        self._look_back(len(self._block))
+    def read(self, line: bytes) -> tuple[str, float | None]:
+        """Return a line with a newline and without its date, and what that says.
 
-    def text(self, line: bytes) -> str:
-        """Decode a line; what is not in the encoding becomes U+FFFD."""
+        What is not in the encoding becomes U+FFFD.
+        """
         try:
-            return line.decode(self.encoding)
+            text = line.decode(self.encoding)
         except UnicodeDecodeError:
-            return line.decode(self.encoding, "replace")
-
-    def cut(self, line: bytes, start: int) -> tuple[str, float]:
-        """Return a line that begins at `start` without its date and with a newline, and its time."""
-        text = self.text(line)
-        stamp = self._find(text)
-        if stamp is None or stamp.time is None:
-            self._look_back(start)
-            self.undated += 1
-            time = self._last if self._last > self._now - RECENT else self._now
-        else:
-            self._seen, self._last = start + len(line) + 1, stamp.time
-            time = stamp.time
-        return without(text, stamp), time
-
-    def without_date(self, line: bytes) -> str:
-        """Return a line without its date, whenever it was written."""
-        text = self.text(line)
-        return without(text, self._find(text))
-
-    def _find(self, text: str) -> Stamp | None:
-        """Find the date under watch."""
-        if len(text) > self.dates.longest:
-            return None
-        watch = self._watch
+            text = line.decode(self.encoding, "replace")
+        dates, watch = self.dates, self._watch
+        if len(text) > dates.longest:
+            return text + "\n", None
+        watch.text = text
         try:
-            watch.text, watch.at = text, self.dates
-            return self.dates.find(text)
+            watch.at = dates
+            stamp = dates.find(text)
+            watch.at = None
         except Overrun:
             watch.punish()
-            return None
-        finally:
-            watch.at = None
+            stamp = None
+        if stamp is None:
+            return text + "\n", None
+        _, begin, end, time = stamp
+        return f"{text[:begin]}{text[end:]}\n", time
 
-    def _look_back(self, end: int) -> None:
-        """Find the last date before a place."""
-        block, pos = self._block, end
-        while pos > self._seen:
-            begin = block.rfind(b"\n", self._seen, pos - 1) + 1 or self._seen
-            stamp = self._find(self.text(block[begin : pos - 1]))
-            pos = begin
-            if stamp and stamp.time is not None:
-                self._last = stamp.time
+    def take(self, line: bytes, start: int) -> tuple[str, float | None]:
+        """Read a line that begins at `start` in the block; lines without a date after it have its time."""
+        text, time = self.read(line)
+        if time is not None:
+            place = self._history.base + start
+            self._last, self._dated_at, self._seen = time, place, place + len(line) + 1
+        return text, time
+
+    def time_before(self, start: int) -> float:
+        """Return the time of a line without a date that begins at `start` in the block."""
+        self.undated += 1
+        place = self._history.base + start
+        limit = place - REACH
+        pos = place
+        while pos > self._seen and (found := self._history.line_before(pos, limit)):
+            pos, line = found
+            _, time = self.read(line)
+            if time is not None:
+                self._last, self._dated_at = time, pos
                 break
-        self._seen = end
-
-
-def without(text: str, stamp: Stamp | None) -> str:
-    """Return a line with a newline, and without its date."""
-    return text + "\n" if stamp is None else f"{text[: stamp.start]}{text[stamp.end :]}\n"
+        self._seen = max(self._seen, place)
+        return self._last if self._dated_at >= limit and self._last > self._now - RECENT else self._now
 
 
 def codec(name: str) -> str:
     """Return the encoding that a name stands for; raises FilterError for an unknown one."""
     word = "utf-8" if name.strip().lower() in ("", "auto") else name.strip()
     try:
-        b"".decode(word)
-    except LookupError:
+        b"\n".decode(word)  # of nothing Python would not look at the name
+    except (LookupError, UnicodeError):
         raise FilterError("logencoding", 0, f"{word} is no encoding that is known here") from None
     return word

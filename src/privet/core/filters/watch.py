@@ -7,20 +7,18 @@ as long as that one any more; when even short lines are too much for it, it sees
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    class Watched(Protocol):
-        """What can take too long: an expression, or what finds dates."""
-
-        longest: int
-        overruns: int
+from typing import Protocol
 
 
 SHORT = 1024
 """Characters. An expression that is too slow for such a line is at fault, not the line."""
+
+
+class Watched(Protocol):
+    """What can take too long: an expression, or what finds dates."""
+
+    longest: int
+    overruns: int
 
 
 class Overrun(Exception):  # noqa: N818  the pattern took too long, which is no error of the program's
