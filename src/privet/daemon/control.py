@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from privet.daemon import scripts
 from privet.daemon.byhand import ByHand
 from privet.daemon.state import bans, jails, status
 from privet.daemon.whom import Refusal
@@ -75,12 +76,16 @@ class Control:
             "status": lambda _request: status(self._daemon),
             "jails": lambda _request: {"items": jails(self._daemon)},
             "bans": lambda request: bans(self._daemon, request),
+            "jail": partial(scripts.jail, self._daemon),
+            "reload": partial(scripts.reload, self._daemon),
+            "stop": partial(scripts.stop, self._daemon),
         }
         orders: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "ban": partial(self._by_hand.ban, pid=pid),
             "unban": self._by_hand.unban,
             "why": self._by_hand.why,
             "pause": self._by_hand.pause,
+            "spare": partial(scripts.spare, self._daemon),
         }
         try:
             request = json.loads(line)

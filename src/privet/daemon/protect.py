@@ -41,6 +41,7 @@ class Protection:
         self._facts: dict[str, frozenset[Subject]] = {}
         self._looked = float("-inf")
         self._allowed: frozenset[Subject] = frozenset()
+        self._spared: dict[str, tuple[Subject, ...]] = {}  # by jail, where somebody changed whom it spares
         self._told: dict[str, frozenset[Subject]] = {}  # by place, what its firewall lets through
         self._pool = ThreadPoolExecutor(1, "lists")
         self._asking: asyncio.Task[None] | None = None
@@ -48,9 +49,19 @@ class Protection:
     def configure(self, config: Config) -> None:
         """Heed a configuration; its files are read at once, names and commands are asked later."""
         self._config = config
+        self._spared.clear()
         lists = chain(config.daemon.ignorelists, config.proxies.trustedlists)
         self.lists.want(chain(lists, *(jail.ignorelists for jail in config.jails.values())))
         self.lists.refresh(("file",))
+        self._settle()
+
+    def spared_by(self, jail: str) -> tuple[Subject, ...]:
+        """Return whom a jail spares by its `ignoreip`, or by what was said since."""
+        return self._spared.get(jail, self._config.jails[jail].ignoreip)
+
+    def spare(self, jail: str, subjects: tuple[Subject, ...]) -> None:
+        """Have a jail spare these, in place of those that stand in `ignoreip`."""
+        self._spared[jail] = subjects
         self._settle()
 
     def learn(self, age: float = FRESH) -> None:
@@ -115,4 +126,4 @@ class Protection:
             PROXY: trusted,
         }
         self._allowed = frozenset(chain.from_iterable(self.protected.values()))
-        self._daemon.engine.ignore(answers)
+        self._daemon.engine.ignore(answers, self._spared)
