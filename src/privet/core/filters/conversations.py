@@ -102,9 +102,6 @@ class PutOff:
     a user are not put off, as a second user makes a failure.
     """
 
-    _PROCESS = re.compile(rb"[A-Za-z_)]\[(\d{1,10})\]")
-    _PROCESS_TEXT = re.compile(r"[A-Za-z_)]\[(\d{1,10})\]")
-
     def __init__(self) -> None:
         self.works = True  # until a conversation is seen that has no process id
         self._lines: dict[bytes, bytes] = {}
@@ -113,10 +110,9 @@ class PutOff:
 
     def keep(self, line: bytes, *, user: bool) -> bool:
         """Put off a line, which may name a user or not; return whether that may be."""
-        found = self._PROCESS.search(line) if self.works else None
-        if found is None:
+        process = _process(line) if self.works else b""
+        if not process:
             return False
-        process = found[1]
         before = self._lines.get(process)
         if before is not None:
             if len(before) + len(line) > KEPT or (user and process in self._with_user):
@@ -134,16 +130,28 @@ class PutOff:
 
     def release(self, name: str) -> list[bytes]:
         """Return the lines of a conversation, which is about to be read; from now on its lines are."""
-        found = self._PROCESS_TEXT.search(name)
-        if found is None:
+        process = _process(name.encode())
+        if not process:
             self.works = False
             everything = b"\n".join(self._lines.values()).split(b"\n") if self._lines else []
             self._lines.clear()
             return everything
-        process = found[1].encode()
         if process not in self._read:
             if len(self._read) >= 2 * MOST:
                 _drop_oldest(self._read)
             self._read[process] = None
         kept = self._lines.pop(process, None)
         return [] if kept is None else kept.split(b"\n")
+
+
+_PROCESS = re.compile(rb"[A-Za-z_)]\[(\d{1,10})\]")
+
+
+def _process(text: bytes) -> bytes:
+    """Return the first process id in a text, as syslog writes it: `name[id]`; empty if there is none."""
+    start = text.find(b"[") + 1
+    process = text[start : text.find(b"]", start, start + 11)]
+    if process.isdigit() and text[start - 2 : start - 1].isalpha():
+        return process
+    found = _PROCESS.search(text)
+    return found[1] if found else b""

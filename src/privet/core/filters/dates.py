@@ -80,6 +80,7 @@ _OWN_GROUP = re.compile(r"(?:[^()\\]|\\.|\(\?:[^()]*[ :=,;]\)\?(?=\())*(?:\\\W|[
 _REMEMBERED = 4096  # stamps: several per second of a busy log
 _HEADS = 65_536  # what stands before a stamp: with web servers, clients
 _LONGEST_HEAD = 64  # characters; what is longer is an attacker's
+_CLOSING = frozenset("])>}|\"'")  # after a stamp: it cannot go on with this
 _NEAR = 2048  # characters of a line in which usual forms are looked for
 
 
@@ -127,7 +128,10 @@ class _Single:
 
 
 class _Family:
-    """Finds stamps of any usual form with one regular expression. `whole` has a place for the forms."""
+    """Finds stamps of any usual form with one regular expression. `whole` has a place for the forms.
+
+    If it is a group of its own, that is cut out; else what the first group holds, which the place may be a part of.
+    """
 
     def __init__(self, whole: str, usual: list[_Usual], *, line: bool, anchored: bool) -> None:
         self.forms = [_Form(_reader(form)) for form in usual]
@@ -135,21 +139,25 @@ class _Family:
             f"(?P<form{number}>{_body(form, line=line).replace('same', f'same{number}')})"
             for number, form in enumerate(usual)
         )
-        regex = _compiled(whole.replace("{DATE}", f"(?:{bodies})"))
+        self._alone = "({DATE})" in whole
+        regex = _compiled(whole.replace("({DATE})", "{DATE}").replace("{DATE}", f"(?:{bodies})"))
         self._search = regex.match if anchored else regex.search
-        self._names = [f"form{number}" for number in range(len(usual))]
+        self._numbers = {regex.groupindex[f"form{number}"]: number for number in range(len(usual))}
         self.last = 0
 
     def find(self, line: str, today: Today) -> Stamp | None:
         found = self._search(line, 0, _NEAR)
         if found is None:
             return None
-        number = self.last
-        begin, end = found.span(self._names[number])
-        start, stop = found.span(1)
-        if begin < 0:
-            number = next(i for i, text in enumerate(found.group(*self._names)) if text is not None)
-            begin, end = found.span(self._names[number])
+        place = found.lastindex or 0
+        number = self._numbers.get(place)
+        if number is None:  # a group of the pattern's own ended after it
+            place = next(group for group in self._numbers if found[group] is not None)
+            number = self._numbers[place]
+        start, stop = begin, end = found.span(place)
+        if not self._alone:
+            start, stop = found.span(1)
+        if number != self.last:
             rival = self.forms[self.last].regex
             again = rival.match(line, begin) if rival else None
             if again and again.end() >= end and stop == end:
@@ -164,22 +172,29 @@ class _Quick:
 
     def __init__(self, form: _Form, body: str) -> None:
         self._form = form
-        self._search = re.compile(rf"(?:{body})(?=\b|\W|$)", re.IGNORECASE).search
+        self._regex = re.compile(rf"(?:{body})(?=\b|\W|$)", re.IGNORECASE)
         self._heads: dict[str, bool] = {}
+        self._before, self._length, self._after = "", 0, ""  # what the last stamp stood in
 
     def find(self, line: str, today: Today) -> Stamp | None:
-        found = self._search(line)
-        if found is None:
-            return None
-        start, text = found.start(), found[0]
+        start = line.find(self._before) + 1
+        end = start + self._length
+        text = line[start:end]
+        time = self._form.memory.get(text)
+        if time is None or line[end : end + 1] != self._after:
+            found = self._regex.match(line, start) or self._regex.search(line)
+            if found is None:
+                return None
+            start, end = found.span()
+            time = self._form.time(found[0], found, today)
+            self._before, self._length, self._after = line[start - 1 : start], end - start, line[end : end + 1]
+            if self._after not in _CLOSING:
+                self._length = 0
         head = line[:start]
         clear = self._heads.get(head)
         if clear is None:
             clear = self._remember(head)
-        if not clear:
-            return None
-        time = self._form.memory.get(text)
-        return start, start, start + len(text), self._form.time(text, found, today) if time is None else time
+        return (start, start, end, time) if clear else None
 
     def _remember(self, head: str) -> bool:
         """Tell whether no usual form begins in what stands before one that begins with a digit."""

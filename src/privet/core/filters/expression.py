@@ -48,6 +48,7 @@ class Expression:
         self.groups = frozenset(groups | set(names_of.values()) | {name for _, name in expanded.tuples})
         self._alternates, self._tuples = expanded.alternates, expanded.tuples
         self.plain = not (expanded.alternates or expanded.tuples or self.skips or self.groups - {*IDENTITIES, "cidr"})
+        self.has_cidr = "cidr" in groups
         self.identities = tuple(name for name in IDENTITIES if name in groups)
 
     @property

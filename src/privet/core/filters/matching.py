@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from privet.core.filters.watch import Watch
 
 
-class Failure(msgspec.Struct):
+class Failure(msgspec.Struct, gc=False):
     """Who failed, as the log says it, and when, if it says that. `kind` is the group that told `who`.
 
     `facts` are all groups, `lines` the lines (without dates) that made the failure: for whoever asks.
@@ -30,7 +30,6 @@ class Failure(msgspec.Struct):
     who: str
     kind: str
     cidr: str | None
-    spec: FilterSpec
     expression: Expression
     told: re.Match[str] | Facts
     said: str | list[str]
@@ -91,20 +90,30 @@ class Filter:
         """Return the failure that a line tells. `text` ends with a newline, `chosen` may match it."""
         while True:
             try:
-                return self._feed(text, time, chosen)
+                before, content = self.peel(text) if self.prefix else (None, text)
+                found = self.first(content, chosen) if content else None
+                if found is None:
+                    return None
+                if self.ignores and (self.ignores_any(content) or (content is not text and self.ignores_any(text))):
+                    self.ignored += 1
+                    return None
             except Overrun:
                 self.watch.punish()
+            else:
+                return self.conclude(*found, before, text, time)
 
-    def _feed(self, text: str, time: float | None, chosen: Sequence[Expression]) -> Failure | None:
-        before: Facts | None = None
-        content = text
-        if self.prefix:
-            match = self.search(self.prefix, text)
-            if match is None:
-                return None
-            before = self.prefix.facts(match)
-            if part := before.pop("content", None):
-                content = part + "\n"
+    def peel(self, text: str) -> tuple[Facts | None, str]:
+        """Return what the prefregex says and the text for the failregexes, "" if it does not match."""
+        assert self.prefix is not None  # noqa: S101  for the type checker
+        match = self.search(self.prefix, text)
+        if match is None:
+            return None, ""
+        before = self.prefix.facts(match)
+        part = before.pop("content", None)
+        return before, part + "\n" if part else text
+
+    def first(self, content: str, chosen: Sequence[Expression]) -> tuple[Expression, re.Match[str]] | None:
+        """Return the first expression that matches, with its match."""
         watch = self.watch
         watch.text, length = content, len(content)
         for expression in chosen:
@@ -113,15 +122,10 @@ class Filter:
             watch.at = expression
             match = expression.search(content)
             if match is not None:
-                break
-        else:
-            watch.at = None
-            return None
+                watch.at = None
+                return expression, match
         watch.at = None
-        if self.ignores and (self.ignores_any(content) or (content is not text and self.ignores_any(text))):
-            self.ignored += 1
-            return None
-        return self.conclude(expression, match, before, text, time)
+        return None
 
     def search(self, expression: Expression, text: str) -> re.Match[str] | None:
         """Match under watch."""
@@ -144,8 +148,8 @@ class Filter:
         if expression.plain and not before:
             for kind in expression.identities:
                 if who := match[kind]:
-                    cidr = match["cidr"] if "cidr" in expression.groups else None
-                    return Failure(time, who, kind, cidr, self.spec, expression, match, lines)
+                    cidr = match["cidr"] if expression.has_cidr else None
+                    return Failure(time, who, kind, cidr, expression, match, lines)
             return None
         facts = {name: value for name, value in expression.facts(match).items() if value is not None}
         if before:
@@ -153,7 +157,7 @@ class Filter:
         if facts.get("mlfid") is None:
             return None if facts.get("nofail") else self._failure(expression, facts, time, lines)
         for line in self.put_off.release(facts["mlfid"]):
-            self._feed(*self._read(line), self._silent)
+            self.feed(*self._read(line), self._silent)
         talk = self.conversations.take(facts, lines[:-1], time)
         return self._failure(expression, talk[0], time, talk[1]) if talk else None
 
@@ -162,5 +166,5 @@ class Filter:
     ) -> Failure | None:
         for kind in IDENTITIES:
             if who := facts.get(kind):
-                return Failure(time, who, kind, facts.get("cidr"), self.spec, expression, facts, said)
+                return Failure(time, who, kind, facts.get("cidr"), expression, facts, said)
         return None

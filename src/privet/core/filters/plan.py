@@ -93,35 +93,66 @@ class FilterPlan:
         self._prefilter = Prefilter([needles_for(*owner) for owner in self._owner])
         self._work: dict[int, list[tuple[View, list[_Task]]]] = {}
         self._keys: dict[str, bytes] = {}
+        self._found: dict[Filter, Found] = {}  # in the block at hand
 
-    def parse(self, block: bytes, now: float) -> dict[FilterSpec, Found]:
-        """Return the failures in whole lines, each with its newline."""
-        found: dict[FilterSpec, Found] = {}
-        keys, observe = self._keys, self._observe
-        for place, failure in self._failures(block, now):
-            spec = failure.spec
-            if observe:
-                observe(spec, place, failure)
-            columns = found.get(spec)
-            if columns is None:
-                columns = found[spec] = Found([], [], [], [])
-            time = failure.time or 0.0
-            key = keys.get(failure.who)
-            if key is None or failure.cidr is not None:
-                key = self._key_of(failure)
-                if key is None:
-                    if failure.kind == "dns" and spec.usedns == "yes":
-                        columns.names.append((place, failure.who, time))
-                    continue
-            columns.places.append(place)
-            columns.keys.append(key)
-            columns.times.append(time)
-        return found
+    def begin(self, now: float) -> None:
+        """Say what time it is, for `time_of` before the first block."""
+        for view in [*self._views, *(ring.view for ring in self._rings)]:
+            view.begin(now)
 
     def time_of(self, line: bytes) -> float | None:
         """Return the time of one line, None when it has none."""
-        views = self._views or [ring.view for ring in self._rings]
-        return views[0].read(line)[1] if views else None
+        views = (*self._views, *(ring.view for ring in self._rings))
+        return next((time for view in views if (time := view.read(line)[1]) is not None), None)
+
+    def parse(self, block: bytes, now: float) -> dict[FilterSpec, Found]:
+        """Return the failures in whole lines, each with its newline."""
+        self._found.clear()
+        self._history.turn(block)
+        for view in self._views:
+            view.begin(now)
+        works = self._work
+        for start, end, mask in self._prefilter.lines(block):
+            work = works.get(mask)
+            for view, tasks in self._work_for(mask) if work is None else work:
+                self._try(view, tasks, block[start:end], start)
+        for ring in self._rings:
+            for place, failure in ring.failures(block, now):
+                self._book(ring.filter, place, failure)
+        return {one.spec: columns for one, columns in self._found.items()}
+
+    def _try(self, view: View, tasks: list[_Task], line: bytes, start: int) -> None:
+        """Book the failures that a line tells filters with the same view."""
+        text = time = None
+        for one, chosen, patient, user in tasks:
+            if patient and one.put_off.keep(line, user=user):
+                continue
+            if text is None:
+                text, time = view.take(line, start)
+            failure = one.feed(text, time, chosen)
+            if failure is not None:
+                if failure.time is None:
+                    failure.time = view.time_before(start)
+                self._book(one, start, failure)
+
+    def _book(self, one: Filter, place: int, failure: Failure) -> None:
+        """Add a failure to the columns of its filter."""
+        time = failure.time or 0.0
+        if self._observe:
+            self._observe(one.spec, place, failure)
+        columns = self._found.get(one)
+        if columns is None:
+            columns = self._found[one] = Found([], [], [], [])
+        key = self._keys.get(failure.who)
+        if key is None or failure.cidr is not None:
+            key = self._key_of(failure)
+            if key is None:
+                if failure.kind == "dns" and one.spec.usedns == "yes":
+                    columns.names.append((place, failure.who, time))
+                return
+        columns.places.append(place)
+        columns.keys.append(key)
+        columns.times.append(time)
 
     def carry(self, old: FilterPlan) -> None:
         """Take over what a plan that this one replaces knows of conversations and of lines that belong together."""
@@ -146,30 +177,19 @@ class FilterPlan:
         """How many failures stood in lines without a date of their own."""
         return sum(view.undated for view in (*self._views, *(ring.view for ring in self._rings)))
 
-    def _failures(self, block: bytes, now: float) -> Iterator[tuple[int, Failure]]:
+    def _failures(self, block: bytes, now: float) -> list[tuple[int, Failure]]:
         self._history.turn(block)
         for view in self._views:
             view.begin(now)
+        told: list[tuple[int, Failure]] = []
+        works = self._work
         for start, end, mask in self._prefilter.lines(block):
-            work = self._work.get(mask)
+            work = works.get(mask)
             for view, tasks in self._work_for(mask) if work is None else work:
-                yield from self._try(view, tasks, block[start:end], start)
+                _try(view, tasks, block[start:end], start, told)
         for ring in self._rings:
-            yield from ring.failures(block, now)
-
-    def _try(self, view: View, tasks: list[_Task], line: bytes, start: int) -> Iterator[tuple[int, Failure]]:
-        """Yield the failures that a line tells filters with the same view."""
-        text = time = None
-        for one, chosen, patient, user in tasks:
-            if patient and one.put_off.keep(line, user=user):
-                continue
-            if text is None:
-                text, time = view.take(line, start)
-            failure = one.feed(text, time, chosen)
-            if failure is not None:
-                if failure.time is None:
-                    failure.time = view.time_before(start)
-                yield start, failure
+            told += ring.failures(block, now)
+        return told
 
     def _work_for(self, mask: int) -> list[tuple[View, list[_Task]]]:
         """Return, by view, the filters with the expressions that may match a line with these needles."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Sequence
 
-    from privet.core.filters.expression import Expression, Facts
+    from privet.core.filters.expression import Expression
     from privet.core.filters.matching import Failure, Filter
 
 
@@ -71,21 +71,11 @@ class Ring:
         self, together: str, texts: list[str], time: float | None, chosen: Sequence[Expression]
     ) -> Failure | None:
         filter_ = self.filter
-        before: Facts | None = None
-        content = together
-        if filter_.prefix:
-            found = filter_.search(filter_.prefix, together)
-            if found is None:
-                return None
-            before = filter_.prefix.facts(found)
-            if part := before.pop("content", None):
-                content = part + "\n"
-        for expression in chosen:
-            match = filter_.search(expression, content)
-            if match is not None:
-                break
-        else:
+        before, content = filter_.peel(together) if filter_.prefix else (None, together)
+        found = filter_.first(content, chosen) if content else None
+        if found is None:
             return None
+        expression, match = found
         first, last = _span(match, len(texts))
         skipped = _skipped(expression, match, texts, first)
         places = [place for place in range(first, last) if place not in skipped]

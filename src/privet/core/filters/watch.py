@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-
 SHORT = 1024
 """Characters. An expression that is too slow for such a line is at fault, not the line."""
 
