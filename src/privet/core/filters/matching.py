@@ -10,13 +10,13 @@ import msgspec
 from privet.core.filters.conversations import Conversations, PutOff
 from privet.core.filters.errors import FilterError
 from privet.core.filters.expression import Expression, Facts
-from privet.core.filters.model import FilterSpec
 from privet.core.filters.tags import IDENTITIES
 from privet.core.filters.watch import Overrun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from privet.core.filters.model import FilterSpec
     from privet.core.filters.watch import Watch
 
 

@@ -177,20 +177,6 @@ class FilterPlan:
         """How many failures stood in lines without a date of their own."""
         return sum(view.undated for view in (*self._views, *(ring.view for ring in self._rings)))
 
-    def _failures(self, block: bytes, now: float) -> list[tuple[int, Failure]]:
-        self._history.turn(block)
-        for view in self._views:
-            view.begin(now)
-        told: list[tuple[int, Failure]] = []
-        works = self._work
-        for start, end, mask in self._prefilter.lines(block):
-            work = works.get(mask)
-            for view, tasks in self._work_for(mask) if work is None else work:
-                _try(view, tasks, block[start:end], start, told)
-        for ring in self._rings:
-            told += ring.failures(block, now)
-        return told
-
     def _work_for(self, mask: int) -> list[tuple[View, list[_Task]]]:
         """Return, by view, the filters with the expressions that may match a line with these needles."""
         table: dict[View, dict[Filter, list[Expression]]] = {}
