@@ -19,6 +19,7 @@ import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from math import inf
 from threading import Condition
 from typing import TYPE_CHECKING
 
@@ -40,19 +41,20 @@ SIDE_BY_SIDE = 4
 MOST_WAITING = 1000
 """Bans that may wait for one action; more are not told to it, and counted."""
 
-STOPPING = 30.0
-"""Seconds that all actions together may take to end their bans when the daemon stops."""
-
 _GRACE = 1.0  # seconds between asking a command to end and ending it
 _SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "LOGNAME", "TZ", "USER")
 
 
 class Counts(msgspec.Struct):
-    """What an action has done: commands run and failed, bans that it was not told of, and the last failure."""
+    """What an action has done: commands run and failed, bans that it was not told of, and the last failure.
+
+    `in_a_row` is how many failed since the last that did not.
+    """
 
     runs: int = 0
     failures: int = 0
+    in_a_row: int = 0
     untold: int = 0
     last_failure: str | None = None
     last_failure_at: float | None = None
@@ -65,6 +67,7 @@ class ActionState(msgspec.Struct, frozen=True):
     action: str
     runs: int
     failures: int
+    in_a_row: int
     untold: int
     waiting: int
     banned: int
@@ -109,26 +112,31 @@ class _Line:
 
 
 class Actions:
-    """All actions of all jails. Begin with `start`, end with `stop`; nothing of it blocks but the latter."""
+    """All actions of all jails. Begin with `change`, end with `stop`; only that and `ask` keep the caller waiting."""
 
-    def __init__(self, programs: Iterable[Program], clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._lines = {(one.jail, one.name): _Line(one) for one in programs}
+        self._lines: dict[tuple[str, str], _Line] = {}
+        self._leaving: list[_Line] = []
         self._pool = ThreadPoolExecutor(SIDE_BY_SIDE, "action")
         self._calm = Condition()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._stopped = False
 
-    @property
-    def programs(self) -> list[Program]:
-        """What it runs."""
-        return [line.program for line in self._lines.values()]
-
-    def start(self) -> None:
-        """Start the actions that do not wait for their first ban."""
-        for line in self._lines.values():
-            if not line.program.on_demand:
-                self._queue(line, _Job("start"))
+    def change(self, programs: Iterable[Program]) -> None:
+        """Have these from now on: what is not among them ends its bans and stops, what is new starts."""
+        wanted = {(one.jail, one.name): one for one in programs}
+        for place, line in list(self._lines.items()):
+            if wanted.get(place) != line.program:
+                del self._lines[place]
+                self._leaving = [one for one in self._leaving if one.busy]
+                self._leaving.append(line)
+                self._finish(line)
+        for place, program in wanted.items():
+            if place not in self._lines:
+                line = self._lines[place] = _Line(program)
+                if not program.on_demand:  # or else it waits for its first ban
+                    self._queue(line, _Job("start"))
 
     def wanted(self, jail: str) -> bool:
         """Tell whether bans of a jail concern anybody here."""
@@ -145,11 +153,20 @@ class Actions:
         for line in self._of(jail):
             self._untell(line, subject)
 
-    def told(self) -> list[tuple[str, Subject]]:
-        """Return the bans that some action was told of, by jail."""
+    def told(self, until: float = inf) -> list[tuple[str, Subject]]:
+        """Return the bans that some action was told of, by jail, and that were to end by some time."""
         with self._calm:
-            found = {(jail, subject): None for (jail, _), line in self._lines.items() for subject in line.told}
+            found = {
+                (jail, subject): None
+                for (jail, _), line in self._lines.items()
+                for subject, occasion in line.told.items()
+                if occasion.until <= until
+            }
         return list(found)
+
+    def ask(self, script: Script, occasion: Occasion, seconds: float) -> str | None:
+        """Run a command that answers with its exit code, and wait for it; return None for 0, else what it was."""
+        return self._run(script.text, self._values(script, occasion), seconds)
 
     def state(self) -> list[ActionState]:
         """Return what the actions do."""
@@ -160,6 +177,7 @@ class Actions:
                     name,
                     line.counts.runs,
                     line.counts.failures,
+                    line.counts.in_a_row,
                     line.counts.untold,
                     len(line.waiting) + line.busy,
                     len(line.told),
@@ -172,36 +190,42 @@ class Actions:
     def settle(self, seconds: float) -> bool:
         """Wait until nothing waits; tell whether that came about in time."""
         with self._calm:
-            return self._calm.wait_for(
-                lambda: not any(line.busy or line.waiting for line in self._lines.values()), seconds
-            )
+            return self._calm.wait_for(lambda: not any(line.busy for line in self._all), seconds)
 
-    def stop(self, seconds: float = STOPPING) -> bool:
+    def stop(self, seconds: float) -> bool:
         """End the bans that the actions know of, and stop them; tell whether all of it was done in time.
 
         Whoever calls on it after that is not heard any more.
         """
         for line in self._lines.values():
-            flush = line.program.script("actionflush", line.program.families[-1])
-            with self._calm:
-                told = list(line.told)
-                if flush:
-                    line.told.clear()
-                    line.unbegun.clear()
-            if flush:
-                self._queue(line, _Job("flush"))
-            for subject in () if flush else told:
-                self._untell(line, subject)
-            self._queue(line, _Job("stop"))
+            self._finish(line)
         done = self.settle(seconds)
         with self._calm:
             self._stopped = True
-            for line in self._lines.values():
+            for line in self._all:
                 line.waiting.clear()
             for process in self._running:
                 _signal(process, signal.SIGKILL)
         self._pool.shutdown()
         return done
+
+    @property
+    def _all(self) -> list[_Line]:
+        return [*self._lines.values(), *self._leaving]
+
+    def _finish(self, line: _Line) -> None:
+        """Have an action end its bans, and stop."""
+        flush = line.program.script("actionflush", line.program.families[-1])
+        with self._calm:
+            told = list(line.told)
+            if flush:
+                line.told.clear()
+                line.unbegun.clear()
+        if flush:
+            self._queue(line, _Job("flush"))
+        for subject in () if flush else told:
+            self._untell(line, subject)
+        self._queue(line, _Job("stop"))
 
     def _of(self, jail: str) -> list[_Line]:
         return [line for (name, _), line in self._lines.items() if name == jail]
@@ -294,15 +318,18 @@ class Actions:
 
     def _ran(self, line: _Line, command: str, script: Script, occasion: Occasion | None) -> bool:
         """Run a script, and count it; tell whether it succeeded."""
-        values = {variable(tag): self._value(tag, occasion) for tag in script.tags}
-        reason = self._run(script.text, values, line.program.timeout)
+        reason = self._run(script.text, self._values(script, occasion), line.program.timeout)
         with self._calm:
             line.counts.runs += 1
+            line.counts.in_a_row = line.counts.in_a_row + 1 if reason else 0
             if reason:
                 line.counts.failures += 1
                 line.counts.last_failure = f"{command} {reason}"
                 line.counts.last_failure_at = self._clock()
         return not reason
+
+    def _values(self, script: Script, occasion: Occasion | None) -> dict[str, str]:
+        return {variable(tag): self._value(tag, occasion) for tag in script.tags}
 
     def _value(self, tag: str, occasion: Occasion | None) -> str:
         if tag == "sh-hostname":

@@ -39,6 +39,7 @@ def command(runtime: str | None, *, as_json: bool) -> int:
         items = [dated(item, "windows_filling_until") for item in state.pop("items")]
         for place in ("firewall", "web"):
             state[place] = dated(state[place], "last_loss")
+        state["actions"] = [dated(one, "last_failure_at") for one in state["actions"]]
         print_json("status", items, **dated(state, "since"))
     else:
         _print(state)
@@ -62,6 +63,12 @@ def _print(state: dict[str, Any]) -> None:
         _print_account("bans in the web server", state["web"]["bans"])
     for line in _events(state):
         click.echo(line)
+    for one in state["actions"]:
+        click.echo(
+            f"action {one['action']} of jail {one['jail']}: {one['runs']} commands run, {one['failures']} failed, "
+            f"{one['waiting']} waiting; told of {one['banned']} bans"
+        )
+    _print_adopted(state["fail2ban"])
     clients = state["clients"]
     click.echo(f"clients: {clients['tracked']} tracked, {clients['evicted']} forgotten to stay within the cap")
     for source in state["items"]:
@@ -100,6 +107,12 @@ def _events(state: dict[str, Any]) -> Iterator[str]:
         yield f"store: was lost and made again {store['losses']} times"
     if clock["set"] or clock["suspensions"]:
         yield f"clock: set {clock['set']} times, {clock['suspensions']} suspensions"
+
+
+def _print_adopted(adopted: dict[str, Any]) -> None:
+    if adopted["config"]:
+        rest = ", ".join(f"{count} {fate}" for fate, count in adopted["findings"].items() if fate != "adopted")
+        click.echo(f"{adopted['jails']} jails from {adopted['config']}" + (f"; {rest}: privet check" if rest else ""))
 
 
 def _row(source: dict[str, Any]) -> tuple[object, ...]:

@@ -54,7 +54,8 @@ def make() -> Iterator[Make]:
     made: list[Actions] = []
 
     def one(*programs: Program) -> Actions:
-        made.append(Actions(programs, clock=lambda: 2000.0))
+        made.append(Actions(clock=lambda: 2000.0))
+        made[-1].change(programs)
         return made[-1]
 
     yield one
@@ -100,6 +101,38 @@ def test_the_end_of_a_ban_runs_the_other_command_once(make: Make, out: Path) -> 
     assert actions.told() == []
 
 
+def test_what_was_told_can_be_asked_by_when_it_ends(make: Make) -> None:
+    actions = make(program(ban="true"))
+
+    actions.ban("ssh", occasion(1, until=1600.0))
+    actions.ban("ssh", occasion(2, until=1700.0))
+
+    assert actions.told(1650.0) == [("ssh", occasion(1).subject)]
+
+
+def test_a_change_ends_what_is_gone_and_starts_what_is_new(make: Make, out: Path) -> None:
+    stays = program("stays", start=f"echo stays >> {out}", ban="true")
+    goes = program("goes", ban="true", unban=f"echo unban >> {out}", stop=f"echo stop >> {out}")
+    actions = make(stays, goes)
+    actions.ban("ssh", OCCASION)
+    assert actions.settle(PATIENCE)
+
+    actions.change([stays, program("comes", start=f"sleep 0.2; echo start >> {out}", ban="true")])
+
+    assert actions.settle(PATIENCE)
+    assert out.read_text().split() == ["stays", "unban", "stop", "start"]
+    assert [(one.action, one.banned) for one in actions.state()] == [("stays", 1), ("comes", 0)]
+
+
+def test_a_command_can_be_asked(make: Make) -> None:
+    actions = make()
+    script = compile_command('test "<ip>" = 192.0.2.7')
+
+    assert actions.ask(script, OCCASION, PATIENCE) is None
+    assert actions.ask(script, occasion(1), PATIENCE) == "exited with 1"
+    assert actions.ask(compile_command("sleep 300"), OCCASION, 0.1) == "did not end within 0.1 s"
+
+
 def test_neither_addresses_nor_text_of_the_log_stand_among_the_arguments(make: Make, out: Path) -> None:
     actions = make(program(ban=f"echo <ip> <matches>; cat /proc/$$/cmdline > {out}"))
 
@@ -126,7 +159,6 @@ def test_commands_get_little_else_of_the_environment(make: Make, out: Path, monk
 def test_it_starts_before_the_first_ban_and_stops_after_the_last_is_over(make: Make, out: Path) -> None:
     actions = make(telling(out, "start", "ban", "unban", "stop"))
 
-    actions.start()
     actions.ban("ssh", OCCASION)
     assert actions.settle(PATIENCE)
 
@@ -141,7 +173,6 @@ def test_on_demand_it_starts_with_the_first_ban_of_a_family(make: Make, out: Pat
     }
     actions = make(Program(jail="ssh", name="one", commands=commands, on_demand=True))
 
-    actions.start()
     actions.ban("ssh", occasion(1))
     actions.ban("ssh", occasion(2))
     assert actions.settle(PATIENCE)
@@ -211,7 +242,6 @@ def test_what_a_failing_command_needs_is_checked_and_made_again(make: Make, out:
             ban=f"echo ban >> {out}; test -e {needed}",
         )
     )
-    actions.start()
     assert actions.settle(PATIENCE)
     needed.unlink()
 
@@ -332,8 +362,6 @@ def test_without_a_shell_it_is_a_failure_like_others(make: Make, monkeypatch: py
 
 def test_names_of_this_machine_are_known(make: Make, out: Path) -> None:
     actions = make(program(start=f"echo <sh-hostname> <fq-hostname> <time> <ip>. > {out}"))
-
-    actions.start()
 
     assert actions.settle(PATIENCE)
     short, full, at, nobody = out.read_text().split()

@@ -66,16 +66,17 @@ class FileSource:
     more lines come at once, `read()`. Call `poll()` about once a second and `read()` after it.
     """
 
-    def __init__(self, name: str, patterns: Sequence[str], *, block_size: int = BLOCK) -> None:
+    def __init__(self, name: str, patterns: Sequence[str], *, optional: bool = False, block_size: int = BLOCK) -> None:
         """Begin at the end of the files that exist, and at the start of those that come later.
 
-        Raises SourceError if inotify is not to be had; files that cannot be read are only `problems`.
+        That there is none is a problem unless they are `optional`. Raises SourceError if inotify is not to be had;
+        files that cannot be read are only `problems`.
         """
         self.name = name
         self.patterns = tuple(patterns)
         self.problems: dict[str, str] = {}
         self.counts = Counts()
-        self._block_size = block_size
+        self._optional, self._block_size = optional, block_size
         try:
             self._inotify = INotify(nonblocking=True)
         except OSError as error:
@@ -181,7 +182,8 @@ class FileSource:
             try:
                 info = Path(path).stat()
             except OSError as error:
-                self.problems[path] = reason(error)
+                if not (self._optional and isinstance(error, FileNotFoundError)):
+                    self.problems[path] = reason(error)
                 continue
             if not stat.S_ISREG(info.st_mode):
                 self.problems[path] = "not a regular file"

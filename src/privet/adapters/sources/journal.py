@@ -115,9 +115,17 @@ class JournalSource:
             fcntl.fcntl(self._in, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
         self.poll()
 
+    @property
+    def paths(self) -> list[str]:
+        """Names of files: there are none."""
+        return []
+
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when something comes."""
         return self._out
+
+    def drain(self) -> None:
+        """Have nothing to take note of: what has come waits in the pipe."""
 
     def close(self) -> None:
         """End journalctl."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from privet.adapters.sources import journal as module
 from privet.adapters.sources.journal import Entry, JournalSource, arguments, line_of
 from privet.core.lines import LONGEST_LINE
 from privet.ports import SourceError
-from tests.conftest import JOURNAL_REMOTE
+from tests.unit.journals import BEGIN, Journal
 from tests.unit.processes import until
 
 if TYPE_CHECKING:
@@ -25,38 +24,7 @@ if TYPE_CHECKING:
 
     Follow = Callable[..., JournalSource]
 
-BEGIN = 1_700_000_000.0
-BOOT = "0123456789abcdef0123456789abcdef"
-LIBRARIES = ":".join(str(path) for path in JOURNAL_REMOTE.parents[3].glob("libmicrohttpd12/usr/lib/*"))
 real = pytest.mark.needs("journal")
-
-
-class Journal:
-    """A journal that grows."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "journal"
-        self.folder.mkdir()
-        self._count = 0
-
-    def write(self, *messages: str | bytes, unit: str = "ssh.service", **fields: str) -> None:
-        """Add an entry for each message, a second apart."""
-        text = b""
-        for message in messages:
-            self._count += 1
-            micros = int(BEGIN + self._count) * 1_000_000
-            text += f"__REALTIME_TIMESTAMP={micros}\n__MONOTONIC_TIMESTAMP={self._count}\n_BOOT_ID={BOOT}\n".encode()
-            known = {"_SYSTEMD_UNIT": unit, "_HOSTNAME": "mars", "_COMM": "sshd", "_PID": "77", **fields}
-            text += "".join(f"{name}={value}\n" for name, value in known.items()).encode()
-            data = message if isinstance(message, bytes) else message.encode()
-            text += b"MESSAGE\n" + len(data).to_bytes(8, "little") + data + b"\n\n"
-        subprocess.run(
-            [JOURNAL_REMOTE, "-o", self.folder / "one.journal", "-"],
-            input=text,
-            env={"LD_LIBRARY_PATH": LIBRARIES},
-            capture_output=True,
-            check=True,
-        )
 
 
 @pytest.fixture
