@@ -26,6 +26,7 @@ VERBS = {
     "replay": "what the rules would have done on old logs",
     "report": "who leeches, from any log",
     "demo": "one night with attackers, through the real engine",
+    "init": "write a first configuration, or one made of fail2ban's",
     "check": "check the configuration",
     "run": "run the daemon in the foreground",
     "pipe": "take a web server's log, mask it, write it, watch it",

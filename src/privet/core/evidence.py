@@ -38,7 +38,6 @@ class Lines:
             self._lines = lines if len(lines) == self._count else []
         return self._lines[row] if self._lines else b""
 
-
     def place(self, row: int) -> int:
         """Return where the line of a row begins in the block; 0 when that is not sure."""
         line = self[row]
@@ -65,7 +64,9 @@ class Places:
 class _Failures:
     """The failures in one block: which rows they are, whose, and when."""
 
-    def __init__(self, lines: Lines | Places, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]) -> None:
+    def __init__(
+        self, lines: Lines | Places, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]
+    ) -> None:
         self.lines = lines
         self._rows, self._keys, self._times = rows, keys, times
         self._of: dict[bytes, list[int]] | None = None

@@ -57,6 +57,8 @@ class Jail(msgspec.Struct, frozen=True):
     come back, `scope` says what is closed to them (see `core.scope`). Those in `ignoreip` are spared, and who is
     on one of `ignorelists`.
 
+    With `close` off nothing is closed: only `actions` are told of its bans. `ignorecommand` is asked before each.
+
     A jail with `bans_of` has no sources: its failures are the bans of the jails named there (or `ALL_JAILS`),
     counted by `key` (see `core.recidive`); `prefixes` are the lengths for IPv4 and IPv6.
     """
@@ -64,7 +66,6 @@ class Jail(msgspec.Struct, frozen=True):
     name: str
     sources: tuple[str, ...]
     predicates: tuple[Predicate, ...] = ()
-    filter: FilterSpec | None = None
     findtime: float = 600.0
     maxretry: int = 5
     bantime: float = 600.0
@@ -75,6 +76,7 @@ class Jail(msgspec.Struct, frozen=True):
     key: Key = "address"
     prefixes: tuple[int, int] = (24, 48)
     scope: str = ""
+    filter: FilterSpec | None = None
     close: bool = True
     actions: tuple[str, ...] = ()
     ignorecommand: str | None = None

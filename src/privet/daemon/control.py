@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from privet.daemon import scripts
+from privet.daemon.adopt import adopt
 from privet.daemon.byhand import ByHand
 from privet.daemon.state import bans, jails, status
 from privet.daemon.whom import Refusal
@@ -86,6 +87,7 @@ class Control:
             "why": self._by_hand.why,
             "pause": self._by_hand.pause,
             "spare": partial(scripts.spare, self._daemon),
+            "adopt": partial(adopt, self._daemon),
         }
         try:
             request = json.loads(line)

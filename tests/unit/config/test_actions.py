@@ -56,7 +56,10 @@ dry_run = true
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ("ban = 'sh -c \"<F-USER>\"'", "4: action.a.ban: this command runs sh, which could take <F-USER> for a program"),
+        (
+            "ban = 'sh -c \"<F-USER>\"'",
+            "4: action.a.ban: this command runs sh, which could take <F-USER> for a program",
+        ),
         ("ban = { inet6 = 'eval <matches>' }", "4: action.a.ban.inet6: this command runs eval"),
         ("ban = { net6 = 'x' }", "4: action.a.ban.net6: unknown setting, did you mean 'inet6'?"),
         ("ban = {}", "4: action.a.ban: expected a command for inet4 or inet6"),

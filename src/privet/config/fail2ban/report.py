@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from privet.config.fail2ban.text import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Fate(StrEnum):
@@ -28,6 +32,20 @@ class Finding(msgspec.Struct, frozen=True, order=True):
     def __str__(self) -> str:
         """Return `file:line: jail: text`."""
         return ": ".join(part for part in (str(self.place), self.jail, self.text) if part)
+
+
+def as_items(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Return findings as JSON has them; the line is null where a whole file is meant, the jail where none is."""
+    return [
+        {
+            "file": one.place.file,
+            "line": one.place.line or None,
+            "jail": one.jail or None,
+            "fate": one.fate.value,
+            "text": one.text,
+        }
+        for one in findings
+    ]
 
 
 class Report:

@@ -31,8 +31,8 @@ NO_FIREWALLS = sorted(ALL - STOCK)
 
 def read(folder: Path, action: str) -> Program:
     """Read one action of a jail called ssh."""
-    (action,) = read_actions(Files(folder), "ssh", Text.of(action, HERE), {})
-    return program("ssh", action_config(action.name, action))
+    (found,) = read_actions(Files(folder), "ssh", Text.of(action, HERE), {})
+    return program("ssh", action_config(found.name, found))
 
 
 def test_commands_without_families_are_the_same_for_both(write: Write) -> None:
