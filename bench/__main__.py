@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import apache, bans, live, memory, ranges, report, store, throughput
+from bench import apache, bans, live, memory, ranges, report, restart, store, throughput
 from bench.report import Result
 from bench.runs import APART, ROOT, Failed, Settings, Skip, apart
 
@@ -28,6 +28,7 @@ PIECES: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "prefixes": ranges.loaded,
     "packets": ranges.passed,
     "memory": memory.held,
+    "restart": restart.held,
     "store": store.kept,
     "apache": apache.latency,
 }

@@ -50,17 +50,31 @@ class Guard:
     def __enter__(self) -> Self:
         if self._kernel:
             self._stack.callback(_empty)
-        errors = self._stack.enter_context(self.said.open("wb"))
-        self.daemon = subprocess.Popen([PRIVET, "run", "--config", self.config], stderr=errors, cwd=ROOT)
         for folder in (self._runtime, self.folder):
             self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        self._stack.callback(end, self.daemon)
+        self._stack.callback(self.stop)
         try:
-            eventually(self._running, "privet run", PATIENCE)
+            self.start()
         except Failed:
             self._stack.close()
             raise
         return self
+
+    def start(self) -> None:
+        """Start the daemon, and return when it answers."""
+        with self.said.open("ab") as errors:
+            self.daemon = subprocess.Popen([PRIVET, "run", "--config", self.config], stderr=errors, cwd=ROOT)
+        eventually(self._running, "privet run", PATIENCE)
+
+    def stop(self) -> None:
+        """End the daemon; the kernel keeps its bans."""
+        end(self.daemon)
+
+    def lose_memory(self) -> None:
+        """Do what a reboot does: nothing is left but the disk."""
+        _empty()
+        for path in self._runtime.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -79,15 +93,23 @@ class Guard:
         eventually(lambda: bool(self.source()["pipes"]), "privet pipe", PATIENCE)
         return process
 
-    def status(self) -> dict[str, Any]:
-        """Ask the daemon, as `privet status` does."""
+    def ask(self, verb: str, **request: object) -> dict[str, Any]:
+        """Ask the daemon, as the command line does."""
         with socket.socket(socket.AF_UNIX) as line:
             line.settimeout(PATIENCE)
             line.connect(str(self._runtime / "control.sock"))
-            line.sendall(b'{"verb": "status"}\n')
+            line.sendall(json.dumps({"verb": verb, **request}).encode() + b"\n")
             with line.makefile("rb") as answer:
                 found: dict[str, Any] = json.loads(answer.readline())
         return found
+
+    def status(self) -> dict[str, Any]:
+        """Return what `privet status` tells."""
+        return self.ask("status")
+
+    def in_kernel(self) -> int:
+        """Return how many bans the kernel has confirmed."""
+        return int(self.status()["bans"]["in_kernel"])
 
     def source(self) -> dict[str, Any]:
         """Return what the daemon knows of the source."""

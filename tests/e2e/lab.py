@@ -192,7 +192,8 @@ class Lab:
         listing = self.net.server(run, "nft", "-j", "list", "ruleset")
         sets = [item["set"] for item in json.loads(listing)["nftables"] if "set" in item]
         bans = [one for one in sets if one["name"].startswith(("v4_", "v6_"))]
-        return {str(element["elem"]["val"]) for one in bans for element in one.get("elem", [])}
+        elements = [element for one in bans for element in one.get("elem", [])]
+        return {one if isinstance(one, str) else str(one["elem"]["val"]) for one in elements}  # the former: for good
 
     # What it writes
 

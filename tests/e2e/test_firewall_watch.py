@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.adapters.firewall import watch
+from privet.adapters.firewall.nftables import NftablesFirewall
 from privet.core.address import Subject
 from tests.e2e.hosts import CLIENT4, HOST4, OTHER4, ban, fresh, held, many, run, unban
 
 if TYPE_CHECKING:
-    from privet.adapters.firewall.nftables import NftablesFirewall
     from tests.e2e.hosts import Hosts
 
 pytestmark = pytest.mark.needs("root", "nft", "netns")
@@ -151,3 +151,23 @@ def test_where_netlink_is_forbidden_repair_alone_finds_out(net: Hosts, firewall:
     net.nft("flush ruleset\n")
     assert firewall.seen() == (descriptor is not None)
     assert net.host(firewall.repair)
+
+
+def test_two_that_guard_one_table_come_to_rest(net: Hosts, watched: NftablesFirewall) -> None:
+    """Let two daemons with folders of their own run in one network: neither undoes the other's repairs for ever."""
+    other = NftablesFirewall()
+    net.host(other.open)
+    net.host(other.watch)
+    net.nft("flush ruleset\n")
+    losses = 0
+    for _ in range(6):
+        for one in (watched, other):
+            one.seen()
+            if net.host(one.repair):
+                losses += 1
+                net.host(one.apply, [ban(CLIENT4), *many(3)])
+    assert 2 <= losses <= 4
+    assert not watched.seen()
+    assert not other.seen()
+    assert net.blocked(CLIENT4, HOST4)
+    other.close()

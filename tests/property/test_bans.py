@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from privet.core import ledger as module
 from privet.core.address import Subject
 from privet.core.bans import ADOPTED, Ban, Held, Order
-from privet.core.ledger import Ledger
+from privet.core.ledger import Ledger, told
 from privet.core.scope import services
 from privet.core.verdicts import Action, Verdict
 
@@ -51,6 +51,16 @@ class Bans(RuleBasedStateMachine):
         for _ in range(2):  # told again, it is the same
             self.ledger.order(verdict, self.now)
         if until > self.now:
+            covered = [
+                place
+                for place, old in self.wanted.items()
+                if old.origin == ADOPTED
+                and place[0] == subject
+                and set(services(old.scope)) <= set(services(scope))
+                and old.until <= until + 1
+            ]
+            for place in covered:  # it goes on under the name of the jail
+                del self.wanted[place]
             self.wanted[subject, jail] = Ban(subject, jail, self.now, until, 3, "jail", scope=scope, group=group)
 
     @rule(subject=subjects, jail=jails)
@@ -123,14 +133,14 @@ class Bans(RuleBasedStateMachine):
             (ban.subject, ban.jail): ban.until for ban in self.ledger
         }
 
-    @rule(lost=st.sets(st.tuples(subjects, st.sampled_from(SERVICES)), max_size=9), told=st.booleans())
-    def somebody_changes_the_rules(self, lost: set[Element], told: bool) -> None:  # noqa: FBT001  by Hypothesis
+    @rule(lost=st.sets(st.tuples(subjects, st.sampled_from(SERVICES)), max_size=9), whole=st.booleans())
+    def somebody_changes_the_rules(self, lost: set[Element], whole: bool) -> None:  # noqa: FBT001  by Hypothesis
         self.flush(set(), 5)
         self.kernel = {element: until for element, until in self.kernel.items() if element not in lost}
-        if not self.kernel and told:
+        if not self.kernel and whole:
             self.ledger.forget_kernel()
         else:
-            self.ledger.compare(self._held(), self.now)
+            self.ledger.compare(told(self._held(), self.now), self.now)
 
     @rule(stopped=st.booleans(), rebooted=st.booleans(), down=st.just(0) | steps)
     def restart(self, stopped: bool, rebooted: bool, down: int) -> None:  # noqa: FBT001  by Hypothesis
@@ -141,7 +151,9 @@ class Bans(RuleBasedStateMachine):
         self.kernel = {element: until for element, until in self.kernel.items() if until > self.now and not rebooted}
         self.store = {place: ban for place, ban in self.store.items() if ban.until > self.now}
         self.ledger = Ledger()
-        self.ledger.adopt(self._held(), self.now, [msgspec.structs.replace(ban) for ban in self.store.values()])
+        self.ledger.adopt(
+            told(self._held(), self.now), self.now, [msgspec.structs.replace(ban) for ban in self.store.values()]
+        )
         if stopped:
             self.wanted = {place: ban for place, ban in self.wanted.items() if ban.until > self.now}
         else:  # what the store had not heard of goes on as the kernel has it
@@ -225,7 +237,7 @@ TestBans = Bans.TestCase
 
 def test_what_the_kernel_held_is_adopted_and_known_again() -> None:
     ledger = Ledger()
-    assert ledger.adopt([Held(SUBJECTS[0], 60.0), Held(SUBJECTS[2], None)], 1000.0) == 2
+    assert ledger.adopt(told([Held(SUBJECTS[0], 60.0), Held(SUBJECTS[2], None)], 1000.0), 1000.0) == 2
     assert ledger.orders(1000.0) == []
     ledger.order(Verdict(Action.BAN, SUBJECTS[0], "leech", 990.0, 1060.0, 30), 1000.0)
     assert [ban.jail for ban in ledger.of(SUBJECTS[0])] == ["leech"]

@@ -83,7 +83,8 @@ def answers(tmp_path: Path) -> Iterator[str]:
             with connection:
                 connection.recv(1 << 16)
                 ban = {"subject": "100::1", "jail": "leech", "since": 0.0, "until": 1.0, "failures": 3, "why": ""}
-                connection.sendall(json.dumps({"items": [ban], "since": 0.0, "warnings": [], "until": 1.0}).encode())
+                answer = {"items": [ban], "feeds": {}, "since": 0.0, "warnings": [], "until": 1.0}
+                connection.sendall(json.dumps(answer).encode())
 
         thread = threading.Thread(target=work)
         thread.start()
@@ -99,7 +100,7 @@ def test_help_loads_no_verb(arguments: tuple[str, ...]) -> None:
     assert {name for name in modules if name.startswith("privet")} == {"privet", "privet.cli", "privet.cli.main"}
 
 
-@pytest.mark.parametrize("verb", ["bans", "status", "jails", "replay", "check", "pipe", "run"])
+@pytest.mark.parametrize("verb", ["ban", "bans", "why", "pause", "status", "jails", "replay", "check", "pipe", "run"])
 def test_the_help_of_a_verb_does_not_load_what_it_works_with(verb: str) -> None:
     assert heavy(verb, "--help") == set()
 

@@ -62,34 +62,32 @@ class DenyList:
         self._ends: dict[Subject, int] = {}
         self._lengths: set[int] = set()  # of the prefixes that there have been
         self._next = math.inf  # when somebody may be over
-        self._files = 0
+        self._names: set[str] = set()  # of the files that should be there
         self._allowed = PrefixSet()
-        self._touched: tuple[int, ...] = ()  # how the folder looked after our own last change
+        self._checked: tuple[int, ...] = ()  # how the folder looked when it was compared with these last
 
     def open(self) -> None:
         """Learn what the folder holds, if there is one: it is made for the first ban."""
-        if self._place.exists():
-            self._read()
+        try:
+            if self._place.exists():
+                self._read()
+        except OSError as error:
+            raise _failure("read", error) from error
 
     def apply(self, orders: Sequence[Order]) -> list[str | None]:
         """Write and remove files."""
         self._hand_over()
-        answers = [self._carry_out(order) for order in orders]
-        self._touched = self._look()
-        return answers
+        return [self._carry_out(order) for order in orders]
 
     def repair(self) -> bool:
         """Let in who is over, end a pause that is, and tell whether somebody took files away."""
-        now = self._clock()
-        if self._aside.exists() and not self.paused():
-            self.resume()
-        lost = self._look() != self._touched and self._find_loss()
-        if now >= self._next:
-            for subject in [subject for subject, end in self._ends.items() if end <= now]:
-                del self._ends[subject]
-                self._settle(subject)
-            self._next = min(self._ends.values(), default=math.inf)
-            self._touched = self._look()
+        try:
+            if self._aside.exists() and not self.paused():
+                self.resume()
+            lost = self._look() != self._checked and self._find_loss()
+            self._expire()
+        except OSError as error:
+            raise _failure("look after", error) from error
         return lost
 
     def held(self) -> Iterator[Held]:
@@ -101,10 +99,13 @@ class DenyList:
     def allow(self, subjects: Collection[Subject]) -> None:
         """Let these in: who shares an address with them has no file, whatever is ordered."""
         before, self._allowed = self._allowed, PrefixSet(subjects)
-        for subject in self._ends:
-            if before.overlaps(subject) != self._allowed.overlaps(subject):
-                self._settle(subject)
-        self._touched = self._look()
+        try:
+            for subject in self._ends:
+                if before.overlaps(subject) != self._allowed.overlaps(subject):
+                    self._settle(subject)
+        except OSError as error:
+            self._allowed = before  # to be tried again
+            raise _failure("change", error) from error
 
     def pause(self, seconds: float) -> None:
         """Put the folder aside, so that nobody is shut out; `repair` puts it back, if need be of the next daemon."""
@@ -118,14 +119,16 @@ class DenyList:
                 self._folder.rename(self._aside)
         except OSError as error:
             raise _failure("pause", error) from error
-        self._touched = self._look()
 
     def resume(self) -> None:
         """Put the folder back."""
-        with suppress(FileNotFoundError):
+        try:
             self._aside.rename(self._folder)
             (self._folder / _PAUSE).unlink()
-        self._touched = self._look()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _failure("bring back", error) from error
 
     def paused(self) -> float:
         """Return for how many seconds more nobody is shut out."""
@@ -153,10 +156,15 @@ class DenyList:
     def remove(self) -> None:
         """Remove the folder."""
         for place in (self._folder, self._aside):
-            with suppress(FileNotFoundError):
+            try:
                 shutil.rmtree(place)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise _failure("remove", error) from error
         self._ends.clear()
-        self._files, self._next = 0, math.inf
+        self._names.clear()
+        self._next = math.inf
 
     def close(self) -> None:
         """Do nothing: the files stay."""
@@ -192,20 +200,26 @@ class DenyList:
 
     def _read(self) -> None:
         """Learn from the files who is shut out; where prefixes overlap, the one that ends last is known."""
-        now = self._clock()
         self._ends.clear()
-        self._files = 0
+        self._names.clear()
         for entry in os.scandir(self._place):
             unit = _unit(entry.name)
             if unit is None:
                 continue
-            self._files += 1
+            self._names.add(entry.name)
             end, length = divmod(entry.stat().st_mtime_ns, _SECOND)
             subject = Subject(mask_bits(unit.packed, length), length) if length <= unit.length else unit
             self._note(subject, max(end, self._ends.get(subject, 0)))
-        self._touched = self._look()
-        if self._next <= now:
-            self.repair()
+        self._expire()
+
+    def _expire(self) -> None:
+        now = self._clock()
+        if now < self._next:
+            return
+        for subject in [subject for subject, end in self._ends.items() if end <= now]:
+            del self._ends[subject]
+            self._settle(subject)
+        self._next = min(self._ends.values(), default=math.inf)
 
     def _note(self, subject: Subject, end: int) -> None:
         self._ends[subject] = end
@@ -220,7 +234,7 @@ class DenyList:
             return _NO_UNITS
         if order.seconds is None:
             self._ends.pop(subject, None)
-        elif subject not in self._ends and self._files + count > MOST:
+        elif subject not in self._ends and len(self._names) + count > MOST:
             return _FULL
         else:
             self._note(subject, math.ceil(min(self._clock() + order.seconds, _FOREVER)))
@@ -237,23 +251,21 @@ class DenyList:
         """Bring the files of a subject in line with all bans that they stand for. Raises OSError."""
         place = self._place
         for unit in _units(subject):
-            path = f"{place}/{_name(unit)}"
+            name = _name(unit)
+            path = f"{place}/{name}"
             ends = [
                 (end, around.length)
                 for around in self._around(unit)
                 if (end := self._ends.get(around)) is not None and not self._allowed.overlaps(around)
             ]
             if not ends:
+                self._names.discard(name)
                 with suppress(FileNotFoundError):
                     os.unlink(path)  # noqa: PTH108  a Path for each of thousands costs more than the call
-                    self._files -= 1
                 continue
             end, length = max(ends)
-            try:
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-                self._files += 1
-            except FileExistsError:
-                pass
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+            self._names.add(name)
             os.utime(path, ns=(0, end * _SECOND + length))
 
     def _around(self, unit: Subject) -> Iterator[Subject]:
@@ -263,13 +275,13 @@ class DenyList:
 
     def _find_loss(self) -> bool:
         """See whether a file is gone that should be there; if so, all are forgotten."""
+        self._checked = self._look()
         there = {entry.name for entry in os.scandir(self._place)} if self._place.exists() else set()
-        self._touched = self._look()
-        wanted = (subject for subject in self._ends if not self._allowed.overlaps(subject))
-        if all(_name(unit) in there for subject in wanted for unit in _units(subject)):
+        if self._names <= there:
             return False
         self._ends.clear()
-        self._files, self._next = len(there), math.inf
+        self._names.clear()
+        self._next = math.inf
         return True
 
     def _look(self) -> tuple[int, ...]:

@@ -46,7 +46,7 @@ class Answer(msgspec.Struct):
     subjects: frozenset[Subject] = frozenset()
     due: float = 0.0
     problem: str | None = None
-    version: tuple[int, ...] = ()  # of a file
+    version: tuple[int, ...] | None = None  # of a file that was read
 
 
 class IgnoreLists:

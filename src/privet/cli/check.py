@@ -26,12 +26,12 @@ def command(config_path: str, *, as_json: bool) -> int:
     """
     from privet.cli.findings import not_understood, print_report  # noqa: PLC0415
     from privet.cli.output import print_json  # noqa: PLC0415
-    from privet.config.compile import engine_for, idle_jails, missing_fields  # noqa: PLC0415
+    from privet.config.compile import blind_to_proxies, engine_for, idle_jails, missing_fields  # noqa: PLC0415
     from privet.config.fail2ban.report import as_items  # noqa: PLC0415
 
     config = load_config(config_path)
     engine_for(config)
-    warnings = missing_fields(config) + idle_jails(config)
+    warnings = missing_fields(config) + idle_jails(config) + blind_to_proxies(config)
     if as_json:
         print_json("check", warnings, findings=as_items(config.findings))
     else:

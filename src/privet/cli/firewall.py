@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from privet.cli.main import EX_ERROR, Failure
-from privet.cli.options import DEFAULT_CONFIG, config_option, json_option, load_config
+from privet.cli.options import DEFAULT_CONFIG, config_option, json_option, load_config, runtime_dir
 
 if TYPE_CHECKING:
     from privet.ports import Firewall
@@ -61,13 +62,14 @@ Examples:
 def remove(config_path: str, *, dry_run: bool, as_json: bool) -> None:
     """Remove every rule and ban of Privet; a running daemon makes them again at once.
 
-    With `backend = "command"` the programs are asked to open everything; what nftables holds from before goes too.
+    With `backend = "command"` the programs are asked to open everything; what nftables holds from before goes too,
+    and so does the web server's deny list.
     """
     from privet.cli.output import print_json  # noqa: PLC0415
     from privet.ports import FirewallError  # noqa: PLC0415
 
     items: list[dict[str, Any]] = []
-    for firewall in _firewalls(config_path):
+    for firewall in [*_firewalls(config_path), *_deny_lists(config_path)]:
         try:
             held = sum(1 for _ in firewall.held())
             if not dry_run:
@@ -83,6 +85,8 @@ def remove(config_path: str, *, dry_run: bool, as_json: bool) -> None:
     for item in items:
         if item["backend"] == "command":
             click.echo(f"the programs {'would be' if dry_run else 'were'} asked to open everything")
+        elif item["backend"] == "deny list":
+            click.echo(f"the web server's deny list {'would go' if dry_run else 'is gone'}, with {item['held']:,} bans")
         elif dry_run:
             click.echo(f"would remove every rule of Privet from the kernel, and {item['held']:,} bans")
         else:
@@ -104,6 +108,22 @@ def _firewalls(config_path: str) -> list[Firewall]:
         return [NftablesFirewall()]
     programs = CommandFirewall(settings.ban, settings.unban, time.monotonic)
     return [NftablesFirewall(), programs] if found("nft") else [programs]
+
+
+def _deny_lists(config_path: str) -> list[Firewall]:
+    """Return the web server's deny list, if there is one."""
+    import time  # noqa: PLC0415
+
+    from privet.adapters.daykeys import filesystem_of  # noqa: PLC0415
+    from privet.adapters.denylist import FOLDER, DenyList  # noqa: PLC0415
+
+    config = None if config_path == DEFAULT_CONFIG and not Path(config_path).exists() else load_config(config_path)
+    folder = runtime_dir(os.environ.get("PRIVET_RUNTIME"), config) / FOLDER
+    if not (folder.exists() or folder.with_name(f"{FOLDER}.paused").exists()):
+        return []
+    one = DenyList(folder, "", lambda: time.clock_gettime(time.CLOCK_BOOTTIME), filesystem_of)
+    one.open()
+    return [one]
 
 
 def _sets(firewall: Firewall) -> list[dict[str, Any]]:

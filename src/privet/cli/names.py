@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from privet.cli.output import rfc3339
 from privet.core.mask import Mask
+from privet.core.verdicts import decisions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,9 +29,11 @@ class Names:
             return subject.reveal()
         return self._mask.name(subject)
 
-    def shown(self, subject: Subject) -> str:
-        """Return the name of a subject for a table, where a network says how large it is."""
-        name = self.of(subject)
+    def shown(self, verdict: Verdict, prefixes: int) -> str:
+        """Return the name of whom a verdict is about for a table, where a network says how large it is."""
+        if verdict.group:
+            return f"{verdict.group} ({prefixes:,} prefixes)"
+        name, subject = self.of(verdict.subject), verdict.subject
         return name if subject.key or "/" in name else f"{name} (a /{subject.length})"
 
     def verdicts(self, verdicts: Iterable[Verdict]) -> list[dict[str, object]]:
@@ -39,12 +42,13 @@ class Names:
             {
                 "time": rfc3339(v.time),
                 "jail": v.jail,
-                "subject": self.of(v.subject),
+                "subject": v.group or self.of(v.subject),
                 "length": v.subject.length,
+                "prefixes": prefixes,
                 "failures": v.failures,
                 "action": v.action.value,
                 "until": rfc3339(v.until),
                 "count": v.count,
             }
-            for v in verdicts
+            for v, prefixes in decisions(verdicts)
         ]

@@ -12,6 +12,7 @@ from privet.cli.options import config_option, runtime_dir, runtime_option
 
 if TYPE_CHECKING:
     from privet.config.model import Config, SourceConfig
+    from privet.core.forwarded import Proxies
     from privet.tasks.pipe import Input
 
 MODES = ("drop", "truncate", "pseudonym")
@@ -91,13 +92,29 @@ def command(
         complaints.append(f"{error.filename}: {error.strerror}")
     lines = _input(fifo, socket_path, group, complaints)
     log = LogFile(Path(source.log)) if source.log else Nowhere()
-    pipe = Pipe(source, lines, log, where, raw=raw)
+    pipe = Pipe(source, lines, log, where, raw=raw, proxies=_proxies(config, complaints))
     refusal = drop_to(config.daemon.user)  # last: afterwards not even Python's own files may be readable
     complaints += [refusal] if refusal else []
     for complaint in complaints:
         pipe.complain(complaint)
     pipe.run()
     return 0
+
+
+def _proxies(config: Config, complaints: list[str]) -> Proxies:
+    """Return who is trusted, as far as that can be told without asking anybody."""
+    from privet.core.forwarded import Proxies  # noqa: PLC0415
+
+    if not config.proxies.trustedlists:  # most intakes need no more than that, and it is a few MB less
+        return Proxies(config.proxies.trusted)
+    from privet.adapters.ignore import IgnoreLists  # noqa: PLC0415
+    from privet.config.compile import trusted_by  # noqa: PLC0415
+
+    lists = IgnoreLists()
+    lists.want(one for one in config.proxies.trustedlists if one.kind == "file")
+    lists.refresh()
+    complaints.extend(lists.problems)
+    return Proxies(trusted_by(config, lists.answers))
 
 
 def _config(path: str, complaints: list[str]) -> Config:

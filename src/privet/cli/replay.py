@@ -88,15 +88,16 @@ def _print_json(outcome: Replayed, names: Names) -> None:
 
 def _print_tables(outcome: Replayed, names: Names) -> None:
     from privet.cli.output import local, print_table, rounded  # noqa: PLC0415
+    from privet.core.verdicts import decisions  # noqa: PLC0415
 
-    verdicts, totals = outcome.verdicts, outcome.totals
+    verdicts, totals = decisions(outcome.verdicts), outcome.totals
     rows = [
-        (local(v.time), v.jail, names.shown(v.subject), v.failures, rounded(v.until - v.time), v.action)
-        for v in verdicts[:SHOWN]
+        (local(v.time), v.jail, names.shown(v, prefixes), v.failures, rounded(v.until - v.time), v.action)
+        for v, prefixes in verdicts[:SHOWN]
     ]
     hint = f", the first {SHOWN} shown; all of them with --json" if len(verdicts) > SHOWN else ""
     print_table("", ("TIME", "JAIL", "SUBJECT", "#FAILURES", "FOR", "ACTION"), rows, f"{len(verdicts)} verdicts{hint}")
-    print_table("", ("JAIL", "#VERDICTS", "#CLIENTS"), _by_jail(verdicts))
+    print_table("", ("JAIL", "#VERDICTS", "#CLIENTS"), _by_jail([v for v, _ in verdicts]))
     unparsed = ", ".join(f"{count} {reason}" for reason, count in totals.unparsed.items()) or "0"
     click.echo(
         f"{totals.lines} lines: {totals.parsed} parsed, {totals.ignored} ignored, unparsed: {unparsed}; "
@@ -113,6 +114,6 @@ def _print_tables(outcome: Replayed, names: Names) -> None:
 def _by_jail(verdicts: Sequence[Verdict]) -> list[tuple[str, int, int]]:
     jails = sorted({v.jail for v in verdicts})
     return [
-        (jail, sum(v.jail == jail for v in verdicts), len({v.subject for v in verdicts if v.jail == jail}))
+        (jail, sum(v.jail == jail for v in verdicts), len({v.group or v.subject for v in verdicts if v.jail == jail}))
         for jail in jails
     ]

@@ -50,9 +50,11 @@ def _text(data: bytes) -> str:
 
 def seconds(option: str, text: str | None) -> float | None:
     """Return the seconds of a duration given with an option. Raises Failure."""
+    if text is None:
+        return None
     from privet.config.values import Invalid, duration  # noqa: PLC0415  verbs without one start faster
 
     try:
-        return None if text is None else duration(text)
+        return duration(text)
     except Invalid:
         raise Failure(f"{option} {text}: give a time such as 90s, 10m, 1h, 1d or 1w", EX_USAGE) from None

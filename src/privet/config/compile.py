@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 from privet.config.model import PLAIN
@@ -17,12 +18,14 @@ from privet.core.recognise import AutoPlan
 from privet.core.select import columns_for
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import tzinfo
 
     from privet.config.model import Config, SourceConfig
+    from privet.core.address import Subject
     from privet.core.filters.matching import Failure
     from privet.core.filters.model import FilterSpec
+    from privet.core.guard import Listed
     from privet.core.networks import Networks
     from privet.core.parse import Rows
 
@@ -111,6 +114,30 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
         networks=networks,
         proxied=[name for name, source in config.sources.items() if source.proxied],
     )
+
+
+def lists_of(config: Config) -> Iterator[Listed]:
+    """Yield every list that tells who is spared or trusted."""
+    yield from config.daemon.ignorelists
+    yield from config.proxies.trustedlists
+    for jail in config.jails.values():
+        yield from jail.ignorelists
+
+
+def trusted_by(config: Config, answers: Mapping[Listed, Iterable[Subject]]) -> list[Subject]:
+    """Return the proxies whose word is believed; `answers` tells who is on lists."""
+    told = (answers.get(one, ()) for one in config.proxies.trustedlists)
+    return [*config.proxies.trusted, *chain.from_iterable(told)]
+
+
+def blind_to_proxies(config: Config) -> list[str]:
+    """Say so where proxies are configured, but no source tells who came through them."""
+    if config.proxies.trusted == () == config.proxies.trustedlists:
+        return []
+    for source in config.sources.values():
+        if source.proxied or (source.format != "auto" and parse_format(source.format).fields & {"forwarded", "peer"}):
+            return []
+    return ["[proxies]: no source tells which client came through them: see docs/proxies.md"]
 
 
 def missing_fields(config: Config) -> list[str]:

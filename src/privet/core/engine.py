@@ -28,6 +28,9 @@ from privet.core.evidence import Lines, Places, Recent
 from privet.core.filters.plan import Found
 from privet.core.forwarded import BEHIND
 from privet.core.networks import as_text
+from privet.core.pardons import KIND as PARDON
+from privet.core.pardons import Pardons
+from privet.core.pardons import state_of as pardon_of
 from privet.core.prefixes import PrefixSet
 from privet.core.recidive import KIND as RECIDIVE
 from privet.core.recidive import Recidive, Who
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
 
 NO_FILTERS: Mapping[str, FilterPlan] = MappingProxyType({})
 EMPTY: Mapping[str, Sequence[Subject]] = MappingProxyType({})
+_NUMBER = b"\xff"  # before an AS number; no prefix is that long
 BATCH = 10_000  # notes that a store gets at once
 
 
@@ -151,6 +155,8 @@ class Engine:
             plan.begin(today)
         self.jails = tuple(jails)
         self.offences = Offences(max_clients, max((jail.escalation.forget for jail in self.jails), default=0.0))
+        longest = max((jail.findtime for jail in self.jails), default=0.0)
+        self.pardons = Pardons(max_clients, longest + tolerance)
         self.recidives = [
             Recidive(jail, self.jails, tolerance, max_clients, networks)
             for jail in self.jails
@@ -288,10 +294,12 @@ class Engine:
                 rule.matched, rule.last_match = before[rule.identity].matched, before[rule.identity].last_match
         self.bans, self.spared = old.bans, old.spared
         self.offences.carry(old.offences)
+        self.pardons.carry(old.pardons)
         named = {recidive.jail.name: recidive for recidive in old.recidives}
         for recidive in self.recidives:
             if recidive.jail.name in named:
                 recidive.carry(named[recidive.jail.name])
+        self._pardon_all()
 
     def restore(self, notes: Iterable[Note]) -> None:
         """Take over what a store kept of earlier bans, and collect the changes for it from now on."""
@@ -302,15 +310,18 @@ class Engine:
         for recidive in self.recidives:
             own = [note for note in known if note.jail == recidive.jail.name and note.key.startswith(RECIDIVE)]
             recidive.restore(map(recidive_of, own))
+        self.pardons.restore(pardon_of(note) for note in known if note.key.startswith(PARDON))
+        self._pardon_all()
 
     @property
-    def _memories(self) -> list[Offences | Recidive]:
+    def _memories(self) -> list[Offences | Recidive | Pardons]:
         """What remembers earlier bans."""
-        return [self.offences, *self.recidives]
+        return [self.offences, *self.recidives, self.pardons]
 
     def changes(self) -> tuple[list[Note], list[Note]]:
         """Return what a store is to put and to drop since this was asked last, or a part; nothing when that is all."""
         told = [self.offences.note_of(*one) for one in self.offences.changed.take(BATCH)]
+        told += [self.pardons.note_of(one) for one in self.pardons.changed.take(BATCH)]
         for recidive in self.recidives:
             told += [recidive.note_of(one) for one in recidive.changed.take(BATCH)]
         return [note for note, stays in told if stays], [note for note, stays in told if not stays]
@@ -329,8 +340,16 @@ class Engine:
         for thing in self._memories:
             thing.shift(seconds)
 
-    def forget(self, who: Who) -> None:
-        """Let the counts of a subject, or of an AS number, start anew, as after an unban."""
+    def expire(self, now: float) -> None:
+        """Forget what no jail asks for any more."""
+        self.offences.expire(now)
+        self.pardons.expire(now)
+
+    def forget(self, who: Who, now: float) -> None:
+        """Let the counts of a subject, or of an AS number, start anew, as after an unban.
+
+        What they did until now does not count either when it is read again after a restart.
+        """
         key = self.key_of(who)
         if key is not None:
             for rule in self._rules:
@@ -338,6 +357,19 @@ class Engine:
         for recidive in self.recidives:
             recidive.forget(who)
         self.offences.forgive(self._token(who))
+        self.pardons.grant(_packed(who), now)
+
+    def _pardon(self, who: Who, time: float) -> None:
+        key = self.key_of(who)
+        if key is not None:
+            for limit in (limit for rule in self._rules for limit in rule.window.limits):
+                limit.until[key] = max(time, limit.until.get(key, time))
+        for recidive in self.recidives:
+            recidive.until[who] = max(time, recidive.until.get(who, time))
+
+    def _pardon_all(self) -> None:
+        for packed, time in self.pardons.export():
+            self._pardon(_unpacked(packed), time)
 
     def recall(self, subject: Subject, jail: str, count: int, until: float) -> None:
         """Take note of bans that somebody had elsewhere before, the last one up to a time."""
@@ -453,6 +485,15 @@ class Engine:
         if not self._secret:
             return token
         return blake2b(token, key=self._secret, digest_size=16, person=b"privet-offence").digest()
+
+
+def _packed(who: Who) -> bytes:
+    """Return whom a pardon is for in bytes that `_unpacked` reads."""
+    return bytes([who.length]) + who.packed if isinstance(who, Subject) else _NUMBER + who.to_bytes(4)
+
+
+def _unpacked(packed: bytes) -> Who:
+    return int.from_bytes(packed[1:]) if packed.startswith(_NUMBER) else Subject(packed[1:], packed[0])
 
 
 def _counted(jails: Sequence[Jail]) -> dict[str, frozenset[str]]:

@@ -17,12 +17,13 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from privet.core.address import Subject
-from privet.core.bans import ADOPTED, Accounts, Ban, Held, Order
+from privet.core.bans import ADOPTED, Accounts, Ban, Order
 from privet.core.scope import scope_of, services
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from privet.core.bans import Held
     from privet.core.verdicts import Verdict
 
 ROUNDING = 1.0
@@ -34,8 +35,20 @@ BATCH = 10_000
 Element = tuple[Subject, str]
 """A subject and a service: what is one element in the kernel."""
 
+Told = dict[str, dict[Subject, float]]
+"""What a firewall told: until when it holds whom, by service."""
+
 Changes = tuple[list[Ban], list[Ban]]
 """What a store is to know: bans to put, and bans to drop."""
+
+
+def told(held: Iterable[Held], now: float, slept: float = 0.0) -> Told:
+    """Return what a firewall that was asked at `now` holds, as if its timers had not stood still before."""
+    ends: Told = {}
+    for one in held:
+        until = inf if one.seconds is None else now + one.seconds - slept
+        ends.setdefault(one.service, {})[one.subject] = until
+    return ends
 
 
 class Ledger:
@@ -73,15 +86,16 @@ class Ledger:
             "failed": self.accounts.failed.total(),
         }
 
-    def adopt(self, held: Iterable[Held], now: float, stored: Iterable[Ban] = ()) -> int:
+    def adopt(self, told: Told, now: float, stored: Iterable[Ban] = (), took: float = 0.0) -> int:
         """Begin with what a store kept and with what the kernel holds; return how many bans only the kernel knew.
 
-        An element that lasts longer than every stored ban of it is a ban of its own, which nobody stored.
+        The kernel took some seconds to tell. An element that lasts longer than every stored ban of it is a ban
+        of its own, which nobody stored.
         """
         for ban in stored:
             if ban.until > now:
                 self._enter(ban)
-        unknown = [ban for ban in [self._adopted(one, now) for one in held] if ban]
+        unknown = [ban for service, ends in told.items() for ban in self._adopted(service, ends, now, took)]
         for ban in unknown:
             self._enter(ban)
             self._touch(ban)
@@ -168,20 +182,19 @@ class Ledger:
             ban.confirmed = False
             self._mark(ban)
 
-    def compare(self, held: Iterable[Held], now: float) -> int:
+    def compare(self, told: Told, now: float, took: float = 0.0) -> int:
         """Bring back what the kernel lost or shortened, given all that it holds; return how many elements those are.
 
-        Nothing must be out or due when the kernel is asked, and until this is told.
+        The kernel was asked at `now`, after all answers that are booked, and took some seconds to answer.
         """
-        found = {(one.subject, one.service): inf if one.seconds is None else now + one.seconds for one in held}
         lost = [
             (subject, service)
             for service, ends in self._held.items()
             for subject, until in ends.items()
-            if until > now + ROUNDING and found.get((subject, service), -inf) < until - ROUNDING
+            if until > now + took + ROUNDING and told.get(service, {}).get(subject, -inf) < until - took - ROUNDING
         ]
         for subject, service in lost:
-            self._note(subject, service, found.get((subject, service)))
+            self._note(subject, service, told.get(service, {}).get(subject))
             self._due[subject, service] = None
         for subject in {subject for subject, _ in lost}:
             for ban in self.of(subject):
@@ -256,21 +269,20 @@ class Ledger:
         for ban in self:
             self._touch(ban)
 
-    def _adopted(self, one: Held, now: float) -> Ban | None:
-        """Take note of what the kernel holds; return the ban that explains it if no stored one does."""
-        until = inf if one.seconds is None else now + one.seconds
-        bans = self._bans.get(one.subject, ())
-        ends = [ban.until for ban in bans if one.service in services(ban.scope)]
-        wanted = max(ends) if ends else -inf
-        if wanted - ROUNDING <= until <= wanted + ROUNDING:
-            until = wanted
-            if len(bans) == 1 and bans[0].scope == scope_of(one.service):
-                bans[0].confirmed = True
-        self._note(one.subject, one.service, until)
-        if until <= wanted:
-            return None
-        scope = scope_of(one.service)
-        return Ban(one.subject, f"{ADOPTED} {scope}".rstrip(), now, until, 0, ADOPTED, scope=scope)
+    def _adopted(self, service: str, ends: Mapping[Subject, float], now: float, took: float) -> Iterator[Ban]:
+        """Take note of what the kernel holds; yield the bans that explain what no stored one does."""
+        held, scope = self._held.setdefault(service, {}), scope_of(service)
+        for subject, end in ends.items():
+            bans = self._bans.get(subject, ())
+            if len(bans) == 1 and (ban := bans[0]).scope == scope and -took - ROUNDING <= end - ban.until <= ROUNDING:
+                held[ban.subject], ban.confirmed = ban.until, True  # as nearly all are: no more than this for them
+                continue
+            wanted = self._wanted(subject, service) or -inf
+            known = -took - ROUNDING <= end - wanted <= ROUNDING or end == wanted
+            # With the key of a ban that is there anyway: a hundred thousand others would only take memory.
+            held[bans[0].subject if bans else subject] = wanted if known else end
+            if end > wanted and not known:
+                yield Ban(subject, f"{ADOPTED} {scope}".rstrip(), now, end, 0, ADOPTED, scope=scope)
 
     def _enter(self, ban: Ban) -> None:
         self.accounts.ordered += 1

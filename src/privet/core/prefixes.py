@@ -73,9 +73,13 @@ class PrefixSet:
 
     def overlaps(self, subject: Subject) -> bool:
         """Tell whether an address of a subject is in the set."""
+        version = subject.version
+        lasts = self._lasts[version]
+        if not lasts:
+            return False
         first, last = bounds(subject)
-        place = bisect_left(self._lasts[subject.version], first)
-        return place < len(self._lasts[subject.version]) and self._firsts[subject.version][place] <= last
+        place = bisect_left(lasts, first)
+        return place < len(lasts) and self._firsts[version][place] <= last
 
 
 class PrefixMap:

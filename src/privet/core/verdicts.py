@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from privet.core.address import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Action(StrEnum):
@@ -37,3 +41,13 @@ class Verdict(msgspec.Struct, frozen=True):
     origin: str = "jail"
     count: int = 0
     group: str = ""
+
+
+def decisions(verdicts: Iterable[Verdict]) -> list[tuple[Verdict, int]]:
+    """Return verdicts with those of one group that fell together as one, and how many subjects each has."""
+    counted: dict[tuple[object, ...], tuple[Verdict, int]] = {}
+    for number, verdict in enumerate(verdicts):
+        key = (verdict.jail, verdict.group, verdict.time) if verdict.group else (number,)
+        first, count = counted.get(key, (verdict, 0))
+        counted[key] = first, count + 1
+    return list(counted.values())

@@ -22,7 +22,7 @@ from privet.core.networks import as_text
 from privet.core.prefixes import PrefixSet
 from privet.core.verdicts import Action, Verdict
 from privet.daemon.tables import TOO_DEAR
-from privet.daemon.whom import Refusal, Whom, found, shown
+from privet.daemon.whom import Refusal, Whom, found, gently, shown
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
@@ -36,8 +36,9 @@ LONGEST_PAUSE = 86_400.0  # seconds: who needs more wants to stop the daemon
 BY_HAND = "by hand"
 DEFAULT = 3600.0  # seconds
 MOST = 1_000_000  # entries of one list
+ADDRESS = {4: 32, 6: 128}  # bits
 MANY = 1000  # subjects of one request that are banned without asking back
-MOST_SHOWN = 100  # bans inside a range that `why` lists
+MOST_SHOWN = 100  # bans inside a range that `why` lists, and bans lifted that are looked around for others
 
 Request = dict[str, Any]
 
@@ -76,11 +77,12 @@ class ByHand:
             return {"items": [self._item(plan, request, "asked") for plan in plans], "agreed": False}
         if request.get("dry_run"):
             return {"items": [self._item(plan, request, "would be banned") for plan in plans], "agreed": True}
-        for plan in plans:
+        async for plan in gently(plans):
             for verdict, refused in zip(plan.verdicts, plan.refusals, strict=True):
                 daemon.enter(verdict, now, refused, plan.why)
         await daemon.settle()
-        return {"items": [self._item(plan, request, self._outcome(plan)) for plan in plans], "agreed": True}
+        items = [self._item(plan, request, self._outcome(plan)) async for plan in gently(plans)]
+        return {"items": items, "agreed": True}
 
     async def unban(self, request: Request) -> dict[str, Any]:
         """End bans and let the counts of those who had them start anew; with `dry_run` list them only."""
@@ -92,20 +94,19 @@ class ByHand:
             raise Refusal("say whom: subjects, a jail, a time or all")
         chosen = list(self._chosen(whom, request))
         if not request.get("dry_run"):
-            daemon.lift(chosen)
+            async for ban in gently(chosen):
+                daemon.lift(ban)
             for one in whom or ():
-                daemon.engine.forget(one.who)
+                daemon.engine.forget(one.who, daemon.clock.now())
             await daemon.settle()
-        items = []
-        for ban, prefixes in merged(chosen):
-            still = [] if request.get("dry_run") or ban.group else self._around(ban.subject)
-            items.append(
-                {
-                    **self._told(ban, prefixes, request),
-                    "still": [f"{other.jail} ({other.group})" if other.group else other.jail for other in still],
-                }
-            )
-        return {"items": items}
+        lifted = merged(chosen)
+        looks = not request.get("dry_run") and len(lifted) <= MOST_SHOWN
+        return {
+            "items": [
+                self._told(ban, prefixes, request) | {"still": self._still(ban) if looks else None}
+                async for ban, prefixes in gently(lifted)
+            ]
+        }
 
     async def why(self, request: Request) -> dict[str, Any]:
         """Explain: the bans around and inside a subject, what led to them, and how often there were others."""
@@ -152,7 +153,7 @@ class ByHand:
         named = await found(self._daemon, [word for word, _, _ in entries])
         protected = {**self._daemon.protected, "your own ssh connection": PrefixSet(machine.ssh_peer_of(pid))}
         plans = {}
-        for whom, (_, own, why) in zip(named, entries, strict=True):
+        async for whom, (_, own, why) in gently(list(zip(named, entries, strict=True))):
             given = request.get("seconds")
             seconds = given if given is not None else own or base.until
             verdict = msgspec.structs.replace(base, time=now, until=now + _length(seconds))
@@ -236,12 +237,22 @@ class ByHand:
         return asked(bans, request, self._daemon.clock.now())
 
     def _of(self, whom: Sequence[Whom]) -> Iterator[Ban]:
-        for one in whom:
-            if one.group:
-                yield from [ban for ban in self._daemon.bans() if ban.group == one.group]
-            else:
-                yield from self._daemon.bans_of(one.members[0])
-                yield from self._inside(one.members[0])
+        """Yield the bans of these and of whoever is inside of them: one pass, however many they are."""
+        groups = {one.group for one in whom if one.group}
+        subjects = {one.members[0] for one in whom if not one.group}
+        ranges = PrefixSet(one for one in subjects if one.length < ADDRESS[one.version])
+        if not (groups or ranges):
+            return chain.from_iterable(map(self._daemon.bans_of, subjects))
+        return (
+            ban
+            for ban in self._daemon.bans()
+            if ban.subject in subjects or ban.group in groups or ranges.covers(ban.subject)
+        )
+
+    def _still(self, lifted: Ban) -> list[str]:
+        """Return which bans close out a subject all the same."""
+        bans = [] if lifted.group else self._around(lifted.subject)
+        return [f"{ban.jail} ({ban.group})" if ban.group else ban.jail for ban in bans]
 
     def _around(self, subject: Subject) -> list[Ban]:
         """Return the bans of a subject and of all prefixes around it."""
@@ -251,8 +262,6 @@ class ByHand:
 
     def _inside(self, subject: Subject) -> list[Ban]:
         """Return the bans of smaller prefixes within a subject."""
-        if self._daemon.engine.key_of(subject) and subject.version == 4:
-            return []
         return [ban for ban in self._daemon.bans() if ban.subject != subject and subject.covers(ban.subject)]
 
 

@@ -64,9 +64,10 @@ class Control:
                     line = await asyncio.wait_for(reader.readline(), PATIENCE)
                 except ValueError:  # longer than LARGEST: as little understood as nothing
                     line = b""
-                writer.write(json.dumps(await self._answer(line, pid)).encode() + b"\n")
+                answer = await self._answer(line, pid)
+                writer.write(await asyncio.to_thread(_encoded, answer))  # it may be of a hundred thousand bans
             else:
-                writer.write(json.dumps({"error": "not allowed"}).encode() + b"\n")
+                writer.write(_encoded({"error": "not allowed"}))
             await writer.drain()
         writer.close()
         with suppress(OSError):
@@ -76,12 +77,12 @@ class Control:
         verbs: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "status": lambda _request: status(self._daemon),
             "jails": lambda _request: {"items": jails(self._daemon)},
-            "bans": lambda request: bans(self._daemon, request),
             "jail": partial(scripts.jail, self._daemon),
             "reload": partial(scripts.reload, self._daemon),
             "stop": partial(scripts.stop, self._daemon),
         }
         orders: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
+            "bans": partial(bans, self._daemon),
             "ban": partial(self._by_hand.ban, pid=pid),
             "unban": self._by_hand.unban,
             "why": self._by_hand.why,
@@ -99,6 +100,10 @@ class Control:
             return {"error": str(refusal)}
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return {"error": "a request that this daemon does not understand: is it of the same version?"}
+
+
+def _encoded(answer: dict[str, Any]) -> bytes:
+    return json.dumps(answer).encode() + b"\n"
 
 
 def _clear(path: Path) -> None:

@@ -8,24 +8,32 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
-from privet.core.bans import Held
-from privet.core.ledger import Ledger
+from privet.core.ledger import Ledger, told
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable
 
     from structlog.typing import FilteringBoundLogger
 
     from privet.core.bans import Ban
+    from privet.core.ledger import Told
     from privet.ports import Firewall
 
     P = ParamSpec("P")
     T = TypeVar("T")
 
 CALM = 0.05  # seconds after somebody changed the rules before the next look, however often that happens
+
+
+class _Answer(NamedTuple):
+    """What a firewall told that it holds, when it was asked, and how many seconds it took to answer."""
+
+    told: Told
+    at: float
+    took: float
 
 
 class Enforcement:
@@ -46,7 +54,9 @@ class Enforcement:
         self.last_loss: float | None = None
         self.brought_back = 0  # elements that were ordered anew for that
         self._clock, self._changed, self._log = clock, changed, log
-        self._adopted = False
+        self._asked = False  # what it held when we came
+        self._answer: _Answer | None = None
+        self._slept = 0.0
         self._suspect = False  # whether bans may be missing in the firewall
         self._looking = asyncio.Lock()
         self._flushing: asyncio.Task[None] | None = None
@@ -54,23 +64,20 @@ class Enforcement:
         self._watched: int | None = None
         self._pool = ThreadPoolExecutor(1, name)  # one call at a time
 
-    async def open(self, stored: Sequence[Ban] = (), slept: float = 0.0) -> None:
-        """Make the structure ready, take over what was stored and what is held, and bring it up to date.
-
-        `slept` is for how long the timers of the firewall stood still since they were set.
-        """
-        held: list[Held] = []
+    async def open(self, slept: float = 0.0) -> None:
+        """Make the structure ready, and ask what is held; `slept` is for how long its timers stood still."""
+        self._slept = slept
         try:
             await self.call(self.firewall.open)
-            held = await self.call(lambda: list(self._held(slept)))
-            self._adopted = True
+            self._answer = await self.call(self._ask)
+            self._asked = True
         except FirewallError as error:
             self._says(str(error))
-        count = self.ledger.adopt(held, self._clock(), stored)
-        if slept:
-            self.ledger.overslept(slept)
-        if count:
-            self._log.info("adopted what only the firewall held", place=self.name, bans=count)
+
+    async def restore(self, stored: Iterable[Ban]) -> None:
+        """Take over what was stored and what is held, bring the firewall up to date, and listen to others then."""
+        self._adopt(self._answer or _Answer({}, self._clock(), 0.0), stored)
+        self._answer, self._slept = None, 0.0
         await self.flush()
         await self._watch()
 
@@ -114,24 +121,31 @@ class Enforcement:
         self._pool.shutdown()
         self.firewall.close()
 
-    def _held(self, slept: float) -> Iterator[Held]:
-        """Yield what the firewall holds, as if its timers had not stood still."""
-        for one in self.firewall.held():
-            yield Held(one.subject, one.seconds - slept, one.service) if slept and one.seconds is not None else one
+    def _ask(self) -> _Answer:
+        """Ask the firewall what it holds."""
+        at = self._clock()
+        ends = told(self.firewall.held(), at, self._slept)
+        return _Answer(ends, at, self._clock() - at)
+
+    def _adopt(self, answer: _Answer, stored: Iterable[Ban] = ()) -> None:
+        count = self.ledger.adopt(answer.told, answer.at, stored, answer.took)
+        if self._slept:
+            self.ledger.overslept(self._slept)
+        if count:
+            self._log.info("adopted what only the firewall held", place=self.name, bans=count)
 
     async def _repair(self) -> None:
         if await self.call(self.firewall.repair):
             self._suspect = True
             self.losses += 1
             self.last_loss = self._clock()
-        if self._suspect or not self._adopted:
-            held = await self.call(lambda: list(self.firewall.held()))
-            if not self._adopted:
-                self._adopted = True
-                self.ledger.adopt(held, self._clock())
-            count = self.ledger.compare(held, self._clock())
-            if self._suspect:
-                self._log.warning("somebody changed the firewall's rules: made again", place=self.name, bans=count)
+        if not self._asked:
+            self._adopt(await self.call(self._ask))
+            self._asked = True
+        if self._suspect:
+            answer = await self.call(self._ask)
+            count = self.ledger.compare(answer.told, answer.at, answer.took)
+            self._log.warning("somebody changed the firewall's rules: made again", place=self.name, bans=count)
             self.brought_back += count
             self._suspect = False
 

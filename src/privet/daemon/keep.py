@@ -96,12 +96,12 @@ class Keeper:
         said = [self.stores.problem, self.stores.bans.complaint, self.stores.notes.complaint]
         return "; ".join(one for one in said if one) or None
 
-    async def load(self) -> tuple[list[Ban], list[Note]]:
-        """Return what was kept; nothing where that cannot be read, which is a problem then."""
+    async def load(self, now: float) -> tuple[list[Ban], list[Note]]:
+        """Return what has not ended; nothing where that cannot be read, which is a problem then."""
         found: list[list[Any]] = []
         for store in (self.stores.bans, self.stores.notes):
             try:
-                found.append(await self._call(store.load, self._clock()))
+                found.append(await self._call(store.load, now))
             except StoreError:
                 found.append([])
             self._losses[store] = store.losses

@@ -7,22 +7,22 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from privet.adapters.lists import Fetched, fetch, read
 from privet.core.address import Subject
 from privet.core.lists import Entry, ListError, parse_list
 from privet.core.networks import as_text
 from privet.core.verdicts import Action, Verdict
+from privet.daemon.whom import gently
 from privet.ports import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from privet.adapters.lists import Fetched
     from privet.config.model import FeedConfig
     from privet.daemon.service import Daemon
 
 ORIGIN = "feed"
 AGAIN = 300.0  # seconds until a list that could not be read is tried again
-_AT_ONCE = 500  # entries, some milliseconds: then everything else gets its turn
 
 
 def jail_of(feed: str) -> str:
@@ -43,6 +43,8 @@ class Feed:
 
     def fetch(self) -> Fetched | None:
         """Return the list, None if it did not change. Raises SourceError. Blocks."""
+        from privet.adapters.lists import fetch, read  # noqa: PLC0415  https takes memory that few need
+
         config = self.config
         if config.url is not None:
             return fetch(config.url, config.max_entries, self.fetched)
@@ -67,7 +69,8 @@ class Lists:
         jails = {jail_of(name) for name in wanted}
         gone = [ban for ban in self._daemon.bans() if ban.origin == ORIGIN and ban.jail not in jails]
         if gone:
-            self._daemon.lift(gone)
+            async for ban in gently(gone):
+                self._daemon.lift(ban)
             await self._daemon.settle()
         for feed in self.feeds.values():
             if self._daemon.clock.now() >= feed.due:
@@ -108,20 +111,16 @@ class Lists:
         wanted = {subject: (group, entry) for entry in entries for group, subject in self._members(entry)}
         present = {ban.subject: ban for ban in daemon.bans() if ban.jail == jail}
         added = gone = 0
-        for subject, (group, entry) in wanted.items():
+        async for subject, (group, entry) in gently(list(wanted.items())):
             if subject not in present:
                 until = inf if entry.seconds is None else now + entry.seconds
                 verdict = Verdict(Action.BAN, subject, jail, now, until, 0, origin=ORIGIN, group=group)
                 daemon.order(verdict, now, daemon.protected, entry.why)
                 added += 1
-                if added % _AT_ONCE == 0:
-                    await asyncio.sleep(0)
-        for subject, ban in present.items():
+        async for subject, ban in gently(list(present.items())):
             if subject not in wanted:
-                daemon.lift([ban])
+                daemon.lift(ban)
                 gone += 1
-                if gone % _AT_ONCE == 0:
-                    await asyncio.sleep(0)
         if added or gone:
             daemon.log.info("feed", feed=feed.config.name, entries=len(entries), added=added, gone=gone)
             await daemon.settle()

@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING
 
 from privet.adapters import machine
 from privet.adapters.ignore import IgnoreLists
+from privet.config.compile import lists_of, trusted_by
 from privet.core.forwarded import Proxies
 from privet.core.prefixes import PrefixSet
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from privet.config.model import Config
     from privet.core.address import Subject
-    from privet.core.guard import Listed
     from privet.daemon.service import Daemon
 
 FRESH = 5.0  # seconds for which facts are true enough for a ban: to look costs some 10 ms
@@ -39,6 +37,8 @@ class Protection:
         self.lists = IgnoreLists()
         self.protected: dict[str, PrefixSet] = {}
         self._facts: dict[str, frozenset[Subject]] = {}
+        self._configured: dict[str, PrefixSet] = {}
+        self._prefixes: frozenset[Subject] = frozenset()  # the same, as single ones
         self._looked = float("-inf")
         self._allowed: frozenset[Subject] = frozenset()
         self._spared: dict[str, tuple[Subject, ...]] = {}  # by jail, where somebody changed whom it spares
@@ -50,8 +50,7 @@ class Protection:
         """Heed a configuration; its files are read at once, names and commands are asked later."""
         self._config = config
         self._spared.clear()
-        lists = chain(config.daemon.ignorelists, config.proxies.trustedlists)
-        self.lists.want(chain(lists, *(jail.ignorelists for jail in config.jails.values())))
+        self.lists.want(lists_of(config))
         self.lists.refresh(("file",))
         self._settle()
 
@@ -72,7 +71,7 @@ class Protection:
         facts = machine.facts(os.environ)
         if facts != self._facts:
             self._facts = facts
-            self._settle()
+            self._combine()
 
     async def start(self) -> None:
         """Ask everything for the first time; who is slow to answer counts later."""
@@ -112,18 +111,18 @@ class Protection:
             self._settle()
 
     def _settle(self) -> None:
-        """Put together what is known."""
+        """Put together what is configured."""
         answers, config = self.lists.answers, self._config
-
-        def told(subjects: Iterable[Subject], lists: Iterable[Listed]) -> PrefixSet:
-            return PrefixSet([*subjects, *chain.from_iterable(answers[one] for one in lists)])
-
-        trusted = told(config.proxies.trusted, config.proxies.trustedlists)
+        ignored = chain(config.daemon.ignoreip, *(answers[one] for one in config.daemon.ignorelists))
+        trusted = PrefixSet(trusted_by(config, answers))
+        self._configured = {IGNORED: PrefixSet(ignored), PROXY: trusted}
+        self._prefixes = frozenset(chain.from_iterable(self._configured.values()))
         self.proxies.trust(trusted)
-        self.protected = {
-            **{reason: PrefixSet(subjects) for reason, subjects in self._facts.items()},
-            IGNORED: told(config.daemon.ignoreip, config.daemon.ignorelists),
-            PROXY: trusted,
-        }
-        self._allowed = frozenset(chain.from_iterable(self.protected.values()))
         self._daemon.engine.ignore(answers, self._spared)
+        self._combine()
+
+    def _combine(self) -> None:
+        """Add what this machine knows: the rest stays as it is, since it may be long."""
+        facts = {reason: PrefixSet(subjects) for reason, subjects in self._facts.items()}
+        self.protected = {**facts, **self._configured}
+        self._allowed = self._prefixes.union(*facts.values())

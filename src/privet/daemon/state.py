@@ -12,8 +12,10 @@ from privet.adapters.networks import NO_TABLE
 from privet.config.fail2ban.report import Fate, as_items
 from privet.config.model import PLAIN
 from privet.core.recognise import AutoPlan
+from privet.core.verdicts import Action
 from privet.daemon.byhand import asked, described, merged
 from privet.daemon.lists import ORIGIN as FEED
+from privet.daemon.whom import gently
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +41,7 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "items": sources,
         "bans": _accounts(daemon.kernel.ledger),
         "web": {**_place(daemon.web), "bans": _accounts(daemon.web.ledger)},
+        "told": _accounts(daemon.places[Action.TELL].ledger),
         "clients": {"tracked": daemon.engine.tracked, "evicted": daemon.engine.evicted},
         "paused_until": daemon.pause.until,
         "networks": {"rows": len(daemon.networks), "problem": daemon.networks.problem},
@@ -117,7 +120,7 @@ def _findings(daemon: Daemon, jail: Jail) -> list[dict[str, Any]]:
     )
 
 
-def bans(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
+async def bans(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
     """Return who is banned now, the latest first; those of feeds are counted only, unless they are asked for."""
     chosen, feeds = [], Counter[str]()
     for ban in asked(daemon.bans(), request, daemon.clock.now()):
@@ -129,7 +132,7 @@ def bans(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
     reveal = bool(request.get("reveal"))
     listed = [(ban, 1) for ban in chosen] if request.get("each") else merged(chosen)
     return {
-        "items": [described(daemon, ban, prefixes, reveal=reveal) for ban, prefixes in listed],
+        "items": [described(daemon, ban, prefixes, reveal=reveal) async for ban, prefixes in gently(listed)],
         "feeds": dict(feeds),
     }
 
@@ -144,6 +147,7 @@ def _warnings(daemon: Daemon) -> list[str]:
         f"{evicted} bans will end with a restart: [store] holds max_bans already": evicted,
         "all bans are off for a while; let them hold again with: privet pause --end": daemon.pause.until,
         str(daemon.networks.problem): daemon.config.networks.table and daemon.networks.problem not in (None, NO_TABLE),
+        **{problem: problem for problem in daemon.protection.lists.problems},
         **{f"feed {feed['feed']}: {feed['problem']}": feed["problem"] for feed in daemon.lists.state()},
         "the configuration on disk cannot be used, the old one is in force: "
         f"{daemon.config_problem}": daemon.config_problem,

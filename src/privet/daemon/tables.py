@@ -66,5 +66,7 @@ async def _fit(daemon: Daemon) -> None:
                 one.action, subject, one.jail, one.since, one.until, one.failures, one.scope, one.origin, group=group
             )
             daemon.order(verdict, now, daemon.protected, one.why)
-        daemon.lift([ban for ban in bans if ban.subject not in wanted])
+        for ban in bans:
+            if ban.subject not in wanted:
+                daemon.lift(ban)
     await daemon.settle()

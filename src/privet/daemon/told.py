@@ -110,11 +110,10 @@ class Told:
                     ),
                 )
 
-    def end(self, bans: Iterable[Ban]) -> None:
-        """Tell of bans that were lifted."""
-        for ban in bans:
-            if ban.jail in self._wanting:
-                self._actions.unban(ban.jail, ban.subject)
+    def end(self, ban: Ban) -> None:
+        """Tell of a ban that was lifted."""
+        if ban.jail in self._wanting:
+            self._actions.unban(ban.jail, ban.subject)
 
     def look(self, *, everything: bool) -> None:
         """Tell of bans that are over, now and then of any that are gone: to be called every second."""
@@ -188,7 +187,7 @@ class Told:
         engine = self._daemon.engine
         engine.spared[verdict.jail] += 1
         engine.bans[verdict.jail] -= 1
-        engine.forget(verdict.subject)
+        engine.forget(verdict.subject, self._daemon.clock.now())
 
     def _occasion(self, verdict: Verdict, tags: frozenset[str]) -> Occasion:
         """Put together what commands with these tags want to know."""

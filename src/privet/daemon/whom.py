@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -13,11 +13,16 @@ from privet.core.networks import as_number, as_text
 from privet.core.recidive import Who
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
     from privet.core.bans import Ban
     from privet.core.mask import Mask
     from privet.daemon.service import Daemon
+
+
+T = TypeVar("T")
+
+AT_ONCE = 500  # things, some milliseconds
 
 
 class Refusal(Exception):  # noqa: N818  it is an answer
@@ -34,13 +39,21 @@ class Whom(msgspec.Struct, frozen=True):
 
 async def found(daemon: Daemon, texts: Iterable[object]) -> list[Whom]:
     """Return whom texts mean, in their order. Raises Refusal, which quotes no text."""
-    subjects = [_parsed(daemon, str(text)) for text in texts]
+    subjects = [_parsed(daemon, str(text)) async for text in gently(list(texts))]
     names = {one.reveal() for one in subjects if isinstance(one, Subject) and one.is_pseudonym}
     clear = await _unmasked(daemon, names) if names else {}
     if names - clear.keys():
         raise Refusal("nobody who is banned, or who came in the last day, has this pseudonym today")
     known = [clear[s.reveal()] if isinstance(s, Subject) and s.is_pseudonym else s for s in subjects]
-    return [_whom(daemon, one) for one in known]
+    return [_whom(daemon, one) async for one in gently(known)]
+
+
+async def gently(things: Sequence[T]) -> AsyncIterator[T]:
+    """Yield things, and let everything else have its turn now and then."""
+    for number, thing in enumerate(things):
+        if number % AT_ONCE == 0:
+            await asyncio.sleep(0)
+        yield thing
 
 
 def shown(daemon: Daemon, who: Subject | Ban | Whom, *, reveal: bool) -> str:

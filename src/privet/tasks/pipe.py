@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from privet.adapters.sinks.logfile import LogFile, Nowhere
     from privet.config.model import SourceConfig
+    from privet.core.forwarded import Proxies
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 LINGER = 0.015  # seconds that lines may wait for company
@@ -62,17 +63,27 @@ class Input(Protocol):
 
 
 class Pipe:
-    """One intake. With `raw` the lines are of any shape: masked and written, not handed on."""
+    """One intake. With `raw` the lines are of any shape: masked and written, not handed on.
 
-    def __init__(
-        self, source: SourceConfig, lines: Input, log: LogFile | Nowhere, runtime: Path, *, raw: bool = False
+    `proxies` are those whose word about a client is believed.
+    """
+
+    def __init__(  # noqa: PLR0913  each is a thing of its own
+        self,
+        source: SourceConfig,
+        lines: Input,
+        log: LogFile | Nowhere,
+        runtime: Path,
+        *,
+        raw: bool = False,
+        proxies: Proxies | None = None,
     ) -> None:
         self.source = source
         self.complaints: list[str] = []
         self.taken = 0
         self._input, self._log, self._raw = lines, log, raw
         self._splitter = LineSplitter()
-        self._plan = plan_for(source, MASKED_COLUMNS, local_zone())
+        self._plan = plan_for(source, MASKED_COLUMNS, local_zone(), proxies)
         self._site = source.name.encode()
         self._keys = DayKeys(runtime / "keys")
         self._day, self._masks = "", Masks("drop", None)

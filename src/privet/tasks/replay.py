@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from privet.adapters.ignore import IgnoreLists
 from privet.adapters.localtime import local_zone
 from privet.adapters.networks import Networks
 from privet.adapters.sources.archive import Archive
-from privet.config.compile import engine_for
+from privet.config.compile import engine_for, lists_of, trusted_by
 from privet.core.engine import Batch
+from privet.core.forwarded import Proxies
 from privet.core.verdicts import Verdict
 from privet.ports import SourceError
 
@@ -80,8 +82,9 @@ def replay(
 ) -> Replayed:
     """Feed files to the engine of the configuration and collect its verdicts.
 
-    With `jails` only those are asked; what they count of other jails' bans counts all the same. Raises
-    SourceError for files that cannot be read.
+    With `jails` only those are asked; what they count of other jails' bans counts all the same. Of the lists that
+    the configuration names, files are read; names and commands are not asked. Raises SourceError for files that
+    cannot be read.
     """
     clients: set[bytes] = set()
 
@@ -92,11 +95,21 @@ def replay(
     if not any(jail.bans_of is not None or jail.escalation.overalljails for jail in chosen.values()):
         config = msgspec.structs.replace(config, jails=chosen)
     networks = networks_of(config) if any(jail.key == "asn" for jail in chosen.values()) else None
-    engine = engine_for(config, zone=local_zone(), observers=(observe,), networks=networks)
+    lists = IgnoreLists()
+    lists.want(lists_of(config))
+    lists.refresh(("file",))
+    engine = engine_for(
+        config,
+        zone=local_zone(),
+        observers=(observe,),
+        networks=networks,
+        proxies=Proxies(trusted_by(config, lists.answers)),
+    )
+    engine.ignore(lists.answers)
     verdicts: list[Verdict] = []
     for batch in batches(engine, paths, source, progress):
         verdicts += [verdict for verdict in engine.feed(batch, math.inf) if verdict.jail in chosen]
-    return _outcome(engine.sources[source], verdicts, len(clients))
+    return _outcome(engine.sources[source], verdicts, len(clients), lists.problems)
 
 
 def networks_of(config: Config) -> Networks:
@@ -117,7 +130,7 @@ def batches(
         yield Batch(source, block)
 
 
-def _outcome(state: SourceState, verdicts: list[Verdict], clients: int) -> Replayed:
+def _outcome(state: SourceState, verdicts: list[Verdict], clients: int, problems: list[str]) -> Replayed:
     totals = Totals(
         lines=state.lines,
         parsed=state.parsed,
@@ -127,4 +140,5 @@ def _outcome(state: SourceState, verdicts: list[Verdict], clients: int) -> Repla
         clients=clients,
         pseudonyms=state.pseudonyms,
     )
-    return Replayed(verdicts, totals, state.samples, [state.complaint] if state.complaint else [])
+    complaints = [state.complaint] if state.complaint else []
+    return Replayed(verdicts, totals, state.samples, complaints + problems)

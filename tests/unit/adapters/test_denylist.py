@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grp
 import os
+import shutil
 import stat
 from typing import TYPE_CHECKING
 
@@ -273,3 +274,18 @@ def test_foreign_files_are_nobody(folder: Path, clock: Clock) -> None:
     for name in ("none", "203.0", "203.0.113.07", "2001:db8", "2001:DB8:0:1", "1.2.3.4.5", "a", ":::", "300.1.1.1"):
         (folder / name).touch()
     assert list(made(folder, clock).held()) == []
+
+
+def test_who_may_not_read_is_told(folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(folder, clock).apply([Order(V4, 60.0)])
+
+    def forbidden(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(folder / "203.0.113.7"))
+
+    monkeypatch.setattr(os, "scandir", forbidden)
+    monkeypatch.setattr(shutil, "rmtree", forbidden)
+    one = DenyList(folder, GROUP, clock, filesystem_of)
+    for what in (one.open, one.remove):
+        with pytest.raises(FirewallError, match="Permission denied") as error:
+            what()
+        assert "203" not in str(error.value)

@@ -245,6 +245,18 @@ def test_other_lists_keep_what_they_know(clock: Clock, resolver: Resolver) -> No
     assert (one.answers, one.due) == ({}, False)
 
 
+def test_a_file_that_never_was_is_told_and_read_when_it_comes(clock: Clock, tmp_path: Path) -> None:
+    office = Listed("file", (str(tmp_path / "office"),))
+    one = made(clock, office)
+    assert one.due
+    assert not one.refresh()
+    assert one.problems == [f"the file {tmp_path}/office: No such file or directory"]
+    (tmp_path / "office").write_text("192.0.2.1\n")
+    clock.now += AGAIN
+    assert one.refresh()
+    assert (one.answers, one.problems) == ({office: parse("192.0.2.1")}, [])
+
+
 def test_kinds_can_be_left_out(clock: Clock, resolver: Resolver, tmp_path: Path) -> None:
     (tmp_path / "office").write_text("192.0.2.1\n")
     office = Listed("file", (str(tmp_path / "office"),))

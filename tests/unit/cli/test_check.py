@@ -24,7 +24,8 @@ def test_a_good_configuration_is_0(capsys: pytest.CaptureFixture[str], config: P
     assert capsys.readouterr() == (f"{config}: 1 sources, 1 jails, no mistakes\n", "")
 
     assert run(["check", "--config", str(config), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"privet": 1, "kind": "check", "items": [], "next": None}
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == {"privet": 1, "kind": "check", "items": [], "next": None, "findings": []}
 
 
 def test_the_place_may_come_from_the_environment(
@@ -82,3 +83,20 @@ def test_a_jail_that_can_never_match_is_a_warning(capsys: pytest.CaptureFixture[
 def test_the_example_is_good(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", "--config", str(Path(__file__).parents[3] / "examples" / "web.toml")]) == 0
     assert "no mistakes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("", "warning: [proxies]: no source tells which client came through them"),
+        ("proxied = true\n", ""),
+        ("format = '%h %{c}a %t'\n", ""),
+        ("format = '$remote_addr [$time_local] \"$http_x_forwarded_for\"'\n", ""),
+    ],
+)
+def test_proxies_that_nobody_tells_of_are_a_warning(
+    capsys: pytest.CaptureFixture[str], config: Path, source: str, complaint: str
+) -> None:
+    config.write_text(f"[proxies]\ntrusted = '10.0.0.1'\n{GOOD.replace('pipe', source + 'pipe')}")
+    assert run(["check", "--config", str(config)]) == (1 if complaint else 0)
+    assert complaint in capsys.readouterr().err

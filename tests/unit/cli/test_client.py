@@ -94,7 +94,18 @@ def test_who_never_answers_is_not_waited_for_for_ever(
 def test_without_warnings_status_is_0(
     serve: Callable[[bytes | None], list[bytes]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    serve(b'{"since": 0, "warnings": [], "items": []}\n')
+    place = {"last_loss": None}
+    state = {
+        "since": 0,
+        "warnings": [],
+        "items": [],
+        "firewall": place,
+        "web": place,
+        "feeds": [],
+        "actions": [],
+        "paused_until": None,
+    }
+    serve(json.dumps(state).encode() + b"\n")
 
     assert run(["status", "--json", "--runtime", str(tmp_path)]) == 0
     assert json.loads(capsys.readouterr().out)["since"] == "1970-01-01T00:00:00Z"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -128,3 +129,19 @@ def test_nothing_to_show_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.setattr("privet.adapters.firewall.nftables.listing", lambda *_: "")
     assert run(["firewall", "show"]) == 0
     assert capsys.readouterr() == ("", "no rule of Privet is in the kernel\n")
+
+
+@pytest.mark.needs("jq")
+def test_remove_takes_the_deny_list_along(
+    nft: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PRIVET_RUNTIME", str(runtime))
+    (runtime / "deny").mkdir(parents=True)
+    (runtime / "deny" / "203.0.113.7").touch()
+    os.utime(runtime / "deny" / "203.0.113.7", ns=(0, 2**40 * 1000))
+    assert run(["firewall", "remove", "--dry-run"]) == 0
+    assert "the web server's deny list would go, with 1 bans" in capsys.readouterr().out
+    assert run(["firewall", "remove"]) == 0
+    assert "the web server's deny list is gone, with 1 bans" in capsys.readouterr().out
+    assert list(runtime.iterdir()) == []
+    assert nft.exists()

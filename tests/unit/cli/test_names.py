@@ -37,6 +37,7 @@ def test_verdicts_are_listed_as_documented() -> None:
             "jail": "leech",
             "subject": "203.0.113.77",
             "length": 32,
+            "prefixes": 1,
             "failures": 30,
             "action": "ban",
             "until": "2026-11-22T11:10:00.500000Z",

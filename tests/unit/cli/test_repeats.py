@@ -11,6 +11,7 @@ from privet.cli import main
 from privet.cli.names import Names
 from privet.core.address import Subject
 from privet.core.times import write_clf
+from privet.core.verdicts import Action, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +86,7 @@ def test_a_replay_shows_the_network_once_and_how_bans_grow(files: list[str], run
             "jail": "neighbours",
             "subject": "198.51.100.0/24",
             "length": 24,
+            "prefixes": 1,
             "failures": 6,
             "action": "ban",
             "until": "2023-11-21T22:13:26Z",
@@ -134,5 +136,24 @@ def test_networks_of_different_lengths_have_different_names() -> None:
     subjects = ["2001:db8::/32", "2001:db8::/31", "2001:db8::/64", "32.1.13.184", "32.1.13.0/24", "32.1.13.0/25"]
 
     assert len({names.of(Subject.parse(subject)) for subject in subjects}) == len(subjects)
-    assert names.shown(Subject.parse("2001:db8::/64")) == names.of(Subject.parse("2001:db8::/64"))
-    assert Names(reveal=True).shown(Subject.parse("198.51.100.0/24")) == "198.51.100.0/24"
+    client, network = (verdict(text) for text in ("2001:db8::/64", "198.51.100.0/24"))
+    assert names.shown(client, 1) == names.of(client.subject)
+    assert names.shown(network, 1) == f"{names.of(network.subject)} (a /24)"
+    assert Names(reveal=True).shown(network, 1) == "198.51.100.0/24"
+
+
+def verdict(subject: str) -> Verdict:
+    return Verdict(Action.BAN, Subject.parse(subject), "one", 0.0, 1.0, 1)
+
+
+def test_a_replay_shows_an_as_number_once_with_its_table(files: list[str], tmp_path: Path, run: Run) -> None:
+    table = tmp_path / "networks"
+    table.write_text("198.51.100.0/28\t64500\n192.0.2.0/24\t64500\n")
+    config = CONFIG.replace('"prefix"', '"asn"') + f'[networks]\ntable = "{table}"\n'
+    (tmp_path / "p.toml").write_text(config)
+
+    (farm,) = [item for item in items(run("replay", *files, "--json")) if item["jail"] == "neighbours"]
+    assert (farm["subject"], farm["prefixes"]) == ("AS64500", 2)
+    assert sum("AS64500 (2 prefixes)" in row for row in run("replay", *files).splitlines()) == 1
+    table.write_text("nonsense\n")
+    assert "the table of networks cannot be used" in run("replay", *files, code=65)

@@ -53,6 +53,7 @@ def test_every_ban_is_listed_with_time_jail_subject_and_failures(
                 "jail": "leech",
                 "subject": LEECH,
                 "length": 32,
+                "prefixes": 1,
                 "failures": 3,
                 "action": "ban",
                 "until": "2026-11-22T11:10:02Z",

@@ -284,7 +284,7 @@ def test_a_source_that_goes_is_forgotten_and_one_that_comes_starts_empty() -> No
 def test_after_an_unban_the_count_starts_anew() -> None:
     counting = engine()
     (verdict,) = feed(counting, line(0), line(1), line(2))
-    counting.forget(verdict.subject)
+    counting.forget(verdict.subject, T + 2.5)
     assert told(feed(counting, line(3), line(4), line(5))) == [("j", "192.0.2.1", 5)]
 
 

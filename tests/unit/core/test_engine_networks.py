@@ -71,7 +71,7 @@ def test_other_clients_stay_as_they_are() -> None:
 def test_an_unban_makes_a_wide_client_start_anew() -> None:
     one = engine_for(parse("[engine]\nipv6_client = 48\n" + HASTY.replace("= 1\n", "= 2\n"), "p.toml"))
     assert feed(one, line("2001:db8:1:2::3", 0)) == []
-    one.forget(Subject.parse("2001:db8:1::/48"))
+    one.forget(Subject.parse("2001:db8:1::/48"), START + 0.5)
     assert feed(one, line("2001:db8:1:7::3", 1)) == []
     assert len(feed(one, line("2001:db8:1:8::3", 2))) == 1
     assert one.key_of(Subject.parse("2001:db8:1:2::/64")) is None
@@ -116,6 +116,6 @@ def test_bans_of_an_as_number_grow_and_are_forgotten(networks: Networks) -> None
     feed(one, line("192.0.2.1", 0), line("192.0.2.2", 1))
     second = feed(one, line("192.0.2.3", 3 * HOUR), line("192.0.2.4", 3 * HOUR + 1))
     assert {(v.until - v.time, v.count) for v in second if v.group} == {(4 * HOUR, 1)}
-    one.forget(64500)
+    one.forget(64500, START + 3 * HOUR + 2)
     third = feed(one, line("192.0.2.5", 4 * HOUR), line("192.0.2.6", 4 * HOUR + 1))
     assert {(v.until - v.time, v.count) for v in third if v.group} == {(2 * HOUR, 0)}

@@ -229,7 +229,7 @@ def test_nothing_is_remembered_that_nobody_asks_for() -> None:
 def test_an_unban_forgets_everything_about_a_client() -> None:
     one = engine(HASTY + "increment = true\n" + RECIDIVE.replace("6", "3"))
     feed(one, line("192.0.2.1", 0), line("192.0.2.1", 2 * HOUR))
-    one.forget(Subject.parse("192.0.2.1"))
+    one.forget(Subject.parse("192.0.2.1"), START + 2 * HOUR + 1)
 
     assert told(feed(one, line("192.0.2.1", 3 * HOUR))) == [("hasty", "192.0.2.1", 3 * HOUR, HOUR, 0)]
 
@@ -240,7 +240,7 @@ def test_an_unban_of_a_network_forgets_no_client(other: str) -> None:
     one = engine(HASTY + "increment = true\n")
     client = "32.1.13.184"  # what 2001:db8::/32 would be as an IPv4 address
     feed(one, line(client, 0), line(client, 10))
-    one.forget(Subject.parse(other))
+    one.forget(Subject.parse(other), START + 11)
 
     assert feed(one, line(client, 20)) == []
 
@@ -289,3 +289,34 @@ def test_all_that_is_forgotten_is_counted() -> None:
     assert len(one.recidives[0]) <= 1000
     assert one.evicted >= one.offences.evicted + one.recidives[0].evicted > 1000
     assert one.tracked <= 2000
+
+
+@pytest.mark.parametrize(("lifted", "config"), [("192.0.2.1", ""), ("192.0.2.0/24", 'key = "prefix"\n')])
+def test_who_was_unbanned_is_not_banned_for_the_same_lines_again(lifted: str, config: str) -> None:
+    """Read the log again, as after a restart, with what a store kept."""
+    hasty, again = HASTY + RECIDIVE.replace("6", "2") + config, Subject.parse(lifted)
+    lines = [line("192.0.2.1", 0), line("192.0.2.2", 0), line("192.0.2.1", 2 * HOUR)]
+    one = engine(hasty)
+    one.restore([])
+    first = {verdict.subject for verdict in feed(one, *lines)}
+    assert again in first
+    for subject in first:
+        one.forget(subject, START + 2 * HOUR + 10)
+    puts, drops = one.changes()
+    assert one.changes() == ([], [])
+
+    fresh = engine(hasty)
+    fresh.restore(note for note in puts if note.key not in {gone.key for gone in drops})
+    assert feed(fresh, *lines) == []
+    assert {verdict.jail for verdict in feed(fresh, line("192.0.2.1", 3 * HOUR))} == {"hasty"}
+    fresh.shift(-86_400)
+    fresh.expire(START + 3 * HOUR)
+    assert len(fresh.pardons) == 0
+
+
+def test_a_pardon_of_an_as_number_comes_back() -> None:
+    one, fresh = engine(HASTY + RECIDIVE), engine(HASTY + RECIDIVE)
+    one.restore([])
+    one.forget(64500, START)
+    fresh.restore(one.changes()[0])
+    assert fresh.recidives[0].until == {64500: START}

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from privet.core.address import Subject
 from privet.core.bans import ADOPTED, Ban, Held, Order
-from privet.core.ledger import Ledger
+from privet.core.ledger import Ledger, told
 from privet.core.verdicts import Action, Verdict
 
 T = 1431857103.0
@@ -182,7 +182,7 @@ def test_what_the_kernel_forgot_is_ordered_anew() -> None:
 
 def test_bans_that_were_there_before_are_adopted() -> None:
     ledger = Ledger()
-    assert ledger.adopt([Held(ONE, 100.0), Held(OTHER, None)], T) == 2
+    assert ledger.adopt(told([Held(ONE, 100.0), Held(OTHER, None)], T), T) == 2
     assert balanced(ledger) == {"ordered": 2, "in_kernel": 2}
     assert ledger.orders(T) == []
     assert [(ban.jail, ban.until) for ban in ledger] == [(ADOPTED, T + 100), (ADOPTED, inf)]
@@ -194,7 +194,7 @@ def test_bans_that_were_there_before_are_adopted() -> None:
 
 def test_an_adopted_ban_gives_way_to_one_that_lasts_as_long() -> None:
     ledger = Ledger()
-    ledger.adopt([Held(ONE, 100.0)], T)
+    ledger.adopt(told([Held(ONE, 100.0)], T), T)
     ledger.order(verdict(seconds=100), T)
     assert ledger.orders(T) == []
     assert [ban.jail for ban in ledger.of(ONE)] == ["j"]
@@ -204,7 +204,7 @@ def test_an_adopted_ban_gives_way_to_one_that_lasts_as_long() -> None:
 @pytest.mark.parametrize("seconds", [100.0, None])
 def test_an_adopted_ban_is_not_cut_short(seconds: float | None) -> None:
     ledger = Ledger()
-    ledger.adopt([Held(ONE, seconds)], T)
+    ledger.adopt(told([Held(ONE, seconds)], T), T)
     ledger.order(verdict(seconds=10), T)
     assert ledger.orders(T) == [], "the kernel goes on to hold the later end"
     assert balanced(ledger) == {"ordered": 2, "in_kernel": 2}
@@ -283,7 +283,7 @@ def stored(seconds: float, jail: str = "ssh", scope: str = "") -> Ban:
 
 def test_a_stored_ban_that_the_kernel_holds_is_known_by_its_name() -> None:
     ledger = Ledger()
-    assert ledger.adopt([Held(ONE, 599.2)], T, [stored(600)]) == 0
+    assert ledger.adopt(told([Held(ONE, 599.2)], T), T, [stored(600)]) == 0
     assert [(ban.jail, ban.until, ban.confirmed) for ban in ledger] == [("ssh", T + 600, True)]
     assert ledger.orders(T) == []
     assert ledger.changes() == ([], [])
@@ -291,14 +291,14 @@ def test_a_stored_ban_that_the_kernel_holds_is_known_by_its_name() -> None:
 
 def test_a_stored_ban_that_the_kernel_lost_is_ordered_anew() -> None:
     ledger = Ledger()
-    ledger.adopt([], T, [stored(600), stored(-1, "over")])
+    ledger.adopt(told([], T), T, [stored(600), stored(-1, "over")])
     assert balanced(ledger) == {"ordered": 1, "waiting": 1}
     assert flush(ledger) == [Order(ONE, 600.0)]
 
 
 def test_what_the_kernel_holds_for_longer_than_was_stored_goes_on() -> None:
     ledger = Ledger()
-    assert ledger.adopt([Held(ONE, 6000.0)], T, [stored(600)]) == 1, "killed between kernel and store"
+    assert ledger.adopt(told([Held(ONE, 6000.0)], T), T, [stored(600)]) == 1, "killed between kernel and store"
     assert [(ban.jail, ban.until) for ban in ledger] == [("ssh", T + 600), (ADOPTED, T + 6000)]
     assert ledger.orders(T) == []
     assert [ban.jail for ban in ledger.changes()[0]] == [ADOPTED], "what nobody stored is stored now"
@@ -306,15 +306,23 @@ def test_what_the_kernel_holds_for_longer_than_was_stored_goes_on() -> None:
 
 def test_what_the_kernel_holds_too_short_is_made_longer() -> None:
     ledger = Ledger()
-    assert ledger.adopt([Held(ONE, 60.0)], T, [stored(600)]) == 0
+    assert ledger.adopt(told([Held(ONE, 60.0)], T), T, [stored(600)]) == 0
     assert balanced(ledger) == {"ordered": 1, "waiting": 1}
     assert flush(ledger) == [Order(ONE, 600.0, known=True)]
+
+
+def test_a_listing_that_takes_long_looks_shorter_than_it_is() -> None:
+    ledger = Ledger()
+    assert ledger.adopt(told([Held(ONE, 596.0), Held(OTHER, 60.0)], T), T, [stored(600)], took=3.5) == 1
+    assert ledger.orders(T) == []
+    assert ledger.compare(told([Held(ONE, 596.0), Held(OTHER, 56.0)], T), T, took=3.5) == 0
+    assert ledger.compare(told([Held(ONE, 595.0), Held(OTHER, 55.0)], T), T, took=3.5) == 2
 
 
 def test_ports_are_adopted_one_by_one() -> None:
     ledger = Ledger()
     held = [Held(ONE, 600.0, "tcp/22"), Held(ONE, 600.0, "tcp/80"), Held(ONE, 99.0, "udp/53")]
-    assert ledger.adopt(held, T, [stored(600, scope="tcp:22,80")]) == 1
+    assert ledger.adopt(told(held, T), T, [stored(600, scope="tcp:22,80")]) == 1
     assert [(ban.jail, ban.scope, ban.confirmed) for ban in ledger] == [
         ("ssh", "tcp:22,80", True),
         ("adopted udp:53", "udp:53", True),
@@ -323,7 +331,7 @@ def test_ports_are_adopted_one_by_one() -> None:
 
 def test_an_adopted_ban_gives_way_only_to_one_that_closes_as_much() -> None:
     ledger = Ledger()
-    ledger.adopt([Held(ONE, 100.0)], T)
+    ledger.adopt(told([Held(ONE, 100.0)], T), T)
     ledger.order(scoped("ssh", "tcp:22"), T)
     assert [ban.jail for ban in ledger] == [ADOPTED, "ssh"]
     ledger.order(scoped("web", ""), T)
@@ -344,10 +352,10 @@ def test_what_the_kernel_lost_or_shortened_comes_back() -> None:
     for subject in (ONE, OTHER, WIDE):
         ledger.order(verdict(subject=subject), T)
     flush(ledger)
-    assert ledger.compare([Held(ONE, 599.0), Held(OTHER, 10.0)], T + 0.5) == 2
+    assert ledger.compare(told([Held(ONE, 599.0), Held(OTHER, 10.0)], T + 0.5), T + 0.5) == 2
     assert balanced(ledger) == {"ordered": 3, "in_kernel": 1, "waiting": 2}
     assert flush(ledger, T + 1) == [Order(OTHER, 599.0, known=True), Order(WIDE, 599.0)]
-    assert ledger.compare([Held(one, 599.0) for one in (ONE, OTHER, WIDE)], T + 1) == 0
+    assert ledger.compare(told([Held(one, 599.0) for one in (ONE, OTHER, WIDE)], T + 1), T + 1) == 0
 
 
 # Clocks
@@ -429,7 +437,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @initialize(held=st.dictionaries(st.sampled_from([ONE, OTHER]), st.sampled_from([5.0, 50.0, None])))
     def start(self, held: dict[Subject, float | None]) -> None:
-        self.ledger.adopt([Held(*pair) for pair in held.items()], self.now)
+        self.ledger.adopt(told([Held(*pair) for pair in held.items()], self.now), self.now)
         self.kernel = {subject: inf if seconds is None else self.now + seconds for subject, seconds in held.items()}
 
     @rule(

@@ -25,7 +25,7 @@ def hit(watch: Recidive, subject: str, *times: float, jail: str = "leech") -> li
     """Tell bans of a subject; return who is banned after each."""
     bans = [Verdict(Action.BAN, Subject.parse(subject), jail, time, time + 1, 1) for time in times]
     groups = [watch.hit(ban) for ban in bans]
-    return [group.reveal() if group else None for group in groups]
+    return [group.reveal() if isinstance(group, Subject) else None for group in groups]
 
 
 def test_the_last_of_enough_bans_within_findtime() -> None:

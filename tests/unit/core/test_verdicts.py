@@ -9,7 +9,7 @@ from privet.core.address import Subject, client_key
 from privet.core.bans import Ban, Held, Order
 from privet.core.detect import Limit, Reached
 from privet.core.jails import Jail
-from privet.core.verdicts import Action, Verdict
+from privet.core.verdicts import Action, Verdict, decisions
 
 SPELLINGS = ("192.0.2.77", "c000024d", "2001:db8:0:77", "20010db8")
 
@@ -45,7 +45,7 @@ def test_no_address_in_the_text_of_a_limit_reached(text: bytes) -> None:
 
 
 def test_actions() -> None:
-    assert [action.value for action in Action] == ["ban", "deny", "challenge", "report"]
+    assert [action.value for action in Action] == ["ban", "deny", "challenge", "tell", "report"]
 
 
 def test_a_verdict_is_a_value() -> None:
@@ -55,3 +55,12 @@ def test_a_verdict_is_a_value() -> None:
     assert len({one, msgspec.structs.replace(one, jail="k")}) == 2
     with pytest.raises(AttributeError):
         one.jail = "k"  # type: ignore[misc]
+
+
+def test_verdicts_of_a_group_are_one_decision() -> None:
+    subjects = [Subject.parse(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.1")]
+    one, two, alone = (Verdict(Action.BAN, subject, "farm", 1.0, 2.0, 3) for subject in subjects)
+    one, two = (msgspec.structs.replace(verdict, group="AS64500") for verdict in (one, two))
+    later = msgspec.structs.replace(one, time=5.0)
+
+    assert decisions([one, alone, two, alone, later]) == [(one, 2), (alone, 1), (alone, 1), (later, 1)]

@@ -6,8 +6,8 @@ import asyncio
 from math import inf
 from typing import TYPE_CHECKING
 
+from privet.adapters import lists as adapter
 from privet.adapters.lists import Fetched, read
-from privet.daemon import lists
 from tests.unit.daemon.serving import Served, serving, until
 from tests.unit.processes import JAIL
 
@@ -36,7 +36,8 @@ def play(place: Served, scene: Callable[[], Awaitable[None]]) -> None:
 
 
 async def again(place: Served) -> None:
-    """Let the daemon read its lists now."""
+    """Let the daemon read its lists now, when it is done with what it reads by itself."""
+    await until(lambda: all(feed.read or feed.problem for feed in place.daemon.lists.feeds.values()))
     for feed in place.daemon.lists.feeds.values():
         feed.due = -inf
     await place.daemon.lists.look()
@@ -142,7 +143,7 @@ def test_a_list_is_read_again_when_it_is_due_and_not_before(place: Served, monke
         reads.append(path)
         return read(path, most)
 
-    monkeypatch.setattr(lists, "read", counting)
+    monkeypatch.setattr(adapter, "read", counting)
 
     async def scene() -> None:
         await until(lambda: banned(place))

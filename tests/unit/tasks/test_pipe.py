@@ -507,3 +507,23 @@ def test_an_input_that_cannot_be_had_is_an_error(place: Place, arguments: tuple[
 
     assert expected.format(folder=place.folder) in verb.said
     assert "Traceback" not in verb.said
+
+
+def test_behind_a_proxy_the_log_tells_clients_apart(place: Place) -> None:
+    (place.folder / "proxies").write_text("10.0.0.1\n")
+    trusted = f'[proxies]\ntrusted = "file:{place.folder}/proxies"\n'
+    place.configure('format = \'%h %l %u %t "%r" %>s %b "%{X-Forwarded-For}i"\'\n' + trusted)
+    shape = '{} - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "{}"\n'
+    said = place.feed(
+        "".join(shape.format("10.0.0.1", header) for header in (V4, V6, f"{V6}, {V4}", "host.example.org"))
+    )
+    one, two, again, unread = place.clients
+    assert one == again != two
+    assert unread.startswith("100::")
+    assert said.endswith("4 lines did not reach the daemon\n")
+    assert "example.org" not in place.log.read_text()
+    place.assert_no_address()
+
+    (place.folder / "proxies").unlink()
+    assert "proxies: No such file or directory" in place.feed(shape.format("10.0.0.1", V4))
+    place.assert_no_address()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -212,3 +213,18 @@ def test_real_lines_are_parsed_or_counted(shared: Path) -> None:
     assert first.totals.lines == 10_000
     assert first.totals.parsed + first.totals.ignored + sum(first.totals.unparsed.values()) == 10_000
     assert bans(first) == bans(second) != []
+
+
+def test_files_that_tell_who_is_spared_or_trusted_are_read_and_names_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: pytest.fail("asked"))
+    (tmp_path / "office").write_text(f"{READER}\n")
+    (tmp_path / "proxies").write_text("10.0.0.1\n")
+    text = ONE + f'ignoreip = ["file:{tmp_path}/office", "office.example.org", "file:{tmp_path}/none"]\n'
+    text += f'[proxies]\ntrusted = "file:{tmp_path}/proxies"\n'
+    text = text.replace("path =", 'format = \'%h %l %u %t "%r" %>s %b "%{Referer}i" "%{X-Forwarded-For}i"\'\npath =')
+    lines = [*hits(READER, 3), *(one.replace('"Mozilla/5.0"', f'"{LEECH}"') for one in hits("10.0.0.1", 3))]
+    outcome = replay(configured(text), [written(tmp_path / "log", *lines)], "web")
+    assert [(v.action, v.subject.reveal()) for v in outcome.verdicts] == [(Action.DENY, LEECH)]
+    assert outcome.complaints == [f"the file {tmp_path}/none: No such file or directory"]

@@ -8,6 +8,7 @@ the host, values in that of the network, everything aligned to four bytes.
 
 from __future__ import annotations
 
+import re
 import struct
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,6 +32,7 @@ _NESTED, _KIND_BITS = 0x8000, 0x3FFF
 _HEADER = struct.Struct("=IHHII")  # length, kind, flags, sequence number, port
 _ATTRIBUTE = struct.Struct("=HH")  # length, kind
 _CODE = struct.Struct("=i")
+_TIME = 12  # bytes of an attribute that holds a time
 _INTERVAL_END = 1  # the element is where a range ends
 INET = struct.pack("!BBH", 1, 0, 0)  # NFPROTO_INET, version 0, no resource
 _BATCH = struct.pack("!BBH", 0, 0, _SUBSYS_NFTABLES)
@@ -144,11 +146,42 @@ def replies(data: bytes) -> Iterator[Reply]:
 
 def listed(payload: bytes) -> Iterator[tuple[bytes, float | None]]:
     """Yield the elements in one message of a listing: key, and the seconds left."""
-    for _, item in attributes(dict(attributes(payload[4:])).get(3, b"")):
+    elements = dict(attributes(payload[4:])).get(3, b"")
+    alike = all_timed(elements)
+    if alike:
+        yield from alike
+        return
+    for _, item in attributes(elements):
         parts = dict(attributes(item))
         key = dict(attributes(parts.get(1, b""))).get(1)
         if key is not None and not int.from_bytes(parts.get(3, b"")) & _INTERVAL_END:
             yield key, int.from_bytes(parts[5]) / 1000 if 5 in parts else None  # NFTA_SET_ELEM_EXPIRATION
+
+
+def all_timed(elements: bytes) -> list[tuple[bytes, float | None]]:
+    """Read elements that all have a timeout, as nearly all bans do, ten times as fast; nothing for any others."""
+    size = _ATTRIBUTE.unpack_from(elements)[0] if elements else 0
+    width = size - 3 * _ATTRIBUTE.size - 2 * _TIME
+    if width <= 0 or width % 4 or len(elements) % size:
+        return []
+    form, row = _timed(width)
+    if not form.fullmatch(elements):
+        return []
+    return [(key, left / 1000) for key, left in row.iter_unpack(elements)]
+
+
+@cache
+def _timed(width: int) -> tuple[re.Pattern[bytes], struct.Struct]:
+    """Return how elements with a key of so many bytes look (key, timeout, time left), and where first and last are."""
+    size = width + 3 * _ATTRIBUTE.size + 2 * _TIME
+
+    def head(length: int, kind: int) -> bytes:  # some kernels flag nested attributes as such
+        return b"(?:%b|%b)" % tuple(re.escape(_ATTRIBUTE.pack(length, kind | flag)) for flag in (0, _NESTED))
+
+    key = head(size, 1) + head(width + 8, 1) + head(width + 4, 1) + b".{%d}" % width
+    times = b"".join(head(_TIME, kind) + b".{8}" for kind in (4, 5))
+    row = struct.Struct(f">{3 * _ATTRIBUTE.size}x{width}s{_ATTRIBUTE.size + 8}x{_ATTRIBUTE.size}xQ")
+    return re.compile(b"(?:%b%b)+" % (key, times), re.DOTALL), row
 
 
 def table_handle(payload: bytes) -> int:

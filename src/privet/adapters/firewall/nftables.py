@@ -29,13 +29,13 @@ from privet.adapters.firewall.layout import (
 from privet.adapters.firewall.netlink import NetlinkWriter, connect
 from privet.adapters.firewall.program import TextWriter, build, listing
 from privet.adapters.firewall.watch import Watch
+from privet.core.address import Subject
 from privet.core.bans import Held
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from privet.core.address import Subject
     from privet.core.bans import Order
 
 _TRANSACTION = 10_000  # orders: about 15 ms in the kernel, during which nobody else can change rules
@@ -163,7 +163,9 @@ class NftablesFirewall:
             for name in sorted(self._writer.structure().sets):
                 if found := shape(name):
                     for key, seconds in self._writer.elements(name):
-                        if element := closed_by(found, key):
+                        if not found.scoped and len(key) == found.width:  # nearly all are
+                            yield Held(Subject(key, found.length), seconds)
+                        elif element := closed_by(found, key):
                             yield Held(element[0], seconds, element[1])
 
     def allow(self, subjects: Collection[Subject]) -> None:

@@ -16,7 +16,7 @@ import sys
 from array import array
 
 from privet.adapters.firewall.layout import TABLE, shape
-from privet.adapters.firewall.messages import DEL_ELEMENT, NEW_GENERATION, named_set, replies
+from privet.adapters.firewall.messages import DEL_ELEMENT, NEW_ELEMENT, NEW_GENERATION, listed, named_set, replies
 from privet.adapters.firewall.netlink import SOL_NETLINK, connect
 
 _ADD_MEMBERSHIP, _GROUP_NFTABLES, _ATTACH_FILTER = 1, 7, 26
@@ -45,24 +45,35 @@ class Watch:
 
     def read(self) -> tuple[bool, bool]:
         """Read all that came; tell whether there was anything, and whether bans may have been removed by hand."""
-        anything = removed = False
+        anything = lost = False
+        removed: set[tuple[str, bytes]] = set()
         while True:
             try:
                 news = self._socket.recv(1 << 16)
             except BlockingIOError:
-                return anything, removed
+                return anything, lost or bool(removed)
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     return True, True
-                news, removed = b"", True  # more came than there is room for
+                news, lost = b"", True  # more came than there is room for
             anything = True
-            removed = removed or any(
-                reply.kind == DEL_ELEMENT and shape(named_set(reply.payload)[0]) for reply in replies(news)
-            )
+            _note(news, removed)
 
     def close(self) -> None:
         """Stop listening."""
         self._socket.close()
+
+
+def _note(news: bytes, removed: set[tuple[str, bytes]]) -> None:
+    """Keep track of which bans are gone: who changes the end of one removes it, and adds it again."""
+    for reply in replies(news):
+        if reply.kind in (NEW_ELEMENT, DEL_ELEMENT):
+            name = named_set(reply.payload)[0]
+            elements = {(name, key) for key, _ in listed(reply.payload)} if shape(name) else set()
+            if reply.kind == NEW_ELEMENT:
+                removed -= elements
+            else:
+                removed |= elements
 
 
 def pass_over(line: socket.socket, own: int) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from privet.adapters.firewall.messages import (
+    all_timed,
     attribute,
     attributes,
     counted,
@@ -129,6 +130,34 @@ def test_a_listing_is_read() -> None:
     payload = b"\1\0\0\0" + attribute(1, b"privet\0") + attribute(2, b"v4_32\0") + attribute(0x8003, elements)
     assert list(listed(payload)) == [(b"\xc0\0\2\1", 1.5), (b"\xc0\0\2\2", None)]
     assert named_set(payload) == ("v4_32", 0)
+
+
+@given(
+    st.sampled_from([4, 12, 16, 24]),
+    st.lists(st.tuples(st.binary(min_size=24, max_size=24), st.none() | st.integers(0, 10**12)), max_size=5),
+    st.booleans(),
+    st.sampled_from([0, 0x8000]),
+)
+def test_listings_are_read_the_same_whatever_is_in_them(
+    width: int,
+    elements: list[tuple[bytes, int | None]],
+    swapped: bool,  # noqa: FBT001  a parameter of the test
+    flag: int,
+) -> None:
+    """List elements with a timeout, without, with their attributes in another order, and flagged as nested or not."""
+    items, expected = [], list[tuple[bytes, float | None]]()
+    for key, left in elements:
+        parts = [] if left is None else [attribute(4, bytes(8)), attribute(5, left.to_bytes(8))]
+        whole = attribute(1 | flag, attribute(1, key[:width]))
+        items.append(attribute(1 | flag, whole + b"".join(reversed(parts) if swapped else parts)))
+        expected.append((key[:width], None if left is None else left / 1000))
+    assert list(listed(b"\1\0\0\0" + attribute(3 | flag, b"".join(items)))) == expected
+
+
+def test_what_the_kernel_lists_is_read_the_fast_way() -> None:
+    element = "28000100 0c000100 08000100 c0000201 0c000400 000000000036f148 0c000500 0000000000000bb8"
+    elements = 3 * bytes.fromhex(element)
+    assert all_timed(elements) == 3 * [(b"\xc0\0\2\1", 3.0)] == list(listed(b"\1\0\0\0" + attribute(3, elements)))
 
 
 def test_the_ends_of_ranges_are_no_elements() -> None:

@@ -1,0 +1,255 @@
+"""One place of enforcement: what it does when its firewall fails, forgets, is slow or is touched by others."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from privet.adapters.firewall.null import NullFirewall
+from privet.core.address import Subject
+from privet.core.bans import ADOPTED, Ban, Order
+from privet.core.verdicts import Action, Verdict
+from privet.daemon.enforce import Enforcement
+from privet.daemon.log import make_log
+from privet.ports import FirewallError
+from tests.unit.daemon.serving import until
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from privet.core.bans import Held
+
+ONE, OTHER = Subject.parse("192.0.2.1"), Subject.parse("2001:db8::1")
+
+
+class Firewall(NullFirewall):
+    """A firewall of which somebody else can remove bans, and which can fail."""
+
+    def __init__(self) -> None:
+        super().__init__(time.monotonic)
+        self.problem: FirewallError | None = None
+        self.gate = threading.Event()
+        self.gate.set()
+        self.batches: list[int] = []
+        self.lost = False
+        self.ends: list[int] = list(os.pipe())
+
+    def _may(self) -> None:
+        if self.problem:
+            raise self.problem
+
+    def open(self) -> None:
+        self._may()
+
+    def apply(self, orders: Sequence[Order]) -> list[str | None]:
+        self.gate.wait(20)
+        self._may()
+        self.batches.append(len(orders))
+        return super().apply(orders)
+
+    def repair(self) -> bool:
+        self._may()
+        lost, self.lost = self.lost, False
+        return lost
+
+    def watch(self) -> int:  # type: ignore[override]  # the other one has none
+        return self.ends[0]
+
+    def seen(self) -> bool:
+        return bool(os.read(self.ends[0], 99))
+
+    def take_away(self, *subjects: Subject) -> None:
+        """Do as somebody who changes the rules by hand."""
+        super().apply([Order(subject, None) for subject in subjects])
+        self.lost = True
+        os.write(self.ends[1], b"x")
+
+    def close(self) -> None:
+        for end in self.ends:
+            os.close(end)
+        self.ends.clear()
+
+    @property
+    def subjects(self) -> set[Subject]:
+        """Who is banned."""
+        return {held.subject for held in self.held()}
+
+
+def ban(subject: Subject = ONE, jail: str = "ssh", seconds: float = 600) -> Ban:
+    return Ban(subject, jail, time.time(), time.time() + seconds, 5, "jail")
+
+
+def order(place: Enforcement, subject: Subject = ONE, seconds: float = 600) -> None:
+    now = time.time()
+    place.ledger.order(Verdict(Action.BAN, subject, "ssh", now, now + seconds, 5), now)
+
+
+def play(scene: Callable[[Enforcement, Firewall], Awaitable[None]], firewall: Firewall | None = None) -> list[int]:
+    """Run a scene; return how often changes were to be stored."""
+    changes: list[int] = []
+
+    async def run() -> None:
+        door = firewall or Firewall()
+        place = Enforcement("kernel", door, time.time, lambda: changes.append(1), make_log())
+        try:
+            await scene(place, door)
+        finally:
+            door.gate.set()
+            await place.close()
+
+    asyncio.run(run())
+    return changes
+
+
+def test_what_was_stored_is_in_the_firewall_before_anything_else() -> None:
+    async def scene(place: Enforcement, firewall: Firewall) -> None:
+        await place.open()
+        await place.restore([ban(), ban(OTHER)])
+        assert firewall.subjects == {ONE, OTHER}
+        assert place.ledger.totals()["in_kernel"] == 2
+
+    assert play(scene)
+
+
+def test_what_only_the_firewall_knew_is_adopted_and_stored() -> None:
+    firewall = Firewall()
+    NullFirewall.apply(firewall, [Order(ONE, 600.0), Order(OTHER, None), Order(OTHER, 60.0)])
+
+    async def scene(place: Enforcement, firewall: Firewall) -> None:
+        await place.open()
+        await place.restore([ban()])
+        assert [(one.subject, one.jail) for one in place.ledger] == [(ONE, "ssh"), (OTHER, ADOPTED)]
+        assert firewall.batches == [], "what is held as it should be is left alone"
+        assert [one.jail for one in place.ledger.changes()[0]] == [ADOPTED]
+
+    play(scene, firewall)
+
+
+def test_after_a_suspension_while_it_was_down_ends_are_true_again() -> None:
+    firewall = Firewall()
+    NullFirewall.apply(firewall, [Order(ONE, 600.0)])
+
+    async def scene(place: Enforcement, firewall: Firewall) -> None:
+        await place.open(slept=100.0)
+        await place.restore([ban(seconds=500)])
+        (held,) = firewall.held()
+        assert held.seconds == pytest.approx(500, abs=1)
+        assert [one.jail for one in place.ledger] == ["ssh"]
+
+    play(scene, firewall)
+
+
+def test_where_the_firewall_fails_at_first_bans_wait_and_then_hold() -> None:
+    firewall = Firewall()
+    firewall.problem = FirewallError("the program nft is missing")
+    NullFirewall.apply(firewall, [Order(OTHER, 600.0)])
+
+    async def scene(place: Enforcement, firewall: Firewall) -> None:
+        await place.open()
+        await place.restore([ban()])
+        assert place.problem == "the program nft is missing"
+        assert place.ledger.totals()["waiting"] == 1
+        await place.look()
+        assert place.problem
+        firewall.problem = None
+        await place.look()
+        assert place.problem is None
+        assert {one.jail for one in place.ledger} == {"ssh", ADOPTED}
+        assert place.ledger.totals()["in_kernel"] == 2
+        assert firewall.subjects == {ONE, OTHER}
+        assert (place.losses, place.brought_back) == (0, 0), "nobody took anything away"
+
+    play(scene, firewall)
+
+
+def test_what_somebody_takes_away_is_back_at_once_and_counted() -> None:
+    async def scene(place: Enforcement, firewall: Firewall) -> None:
+        await place.open()
+        await place.restore([ban(), ban(OTHER)])
+        before = time.time()
+        for times in (1, 2):
+            firewall.take_away(ONE)
+            await until(lambda: firewall.subjects == {ONE, OTHER})
+            await until(lambda count=times: place.losses == count)  # type: ignore[misc]
+        assert time.time() - before < 2
+        assert place.brought_back == 2
+        assert place.last_loss == pytest.approx(time.time(), abs=2)
+        assert place.ledger.totals()["in_kernel"] == 2
+        firewall.take_away(ONE, OTHER)
+        await until(lambda: firewall.subjects == {ONE, OTHER})
+
+    play(scene)
+
+
+def test_without_news_the_look_of_every_second_finds_it() -> None:
+    class Deaf(Firewall):
+        def watch(self) -> None:  # type: ignore[override]
+            return None
+
+    async def scene(place: Enforcement, firewall: Firewall) -> None:
+        await place.open()
+        await place.restore([ban()])
+        firewall.take_away(ONE)
+        await place.look()
+        assert (firewall.subjects, place.losses) == ({ONE}, 1)
+
+    play(scene, Deaf())
+
+
+def test_a_loss_that_could_not_be_looked_at_is_not_forgotten() -> None:
+    class Blind(Firewall):
+        def held(self) -> list[Held]:  # type: ignore[override]
+            self._may()
+            return list(super().held())
+
+        def repair(self) -> bool:
+            lost, self.lost = self.lost, False
+            return lost
+
+    async def scene(place: Enforcement, firewall: Firewall) -> None:
+        await place.open()
+        await place.restore([ban()])
+        firewall.problem = FirewallError("the kernel did not answer")
+        firewall.take_away(ONE)
+        await until(lambda: place.problem)
+        firewall.problem = None
+        await place.look()
+        assert firewall.subjects == {ONE}
+
+    play(scene, Blind())
+
+
+def test_a_slow_firewall_holds_up_nobody_and_gets_what_came_meanwhile_in_one_go() -> None:
+    async def scene(place: Enforcement, firewall: Firewall) -> None:
+        await place.open()
+        await place.restore([])
+        firewall.gate.clear()
+        order(place)
+        place.wake()
+        await asyncio.sleep(0.05)
+        for number in range(50):
+            order(place, Subject(number.to_bytes(4), 32))
+            place.wake()
+        firewall.gate.set()
+        await place.flush()
+        assert firewall.batches == [1, 50]
+
+    play(scene)
+
+
+def test_a_hundred_thousand_in_one_go() -> None:
+    async def scene(place: Enforcement, firewall: Firewall) -> None:
+        await place.open()
+        await place.restore([])
+        for number in range(100_000):
+            order(place, Subject((0x0A000000 + number).to_bytes(4), 32))
+        await place.flush()
+        assert place.ledger.totals()["in_kernel"] == 100_000
+        assert max(firewall.batches) <= 10_000, "between batches lines are read"
+
+    play(scene)
