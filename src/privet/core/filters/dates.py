@@ -214,6 +214,7 @@ class Dates:
         self._zone = zone
         self._today: Today | None = None
         self._finders: list[_Single | _Family] = []
+        self._written: list[list[str]] = []  # for each of these, the forms as a datepattern would write them
         self.between_words = True
         """Whether what a date is cut out of never joins a word: text without two such borders stays whole."""
         lines = [line.strip() for line in pattern.split("\n") if line.strip()] or ["{DEFAULT}"]
@@ -244,29 +245,48 @@ class Dates:
         assert today is not None, "begin() comes first"  # noqa: S101  a mistake of ours
         if self._free and (quick := self._quicks[self._free.last]) and (stamp := quick.find(line, today)):
             return stamp
+        return self._best(line, today)[0]
+
+    def form(self, line: str) -> str | None:
+        """Return the form of a line's date, as a datepattern would write it."""
+        today = self._today
+        assert today is not None, "begin() comes first"  # noqa: S101  a mistake of ours
+        stamp, place = self._best(line, today)
+        if stamp is None:
+            return None
+        finder = self._finders[place]
+        return self._written[place][finder.last if isinstance(finder, _Family) else 0]
+
+    def _best(self, line: str, today: Today) -> tuple[Stamp | None, int]:
+        """Return the leftmost date, and which finder found it."""
         best: Stamp | None = None
-        for finder in self._finders:
+        place = 0
+        for number, finder in enumerate(self._finders):
             found = finder.find(line, today)
             if found and (best is None or found[0] < best[0]):
-                best = found
+                best, place = found, number
                 if found[0] == 0:
                     break
-        return best
+        return best, place
 
     def _add(self, pattern: str) -> None:
         key = pattern if "%" in pattern else pattern.upper()
         if key == "{NONE}":
             self._finders.append(_Single(re.compile("^()"), anchored=True))
+            self._written.append([pattern])
             return
         if key == "{DEFAULT}":
             self._add(_LINE_BEGIN)
             self._finders.append(_Family(r"(?<!\w)({DATE})(?=\b|\W|$)", _FREE, line=False, anchored=False))
+            self._written.append([usual.pattern for usual in _FREE])
             return
         line = pattern.startswith(_LINE_BEGIN) or key in {"^EPOCH", "^LEPOCH", "^TAI64N"}
         rest = pattern.removeprefix(_LINE_BEGIN)
         name = rest.upper().lstrip("^")
         if line and not rest:
             rest = "{DATE}"
+        written = f"{_LINE_BEGIN}{rest}" if line else pattern
+        self._written.append([usual.pattern.join(_DATE.split(written)) for usual in _USUAL])
         if name in _EPOCHS:
             rest = ("" if line or name == "TAI64N" else _WHERE_EPOCH) + _EPOCHS[name]
         self._add_regex(rest, line=line, epoch=name in _EPOCHS)
