@@ -9,6 +9,7 @@ the regular expressions. The clock stands at `NOW`; stamps without a zone are in
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
@@ -20,14 +21,13 @@ from privet.core.filters.model import FilterSpec
 from privet.core.filters.plan import FilterPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from privet.core.filters.matching import Failure
 
 NOW = 1124013600.0
 """2005-08-14T10:00:00Z: "now" while samples are read, which decides the year of dates without one."""
 
 Hit = dict[str, Any]
+Feed = Callable[[str, float | None], list[Hit]]
 
 
 class Local(tzinfo):
@@ -70,15 +70,18 @@ def _quoted(value: str) -> str:
     return f"'{value}'" if '"' in value else f'"{value}"'
 
 
-def make(conf_dir: str, name: str, options: Mapping[str, str]) -> Callable[[str, float | None], list[Hit]]:
+def make(conf_dir: str, name: str, options: Mapping[str, str]) -> Feed:
     """Return the feed of a filter."""
-    spec = read(str(conf_dir), name, options)
+    return feed_of(read(str(conf_dir), name, options), journal=options.get("logtype") == "journal")
+
+
+def feed_of(spec: FilterSpec, *, journal: bool = False) -> Feed:
+    """Return the feed of a filter that has been read."""
     hits: list[Hit] = []
 
     def observe(_spec: FilterSpec, _place: int, failure: Failure) -> None:
         hits.append({**failure.facts, "fid": _banned(failure), "time": failure.time, "matches": failure.lines})
 
-    journal = options.get("logtype") == "journal"
     plan = FilterPlan([spec], Local(), observe, journal=journal)
 
     def feed(line: str, epoch: float | None) -> list[Hit]:

@@ -151,7 +151,7 @@ def judge(case: Case, hits: list[dict[str, Any]]) -> str | None:
         have = _field(field, hits[0])
         if field == "time" and wanted is None:
             continue
-        if _comparable(have) != _comparable(wanted):
+        if comparable(have) != comparable(wanted):
             return f"{field} is {have!r}, wanted {wanted!r}"
     return None
 
@@ -163,7 +163,8 @@ def _field(name: str, hit: Mapping[str, Any]) -> Any:  # noqa: ANN401  whatever 
     return len(hit["matches"]) if name == "attempts" and have is None else have
 
 
-def _comparable(value: Any) -> Any:  # noqa: ANN401  likewise
+def comparable(value: Any) -> Any:  # noqa: ANN401  likewise
+    """Return a value of which two are equal if they mean the same: addresses in one notation, what is many sorted."""
     if isinstance(value, (set, list, tuple, dict)):
         return sorted(value)
     try:

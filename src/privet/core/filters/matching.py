@@ -42,7 +42,7 @@ class Failure(msgspec.Struct, gc=False):
     @property
     def lines(self) -> list[str]:
         """The lines without newlines."""
-        return [self.said[:-1]] if isinstance(self.said, str) else self.said
+        return self.said[:-1].split("\n") if isinstance(self.said, str) else self.said
 
 
 class Filter:

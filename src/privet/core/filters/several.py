@@ -77,7 +77,7 @@ class Ring:
             return None
         expression, match = found
         first, last = _span(match, len(texts))
-        skipped = _skipped(expression, match, texts, first)
+        skipped = _skipped(expression, match)
         places = [place for place in range(first, last) if place not in skipped]
         matched = "".join(texts[place] for place in places)
         ignored = filter_.ignores_any(matched)
@@ -101,12 +101,12 @@ def _span(match: re.Match[str], lines: int) -> tuple[int, int]:
     return first, min(last, lines)
 
 
-def _skipped(expression: Expression, match: re.Match[str], texts: list[str], first: int) -> set[int]:
-    """Return the lines that were passed over."""
+def _skipped(expression: Expression, match: re.Match[str]) -> set[int]:
+    """Return the lines that were passed over as a whole."""
+    text = match.string
     skipped: set[int] = set()
     for name in expression.skips:
         start, end = match.span(name)
-        if start < end:
-            begin = match.string.count("\n", 0, start)
-            skipped.update(range(begin, begin + match[name].count("\n")))
-    return {place for place in skipped if place >= first and place < len(texts)}
+        begun = start > 0 and text[start - 1] != "\n"  # the line in which it starts was matched up to there
+        skipped.update(range(text.count("\n", 0, max(start, 0)) + begun, text.count("\n", 0, max(end, 0))))
+    return skipped
