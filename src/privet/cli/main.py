@@ -31,6 +31,7 @@ VERBS = {
     "run": "run the daemon in the foreground",
     "pipe": "take a web server's log, mask it, write it, watch it",
     "firewall": "show or remove the firewall rules",
+    "explain": "why a line counts in a jail, or why not",
     "regex": "try a filter on a log, as fail2ban-regex does",
     "fail2ban-client": "answer scripts that were written for fail2ban",
     "completion": "print the completion script of a shell",
