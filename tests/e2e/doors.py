@@ -1,6 +1,6 @@
 """A server that lets nobody in, and logs each refusal in the words of sshd or of a program of one's own.
 
-    python doors.py PORT sshd|door LOG
+Called with a port, `sshd` or `door`, and the log.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import json
 import shutil
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -110,7 +111,7 @@ class House(Lab):
         config, prefix = str(self.root / "etc" / "nginx.conf"), str(self.root / "tmp")
         self.spawn("nginx", "-p", prefix, "-c", config, log="nginx.log")
         for port in (22, 7000, 80):
-            until(lambda port=port: self.net.server(answers, SERVER4, port, 1.0), f"port {port} is open")
+            until(partial(self.net.server, answers, SERVER4, port, 1.0), f"port {port} is open")
         for name in ("auth", "access", "error", "door"):
             (self.root / "log" / f"{name}.log").write_text("")
 

@@ -72,7 +72,7 @@ class _Adoption:
         )
 
     def _add(self, one: Adopted) -> None:
-        name = _named(one.name)
+        name = native_name(one.name)
         if name in self._jails:
             other = "the jail of that name in privet.toml" if name in self._config.jails else f"another jail {name}"
             self._report.changed(one.place, one.name, f"{other} is there already: this one is left out")
@@ -119,7 +119,7 @@ class _Adoption:
             rules = tuple(place for number, place in enumerate(one.rules) if number != wrong.number)
             one = msgspec.structs.replace(one, rules=rules)
             spec = msgspec.structs.replace(spec, failregex=tuple(rest))
-        return msgspec.structs.replace(spec, name=self._filters.of(_named(spec.name or name), spec))
+        return msgspec.structs.replace(spec, name=self._filters.of(native_name(spec.name or name), spec))
 
     def _listens(self, one: Adopted) -> Iterable[str]:
         """Return the sources that a jail listens to; each log is read once, however many jails it has."""
@@ -142,7 +142,7 @@ class _Adoption:
         """Return the actions of a jail that run commands."""
         for action in one.commands:
             try:
-                name = _free(_named(f"{jail}-{action.name}"), self._actions.keys())
+                name = _free(native_name(f"{jail}-{action.name}"), self._actions.keys())
                 self._actions[name] = action_config(name, action)
             except RefusedError as error:
                 self._report.unknown(error.place, one.name, f"{error.message}; the action is left out")
@@ -189,12 +189,12 @@ class _Names:
 
 def _file(log: Log) -> SourceConfig:
     path = log.pattern.removeprefix(_USUAL_FOLDER)
-    return SourceConfig(name=_named(path) or "log", paths=(log.pattern,), format=PLAIN, tail=log.tail)
+    return SourceConfig(name=native_name(path) or "log", paths=(log.pattern,), format=PLAIN, tail=log.tail)
 
 
 def _journal(matches: tuple[tuple[str, ...], ...]) -> SourceConfig:
     first = matches[0][0].partition("=")[2] if matches else ""
-    return SourceConfig(name=_named(f"journal-{first}"), journal=matches, format=PLAIN)
+    return SourceConfig(name=native_name(f"journal-{first}"), journal=matches, format=PLAIN)
 
 
 def _lines_of(source: SourceConfig) -> object:
@@ -202,7 +202,7 @@ def _lines_of(source: SourceConfig) -> object:
     return source.paths, source.journal, source.tail
 
 
-def _named(name: str) -> str:
+def native_name(name: str) -> str:
     """Return a name as it can stand in `privet.toml`."""
     return _FOREIGN.sub("-", name).strip("-")
 

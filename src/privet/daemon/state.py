@@ -52,7 +52,6 @@ def status(daemon: Daemon) -> dict[str, Any]:
             "jails": len(daemon.config.places),
             "findings": dict(Counter(one.fate.value for one in daemon.config.findings)),
         },
-        "lookups": {"unasked": daemon.lookups.unasked},
         "warnings": [*_warnings(daemon), *daemon.told.problems, *(w for source in sources for w in source["warnings"])],
     }
 
@@ -138,7 +137,7 @@ async def bans(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _warnings(daemon: Daemon) -> list[str]:
-    evicted, intakes = daemon.keeper.stores.bans.evicted, daemon.intakes
+    evicted, intakes, unasked = daemon.keeper.stores.bans.evicted, daemon.intakes, daemon.lookups.unasked
     said = {
         "no firewall: bans are noted, nothing is closed": daemon.kernel.firewall.name == "null",
         f"firewall: {daemon.kernel.problem}": daemon.kernel.problem,
@@ -151,6 +150,7 @@ def _warnings(daemon: Daemon) -> list[str]:
         **{f"feed {feed['feed']}: {feed['problem']}": feed["problem"] for feed in daemon.lists.state()},
         "the configuration on disk cannot be used, the old one is in force: "
         f"{daemon.config_problem}": daemon.config_problem,
+        f"{unasked} failures of names count for nobody, since too many names waited to be looked up": unasked,
         f"{daemon.unknown_lines} lines came from pipes whose source is not in the configuration": daemon.unknown_lines,
         f"{intakes.nameless} lines came from pipes that did not say whose they are": intakes.nameless,
         f"{intakes.refused} connections to the intake came from users who may not speak": intakes.refused,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.adapters.fail2ban_db import RunningBan, running_bans
+from privet.config.adoption import native_name
 from privet.config.fail2ban.jails import read
 from privet.config.loader import parse
 from privet.config.model import Config
@@ -91,7 +92,8 @@ def bans_of_fail2ban(folder: str, now: float) -> tuple[list[RunningBan], int, st
     if not Path(path).exists():
         return [], 0, path
     found = running_bans(path, now)
-    return list(found.bans), found.skipped, path
+    bans = [msgspec.structs.replace(ban, jail=native_name(ban.jail)) for ban in found.bans]
+    return bans, found.skipped, path
 
 
 def _quoted(path: str) -> str:
