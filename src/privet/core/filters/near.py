@@ -10,7 +10,7 @@ import msgspec
 from privet.core.filters.tags import expand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ADDRESSES = frozenset({"<HOST>", "<ADDR>", "<IP4>", "<IP6>", "<DNS>", "<SUBNET>", "<CIDR>"}) | frozenset(
     f"<F-{name}/>" for name in ("ADDR", "IP4", "IP6", "DNS", "SUBNET", "CIDR")
@@ -18,7 +18,7 @@ ADDRESSES = frozenset({"<HOST>", "<ADDR>", "<IP4>", "<IP6>", "<DNS>", "<SUBNET>"
 """Pieces that stand for an address."""
 
 LEAST = 3
-"""Letters that an expression must have found for a line to be near it."""
+"""Letters and digits that an expression must have found for a line to be near it."""
 
 _LONGEST = 2000  # characters of an expression, and
 _MOST = 400  # places in it that are tried
@@ -99,25 +99,20 @@ def _without_address(expression: str, text: str, *, names: bool, flags: int) -> 
 
 
 def head(expression: str) -> str:
-    """Return the beginning of an expression before its first word: what it asks of any line, whatever it tells."""
-    before, run = (0, 0), 0
-    for place, _, letters in _cuts(expression[:_LONGEST]):
-        if letters > run:
-            run = letters
-            if letters - before[1] >= LEAST:
-                break
-        else:
-            before = place, letters
-    else:
-        return expression
-    return expression[: before[0]]
+    """Return the beginning of an expression before its first letter: what it asks of any line, whatever it tells."""
+    place = 0
+    for cut, _, letters in _cuts(expression[:_LONGEST]):
+        if letters:
+            break
+        place = cut
+    return expression[:place]
 
 
-def fits(expression: str, text: str, *, names: bool = True) -> bool:
-    """Tell whether the beginning of an expression, as `head` returns it, matches a text, or may."""
+def fits(expression: str, texts: Iterable[str], *, names: bool = True) -> bool:
+    """Tell whether the beginning of an expression, as `head` returns it, matches any of the texts, or may."""
     depth = next((depth for place, depth, _ in _cuts(expression) if place == len(expression)), 0)
     regex = _compiled(expression, depth, names=names, flags=0)
-    return regex is None or regex.search(text) is not None
+    return regex is None or any(map(regex.search, texts))
 
 
 def _cuts(expression: str) -> Iterator[tuple[int, int, int]]:
@@ -128,7 +123,7 @@ def _cuts(expression: str) -> Iterator[tuple[int, int, int]]:
         if found["more"] is None and pending:
             yield pending
         depth += (found["open"] is not None) - (found["close"] is not None)
-        letters += found["plain"] is not None and found[0].isalpha()
+        letters += found["plain"] is not None and found[0].isalnum()
         pending = None if found["open"] or found[0] == "|" else (found.end(), max(depth, 0), letters)
     if pending:
         yield pending

@@ -94,4 +94,4 @@ def test_the_beginning_before_the_first_word(expression: str, beginning: str) ->
     ],
 )
 def test_whether_a_beginning_fits(expression: str, line: str, fit: bool) -> None:  # noqa: FBT001  a case
-    assert fits(expression, line, names=False) is fit
+    assert fits(expression, ["?", line], names=False) is fit
