@@ -11,6 +11,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from privet.daemon import scripts
+from privet.daemon.adopt import adopt
 from privet.daemon.byhand import ByHand
 from privet.daemon.state import bans, jails, status
 from privet.daemon.whom import Refusal
@@ -75,6 +77,9 @@ class Control:
         verbs: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "status": lambda _request: status(self._daemon),
             "jails": lambda _request: {"items": jails(self._daemon)},
+            "jail": partial(scripts.jail, self._daemon),
+            "reload": partial(scripts.reload, self._daemon),
+            "stop": partial(scripts.stop, self._daemon),
         }
         orders: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "bans": partial(bans, self._daemon),
@@ -82,6 +87,8 @@ class Control:
             "unban": self._by_hand.unban,
             "why": self._by_hand.why,
             "pause": self._by_hand.pause,
+            "spare": partial(scripts.spare, self._daemon),
+            "adopt": partial(adopt, self._daemon),
         }
         try:
             request = json.loads(line)
