@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -74,7 +74,7 @@ def log(tmp_path: Path) -> Path:
 def follow() -> Iterator[Follow]:
     sources: list[FileSource] = []
 
-    def follow(*patterns: Path | str, **options: int) -> FileSource:
+    def follow(*patterns: Path | str, **options: Any) -> FileSource:  # noqa: ANN401  as FileSource takes them
         sources.append(FileSource("web", [str(pattern) for pattern in patterns], **options))
         return sources[-1]
 
