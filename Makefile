@@ -7,6 +7,7 @@ BIN := .venv/bin
 PYTEST_ARGS ?= -n 2 --dist loadgroup
 TEST_PACKAGES := apache2 curl gawk iproute2 ipset nftables nginx-light procps systemd xz-utils zstd
 PEERS := fail2ban
+JOURNAL := systemd-journal-remote libmicrohttpd12
 LOCK := uv pip compile --quiet --universal --no-build --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url pyproject.toml
 
@@ -43,3 +44,5 @@ setup-run setup-dev: setup-%:
 
 packages:
 	@if [ "$$(id -u)" -eq 0 ]; then scripts/debian-packages $(TEST_PACKAGES); fi
+	@scripts/fetch-peer $(PEERS) || echo "Without it, the tests that compare with $(PEERS) are skipped."
+	@scripts/fetch-peer $(JOURNAL) || echo "Without them, the tests with a journal of our own are skipped."

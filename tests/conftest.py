@@ -17,6 +17,17 @@ TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"
 """Real logs too large for the repository; beside the checkout where a developer has them."""
 
+FAIL2BAN = TESTS.parent / ".cache/peers/fail2ban"
+"""Debian's package of fail2ban, unpacked and never installed."""
+
+JOURNAL_REMOTE = TESTS.parent / ".cache/peers/systemd-journal-remote/lib/systemd/systemd-journal-remote"
+"""Debian's program that writes journals, likewise."""
+
+KEPT = {
+    "fail2ban": (FAIL2BAN, "needs fail2ban's files: scripts/fetch-peer fail2ban"),
+    "journal-remote": (JOURNAL_REMOTE, "needs programs: scripts/fetch-peer systemd-journal-remote libmicrohttpd12"),
+    "shared": (SHARED, "needs data that is not in the repository"),
+}
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
 settings.register_profile("steady", deadline=None)  # how long an example takes depends on the neighbours
@@ -34,8 +45,11 @@ def lacks(what: str) -> str | None:
             return _refused("network namespaces", "unshare", "--net", "true")
         case "nft":
             return _refused("nftables", "unshare", "--net", "nft", "add table inet probe")
-        case "shared":
-            return None if SHARED.is_dir() else "needs data that is not in the repository"
+        case "journal":
+            return lacks("journalctl") or lacks("journal-remote")
+        case kept if kept in KEPT:
+            path, remedy = KEPT[kept]
+            return None if path.exists() else remedy
         case program:
             return None if shutil.which(program, path=SEARCH_PATH) else f"needs the program {program}"
 

@@ -145,7 +145,7 @@ def fed(engine: Engine, batches: list[Batch], now: float) -> list[Verdict]:
 
 def counters(engine: Engine) -> object:
     states = {
-        name: (s.lines, s.parsed, s.ignored, s.late, s.ahead, s.pseudonyms, s.unparsed, s.newest, s.complaint)
+        name: (s.lines, s.parsed, s.ignored, s.late, s.ahead, s.pseudonyms, s.unparsed, s.requests.newest, s.complaint)
         for name, s in engine.sources.items()
     }
     return states, engine.bans, engine.spared, engine.matches(), engine.evicted

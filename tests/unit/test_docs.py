@@ -9,11 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from privet.config.actions import COMMANDS
 from privet.config.loader import SETTINGS, parse
 from privet.config.model import (
+    ActionConfig,
     Config,
     DaemonConfig,
     EngineConfig,
+    Fail2banConfig,
     FeedConfig,
     FirewallConfig,
     NetworksConfig,
@@ -22,6 +25,7 @@ from privet.config.model import (
     StoreConfig,
 )
 from privet.core.escalate import Escalation
+from privet.core.filters.model import FilterSpec
 from privet.core.formats import NAMES
 from privet.core.jails import FIELDS, Jail
 
@@ -37,6 +41,9 @@ MODELS: dict[str, type[msgspec.Struct]] = {
     "networks": NetworksConfig,
     "proxies": ProxiesConfig,
     "feed": FeedConfig,
+    "filter": FilterSpec,
+    "action": ActionConfig,
+    "fail2ban": Fail2banConfig,
 }
 WRITTEN_AS = {
     "name": (),
@@ -45,6 +52,7 @@ WRITTEN_AS = {
     "predicates": FIELDS,
     "escalation": Escalation.__struct_fields__,
     "scope": ("ports", "protocol"),
+    "commands": COMMANDS,
     "ignorelists": ("ignoreip",),
     "trustedlists": ("trusted",),
 }
@@ -60,6 +68,9 @@ HEADINGS = {
     "networks": ("Networks: `[networks]`",),
     "proxies": ("Proxies: `[proxies]`",),
     "feed": ("Lists of others: `[feed.NAME]`",),
+    "filter": ("Filters: `[filter.NAME]`",),
+    "action": ("Programs that are told: `[action.NAME]`",),
+    "fail2ban": ("Jails of fail2ban: `[fail2ban]`",),
 }
 ALL_SETTINGS = [(table, setting) for table, settings in SETTINGS.items() for setting in settings]
 SHORTEST_PARAGRAPH = 60
@@ -78,7 +89,7 @@ def defaults() -> list[tuple[str, str, object]]:
     for table, model in MODELS.items():
         for field in msgspec.structs.fields(model):
             names = WRITTEN_AS.get(field.name, (field.name,))
-            if field.default not in (msgspec.NODEFAULT, None) and names == (field.name,):
+            if field.default not in (msgspec.NODEFAULT, None, "") and names == (field.name,):
                 found.append((table, field.name, field.default))
     return found
 
@@ -91,9 +102,10 @@ def test_every_field_of_the_model_is_a_setting(table: str) -> None:
 
 
 def test_every_table_of_the_model_is_known() -> None:
-    singular = {"sources": "source", "jails": "jail", "feeds": "feed"}
+    singular = {"sources": "source", "jails": "jail", "feeds": "feed", "actions": "action"}
+    tables = {singular.get(name, name) for name in Config.__struct_fields__} - {"path", "findings", "places"}
 
-    assert {singular.get(name, name) for name in Config.__struct_fields__} - {"path"} == set(SETTINGS)
+    assert tables | {"filter"} == set(SETTINGS)  # filters are kept in the jails that have them
 
 
 @pytest.mark.parametrize(("table", "setting"), ALL_SETTINGS)

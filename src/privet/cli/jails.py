@@ -32,7 +32,7 @@ def command(runtime: str | None, *, as_json: bool) -> None:
             f"{item['maxretry']} in {rounded(item['findtime'])}",
             rounded(item["bantime"])
             + (", growing" if item["increment"] else "")
-            + (" (dry run)" if item["dry_run"] else ""),
+            + (" (dry run)" if item["dry_run"] else "" if item["close"] else " (told only)"),
             item["failures"],
             local(item["last_failure"]) if item["last_failure"] else "never",
             item["verdicts"],
@@ -41,3 +41,9 @@ def command(runtime: str | None, *, as_json: bool) -> None:
         for item in items
     ]
     print_table("", ("JAIL", "SOURCES", "LIMIT", "BAN", "#FAILURES", "LAST", "#VERDICTS", "#BANNED"), rows)
+    for item in items:
+        if item["adopted_from"]:
+            click.echo(f"{item['jail']}: adopted from {item['adopted_from']}")
+            for one in item["findings"]:
+                place = f"{one['file']}:{one['line']}" if one["line"] else one["file"]
+                click.echo(f"  {one['fate']}: {place}: {one['text']}")

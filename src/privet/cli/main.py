@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +27,7 @@ VERBS = {
     "replay": "what the rules would have done on old logs",
     "report": "who leeches, from any log",
     "demo": "one night with attackers, through the real engine",
+    "init": "write a first configuration, or one made of fail2ban's",
     "check": "check the configuration",
     "run": "run the daemon in the foreground",
     "pipe": "take a web server's log, mask it, write it, watch it",
@@ -33,6 +35,9 @@ VERBS = {
     "canary": "prove that the detector sees, and that nothing is written",
     "doctor": "what is set up, what is missing, what it means",
     "firewall": "show or remove the firewall rules",
+    "explain": "why a line counts in a jail, or why not",
+    "regex": "try a filter on a log, as fail2ban-regex does",
+    "fail2ban-client": "answer scripts that were written for fail2ban",
     "completion": "print the completion script of a shell",
 }
 """Every verb with its one line of help; module `privet.cli.<verb>` holds it as `command`."""
@@ -58,7 +63,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"privet.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"privet.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def resolve_command(
@@ -87,9 +92,11 @@ def privet() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one verb and exit with its code."""
+    """Run one verb and exit with its code; called as fail2ban-client, the verb of that name."""
     lastdoor.shut()
     gc.set_threshold(100_000, 50, 100)  # rows are many, short-lived and without cycles
+    if arguments is None and Path(sys.argv[0]).name == "fail2ban-client":
+        arguments = ["fail2ban-client", *sys.argv[1:]]
     sys.exit(run(arguments))
 
 

@@ -39,6 +39,7 @@ def command(runtime: str | None, *, as_json: bool) -> int:
         items = [dated(item, "windows_filling_until") for item in state.pop("items")]
         for place in ("firewall", "web"):
             state[place] = dated(state[place], "last_loss")
+        state["actions"] = [dated(one, "last_failure_at") for one in state["actions"]]
         state["feeds"] = [dated(feed, "read") for feed in state["feeds"]]
         print_json("status", items, **dated(state, "since", "paused_until"))
     else:
@@ -59,17 +60,11 @@ def _print(state: dict[str, Any]) -> None:
         map(_row, state["items"]),
     )
     _print_account("bans", state["bans"])
-    if state["web"]["bans"]["ordered"]:
-        _print_account("bans in the web server", state["web"]["bans"])
-    for line in _events(state):
+    for title, more in (("bans in the web server", state["web"]["bans"]), ("bans only told of", state["told"])):
+        if more["ordered"]:
+            _print_account(title, more)
+    for line in (*_events(state), *_helpers(state)):
         click.echo(line)
-    clients = state["clients"]
-    click.echo(f"clients: {clients['tracked']} tracked, {clients['evicted']} forgotten to stay within the cap")
-    for feed in state["feeds"]:
-        read = f"read at {local(feed['read'])}" if feed["read"] else "not read yet"
-        click.echo(f"feed {feed['feed']}: {feed['entries']:,} entries, {read}")
-    if state["networks"]["rows"]:
-        click.echo(f"networks: {state['networks']['rows']:,} rows")
     for source in state["items"]:
         for pipe in source["pipes"]:
             click.echo(
@@ -106,6 +101,27 @@ def _events(state: dict[str, Any]) -> Iterator[str]:
         yield f"store: was lost and made again {store['losses']} times"
     if clock["set"] or clock["suspensions"]:
         yield f"clock: set {clock['set']} times, {clock['suspensions']} suspensions"
+
+
+def _helpers(state: dict[str, Any]) -> Iterator[str]:
+    """Yield what there is to know of programs, of fail2ban's configuration, of clients, feeds and networks."""
+    from privet.cli.output import local  # noqa: PLC0415
+
+    for one in state["actions"]:
+        yield (
+            f"action {one['action']} of jail {one['jail']}: {one['runs']} commands run, {one['failures']} failed, "
+            f"{one['waiting']} waiting; told of {one['banned']} bans"
+        )
+    adopted, clients = state["fail2ban"], state["clients"]
+    if adopted["config"]:
+        rest = ", ".join(f"{count} {fate}" for fate, count in adopted["findings"].items() if fate != "adopted")
+        yield f"{adopted['jails']} jails from {adopted['config']}" + (f"; {rest}: see privet check" if rest else "")
+    yield f"clients: {clients['tracked']} tracked, {clients['evicted']} forgotten to stay within the cap"
+    for feed in state["feeds"]:
+        read = f"read at {local(feed['read'])}" if feed["read"] else "not read yet"
+        yield f"feed {feed['feed']}: {feed['entries']:,} entries, {read}"
+    if state["networks"]["rows"]:
+        yield f"networks: {state['networks']['rows']:,} rows"
 
 
 def _row(source: dict[str, Any]) -> tuple[object, ...]:

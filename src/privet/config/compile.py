@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC
+from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from privet.config.model import PLAIN
 from privet.core.engine import Engine
+from privet.core.filters.plan import FilterPlan
 from privet.core.formats import parse_format
 from privet.core.forwarded import Proxies
 from privet.core.parse import Plan, plan_of
@@ -14,14 +18,19 @@ from privet.core.recognise import AutoPlan
 from privet.core.select import columns_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import tzinfo
 
     from privet.config.model import Config, SourceConfig
     from privet.core.address import Subject
+    from privet.core.filters.matching import Failure
+    from privet.core.filters.model import FilterSpec
     from privet.core.guard import Listed
     from privet.core.networks import Networks
     from privet.core.parse import Rows
+
+Observe = Callable[[str, "FilterSpec", int, "Failure"], None]
+"""Who is told of a failure: the source, the filter, the place of the line in its block, and the failure."""
 
 MASKED_COLUMNS = frozenset(
     {"host", "user", "request", "method", "target", "path", "query", "status", "size", "referer", "agent"}
@@ -38,6 +47,34 @@ def plan_for(
     return plan_of(parse_format(source.format), want, zone, proxies)
 
 
+def is_plain(config: Config, source: SourceConfig) -> bool:
+    """Tell whether the lines of a source are no requests: it says so, or nobody wants to see them as such."""
+    jails = [jail for jail in config.jails.values() if source.name in jail.sources]
+    nobody = source.format == "auto" and bool(jails) and all(jail.filter for jail in jails)
+    return source.format == PLAIN or source.journal is not None or nobody
+
+
+def filters_for(config: Config, zone: tzinfo = UTC, observe: Observe | None = None) -> dict[str, FilterPlan]:
+    """Make what looks at whole lines, by source; dates that carry no offset are in `zone`.
+
+    `observe` is told of every failure as `FilterPlan` says, after the name of the source.
+    """
+    specs: dict[str, dict[FilterSpec, None]] = {}
+    for jail in config.jails.values():
+        for name in jail.sources if jail.filter else ():
+            specs.setdefault(name, {})[cast("FilterSpec", jail.filter)] = None
+    plain = {name: specs.get(name, {}) for name, source in config.sources.items() if is_plain(config, source)}
+    return {
+        name: FilterPlan(
+            list(wanted),
+            zone,
+            partial(observe, name) if observe else None,
+            journal=config.sources[name].journal is not None,
+        )
+        for name, wanted in {**plain, **specs}.items()
+    }
+
+
 def engine_for(  # noqa: PLR0913  each is a thing of its own
     config: Config,
     *,
@@ -47,21 +84,28 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
     secret: bytes = b"",
     networks: Networks | None = None,
     proxies: Proxies | None = None,
+    observe: Observe | None = None,
+    today: float = 0.0,
 ) -> Engine:
     """Build the engine; `want` names columns that the observers read besides those of the jails.
 
     `secret` hides the clients whose bans are counted, `networks` tells their AS numbers, see `Engine`. `proxies`
     are those whose word about a client is believed: if none are given, those that stand in the configuration.
+    `observe` is for `filters_for`, `today` for the engine.
     """
     proxies = proxies or Proxies(config.proxies.trusted)
     plans = {}
     for name, source in config.sources.items():
+        if is_plain(config, source):
+            continue
         jails = [jail for jail in config.jails.values() if name in jail.sources]
         columns = set(want).union(*(columns_for(jail.predicates) for jail in jails))
         plans[name] = plan_for(source, columns, zone, proxies)
     return Engine(
         plans,
         config.jails.values(),
+        filters_for(config, zone, observe),
+        today=today,
         tolerance=config.engine.tolerance,
         max_clients=config.engine.max_clients,
         observers=observers,
@@ -102,7 +146,7 @@ def missing_fields(config: Config) -> list[str]:
     for jail in config.jails.values():
         for name in jail.sources:
             source = config.sources[name]
-            if source.format == "auto":
+            if source.format == "auto" or is_plain(config, source):
                 continue
             fields = set(parse_format(source.format).fields)
             if fields & {"request", "target"}:

@@ -8,18 +8,18 @@ from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from privet.config import escalation, feeds, firewall, ignore, masks, ports, recidive
+from privet.config import actions, escalation, feeds, filters, firewall, ignore, ports, recidive, sources
+from privet.config.adoption import adopted
 from privet.config.errors import ConfigError, ConfigErrors, dotted
 from privet.config.lines import KeyLines
 from privet.config.model import (
     Config,
     DaemonConfig,
     EngineConfig,
+    Fail2banConfig,
     FeedConfig,
-    MaskMode,
     NetworksConfig,
     ProxiesConfig,
-    SourceConfig,
     StoreBackend,
     StoreConfig,
 )
@@ -45,9 +45,7 @@ from privet.config.values import (
 )
 from privet.core.address import IPV6_CLIENT
 from privet.core.escalate import Escalation
-from privet.core.formats import FormatError, parse_format
 from privet.core.jails import FIELDS, Jail
-from privet.core.parse import plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,17 +55,6 @@ _LEAST_CLIENTS = 1000
 _LEAST_BANS = 1000
 _WIDEST_CLIENT = 32  # bits: what a whole provider has
 _BANTIME = Jail(name="", sources=()).bantime
-
-
-def _line_format(value: object) -> str:
-    """Read how lines look; the same code as in the engine says whether it can be used."""
-    word = text(value)
-    if word != "auto":
-        try:
-            plan_of(parse_format(word))
-        except FormatError as error:
-            raise bad(str(error)) from None
-    return word
 
 
 def _ipv6_client(value: Any) -> int:  # noqa: ANN401  anything that TOML can hold
@@ -87,23 +74,22 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
         "ipv6_client": _ipv6_client,
     },
     "networks": {"table": text, "most_innocent": whole(0)},
-    "source": {
-        "path": texts,
-        "pipe": flag,
-        "format": _line_format,
-        "log": text,
-        "mask": choice(MaskMode),
-        "proxied": flag,
-        "truncate": masks.kept,
-    },
+    "source": sources.SETTINGS,
+    "filter": filters.SETTINGS,
+    "action": actions.SETTINGS,
+    "fail2ban": {"config": text},
     "jail": {
         "source": texts,
+        "filter": partial(filters.jail_filter, {}, ""),
         **{field: partial(predicates, field) for field in FIELDS},
         "findtime": duration,
         "maxretry": whole(1),
         "bantime": duration,
         "ignoreip": ignore.ignored,
+        "ignorecommand": actions.command,
         "dry_run": flag,
+        "close": flag,
+        "actions": partial(actions.jail_actions, {}),
         **escalation.SETTINGS,
         **recidive.SETTINGS,
         **ports.SETTINGS,
@@ -111,7 +97,7 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
     "escalation": escalation.SETTINGS,
     "feed": feeds.SETTINGS,
 }
-"""Every setting of every table; the tables `source`, `jail` and `feed` hold one table per name."""
+"""Every setting of every table; `source`, `filter`, `jail`, `action` and `feed` hold one table per name."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -177,9 +163,11 @@ def _document(content: str, name: str) -> dict[str, Any]:
 
 def _config(document: dict[str, Any], name: str) -> Config:
     known = _Known(
-        tuple(_table_or_empty(document.get("source"))),
+        _table_or_empty(document.get("source")),
         _table_or_empty(document.get("jail")),
         _escalation_or_default(document.get("escalation", {})),
+        _table_or_empty(document.get("filter")),
+        _table_or_empty(document.get("action")),
     )
     tables: dict[str, Decoder] = {
         "daemon": partial(_plain, DaemonConfig, SETTINGS["daemon"]),
@@ -187,7 +175,10 @@ def _config(document: dict[str, Any], name: str) -> Config:
         "firewall": firewall.firewall,
         "store": partial(_plain, StoreConfig, SETTINGS["store"]),
         "engine": partial(_plain, EngineConfig, SETTINGS["engine"]),
-        "source": partial(_named, _source),
+        "source": partial(_named, sources.source),
+        "filter": partial(_named, filters.filter_spec),
+        "action": partial(_named, actions.action),
+        "fail2ban": partial(_plain, Fail2banConfig, SETTINGS["fail2ban"]),
         "jail": partial(_named, partial(_jail, known)),
         "escalation": escalation.escalation,
         "networks": partial(_plain, NetworksConfig, SETTINGS["networks"]),
@@ -195,18 +186,22 @@ def _config(document: dict[str, Any], name: str) -> Config:
     }
     decoded, problems = read(document, tables)
     problems += recidive.table_problems(known.jails, _table_or_empty(document.get("networks")))
+    problems += sources.kind_problems(known.sources, known.jails)
     if problems:
         raise Invalid(*problems)
-    named = {f"{table}s": decoded.pop(table, {}) for table in ("source", "jail", "feed")}
-    return Config(path=name, **named, **decoded)
+    decoded.pop("filter", None)  # jails hold theirs
+    named = {f"{table}s": decoded.pop(table, {}) for table in ("source", "jail", "feed", "action")}
+    return adopted(Config(path=name, **named, **decoded))
 
 
 class _Known(NamedTuple):
-    """What a jail may refer to, mistakes in it aside: sources, jails as they are written, and their default."""
+    """What a jail may refer to, mistakes in it aside: tables as they are written, and the default of bans that grow."""
 
-    sources: tuple[str, ...]
+    sources: Mapping[str, object]
     jails: Mapping[str, object]
     escalation: Escalation
+    filters: Mapping[str, object]
+    actions: Mapping[str, object]
 
 
 def _table_or_empty(value: object) -> dict[str, Any]:
@@ -230,38 +225,26 @@ def _plain(build: Callable[..., Any], decoders: Mapping[str, Decoder], value: ob
 
 def _named(decode: Callable[[str, Any], Any], value: object) -> dict[str, Any]:
     """Decode a table of named tables."""
-    decoded, problems = read(value, {name: partial(decode, name) for name in table(value)})
+    problems = [problem.below(name) for name in table(value) for problem in _name_problems(name)]
+    decoded, more = read(value, {name: partial(decode, name) for name in table(value)})
+    problems += more
     if problems:
         raise Invalid(*problems)
     return decoded
 
 
-def _source(name: str, value: object) -> SourceConfig:
-    settings, problems = read(value, SETTINGS["source"])
-    problems += [*_name_problems(name), *_source_problems(table(value)), *masks.problems(table(value))]
-    if problems:
-        raise Invalid(*problems)
-    return SourceConfig(name=name, paths=settings.pop("path", ()), **settings)
-
-
-def _source_problems(settings: Mapping[str, object]) -> list[Problem]:
-    """Check what the settings of a source say together."""
-    has_path, pipe = "path" in settings, settings.get("pipe", False)
-    if has_path and pipe is True:
-        return [Problem("a source has either 'path' or 'pipe', not both", key=("pipe",))]
-    if not has_path and pipe is False:
-        return [Problem("needs 'path' or 'pipe = true'")]
-    if "log" in settings and pipe is False:
-        return [Problem("only a source with 'pipe = true' writes a log", key=("log",))]
-    return []
-
-
 def _jail(known: _Known, name: str, value: object) -> Jail:
-    references = {"source": partial(_references, known.sources), "bans_of": partial(recidive.watched, known.jails)}
+    references: dict[str, Decoder] = {
+        "source": partial(_references, known.sources),
+        "bans_of": partial(recidive.watched, known.jails),
+        "filter": partial(filters.jail_filter, known.filters, name),
+        "actions": partial(actions.jail_actions, known.actions),
+    }
     settings, problems = read(value, {**SETTINGS["jail"], **references})
     grown, more = escalation.jail_escalation(known.escalation, settings, settings.get("bantime", _BANTIME))
     scope, wrong = ports.jail_scope(settings)
-    problems += [*_name_problems(name), *recidive.kind_problems(table(value)), *more, *wrong]
+    problems += [*recidive.kind_problems(table(value)), *more, *wrong]
+    problems += [*filters.jail_problems(table(value)), *actions.jail_problems(table(value))]
     if problems:
         raise Invalid(*problems)
     # In the order of FIELDS, so that jails that ask the same are equal however they are written.
@@ -273,13 +256,13 @@ def _jail(known: _Known, name: str, value: object) -> Jail:
 
 def _feed(name: str, value: object) -> FeedConfig:
     settings, problems = read(value, SETTINGS["feed"])
-    problems += [*_name_problems(name), *feeds.feed_problems(table(value))]
+    problems += feeds.feed_problems(table(value))
     if problems:
         raise Invalid(*problems)
     return FeedConfig(name=name, **settings)
 
 
-def _references(known: tuple[str, ...], value: object) -> tuple[str, ...]:
+def _references(known: Mapping[str, object], value: object) -> tuple[str, ...]:
     """Decode the names of sources that exist."""
 
     def reference(name: str) -> str:

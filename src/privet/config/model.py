@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from privet.config.fail2ban.report import Finding
+from privet.config.fail2ban.text import Place
 from privet.core.address import IPV6_CLIENT, Subject
 from privet.core.escalate import Escalation
 from privet.core.guard import Listed
@@ -15,6 +17,9 @@ from privet.core.mask import KEPT
 MaskMode = Literal["drop", "truncate", "pseudonym"]
 Backend = Literal["auto", "nftables", "command", "null"]
 StoreBackend = Literal["sqlite", "memory"]
+
+PLAIN = "plain"
+"""The format of lines that are no requests: only filters look at them."""
 
 
 class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +86,9 @@ class FeedConfig(msgspec.Struct, frozen=True, kw_only=True):
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[source.NAME]`: files (globs in `paths`) or an intake (`pipe`), and how lines look.
 
-    `log` is where the intake writes the masked log, `truncate` how many bits the mask of that name keeps.
+    `log` is where the intake writes the masked log, `truncate` how many bits the mask of that name keeps. With
+    `journal`, lines come from systemd's journal: those that fit one of these matches (each of several words), or all.
+    `tail` leaves out what was written before the start; an `optional` log may be missing.
     """
 
     name: str
@@ -92,12 +99,36 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     mask: MaskMode = "pseudonym"
     proxied: bool = False
     truncate: tuple[int, int] = KEPT
+    journal: tuple[tuple[str, ...], ...] | None = None
+    tail: bool = False
+    optional: bool = False
+
+
+class ActionConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[action.NAME]`: commands that are told of bans, by what they are told and by family ("" for both).
+
+    Times in seconds. With `on_demand`, `start` waits for the first ban; unless `restored`, bans from before a restart
+    are not told.
+    """
+
+    name: str
+    commands: dict[str, dict[str, str]] = {}
+    on_demand: bool = False
+    restored: bool = True
+    timeout: float = 60.0
+
+
+class Fail2banConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[fail2ban]`: the folder whose jails run beside those of this file."""
+
+    config: str | None = None
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The whole file. `path` is where it was read from.
 
-    `escalation` is what `[escalation]` says; jails hold their own, made of it already.
+    `escalation` is what `[escalation]` says; jails hold their own, made of it already. `findings` is the report on
+    what was adopted from fail2ban, `places` tells where adopted jails are written.
     """
 
     path: str = ""
@@ -111,3 +142,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     sources: dict[str, SourceConfig] = {}
     jails: dict[str, Jail] = {}
     feeds: dict[str, FeedConfig] = {}
+    actions: dict[str, ActionConfig] = {}
+    fail2ban: Fail2banConfig = Fail2banConfig()
+    findings: tuple[Finding, ...] = ()
+    places: dict[str, Place] = {}

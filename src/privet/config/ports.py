@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from privet.config.values import Problem, as_list, bad, did_you_mean, each, is_whole, shown, texts
@@ -57,15 +58,27 @@ def jail_scope(settings: dict[str, Any]) -> tuple[str, list[Problem]]:
             f"more than {MOST_SERVICES} ports, counted for each protocol: each is an entry for every banned client"
         )
         return "", [Problem(message, "leave it out to close everything", ("ports",))]
-    scopes, problems = [], []
-    for protocol in protocols:
-        numbers = [number for number in ports if not isinstance(number, str)]
-        for name in [name for name in ports if isinstance(name, str)]:
+    numbers, problems = defaultdict[str, set[int]](set), list[Problem]()
+    for port in ports:
+        for protocol, name in _services(port, protocols):
             try:
-                numbers.append(socket.getservbyname(name, protocol))
+                numbers[protocol].add(name if isinstance(name, int) else _number(name, protocol))
             except (OSError, ValueError):  # not there, or with a NUL in it
                 message = f"/etc/services has no {shown(name)} for {protocol}"
                 problems.append(Problem(message, "give the number", ("ports",)))
-        if numbers:
-            scopes.append(make_scope(protocol, numbers))
-    return ";".join(sorted(scopes)), problems
+    return ";".join(sorted(make_scope(protocol, found) for protocol, found in numbers.items() if found)), problems
+
+
+def _services(port: Port, protocols: tuple[str, ...]) -> list[tuple[str, Port]]:
+    """Return the protocols and ports that a port stands for: `tcp/22` has its protocol with it."""
+    protocol, _, name = str(port).partition("/")
+    if protocol in PROTOCOLS and name:
+        return [(protocol, name)]
+    return [(protocol, port) for protocol in protocols]
+
+
+def _number(name: str, protocol: str) -> int:
+    """Return the number of a port that is written as text. Raises OSError and ValueError."""
+    if name.isascii() and name.isdecimal() and 1 <= int(name) <= _LARGEST:
+        return int(name)
+    return socket.getservbyname(name, protocol)

@@ -1,8 +1,9 @@
 """Client addresses as packed bytes, and subjects that can be banned.
 
 Hot loops use *client keys*: 4 bytes for an IPv4 address, 8 bytes for the /64 of an IPv6 client,
-16 bytes for a pseudonym (100::/64), which is an opaque client of its own. Everything that leaves
-the hot loops is a `Subject`. Neither ever shows an address unless `reveal` is called.
+16 bytes for a pseudonym (100::/64), which is an opaque client of its own; a network that a filter names
+is its address and a byte for its length, 5 or 17 bytes. Everything that leaves the hot loops is a `Subject`.
+Neither ever shows an address unless `reveal` is called.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ IPV6_CLIENT = 64
 
 _MAPPED = bytes(10) + b"\xff\xff"
 _V4_LEN, _V6_NET_LEN, _V6_LEN = 4, 8, 16
+_NETWORK_LENGTHS = (_V4_LEN + 1, _V6_LEN + 1)
 _LONGEST = 64  # "[" + 45 characters of the longest IPv6 text + "]" + port or zone
 
 
@@ -68,6 +70,16 @@ def client_key(text: bytes) -> bytes | None:
     return key_of(packed) if packed and any(packed) else None
 
 
+def network_key(text: bytes, length: str) -> bytes | None:
+    """Return the client key of a network, None if that is just one client, too many for a log to name, or nothing."""
+    packed = pack(text)
+    if packed is None or not (length.isascii() and length.isdigit() and len(length) <= 3):
+        return None
+    widest, client = (8, 32) if len(packed) == _V4_LEN else (16, 64)
+    bits = int(length)
+    return mask_bits(packed, bits) + bytes([bits]) if widest <= bits < client else None
+
+
 def widened(key: bytes, length: int) -> bytes:
     """Return a client key with all but the first `length` bits of an IPv6 network zero."""
     return mask_bits(key, length) if len(key) == _V6_NET_LEN else key
@@ -89,7 +101,9 @@ class Subject(msgspec.Struct, frozen=True, order=True, gc=False):
 
     @classmethod
     def of_key(cls, key: bytes, ipv6_client: int = IPV6_CLIENT) -> Subject:
-        """Make the subject of a client key, which for IPv6 has `ipv6_client` bits."""
+        """Make the subject of a client key, which for IPv6 has `ipv6_client` bits, or of a network's."""
+        if len(key) in _NETWORK_LENGTHS:
+            return cls(key[:-1], key[-1])
         if len(key) == _V6_NET_LEN:
             return cls(key.ljust(_V6_LEN, b"\0"), ipv6_client)
         return cls(key, len(key) * 8)

@@ -112,6 +112,11 @@ class Window:
         for limit in self.limits:
             limit.until.pop(key, None)
 
+    def failing(self, limit: Limit, now: float) -> int:
+        """Return how many clients have failures that still count for a limit."""
+        since, until = now - limit.findtime, limit.until
+        return sum(seen[-1] >= max(since, until.get(key, since)) for key, seen in self.clients.items())
+
     def _look(self, row: int, key: bytes, seen: list[float], time: float) -> Iterator[Reached]:
         """Check every limit for failures that end at the newest, `time`; set when to look again."""
         slack, keep = self._longest, time

@@ -11,121 +11,71 @@ from functools import partial
 from hashlib import blake2b
 from heapq import merge
 from itertools import chain
+from math import isfinite
 from operator import attrgetter
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from privet.core.address import IPV6_CLIENT, Subject, is_pseudonym, widened
+from privet.core.address import IPV6_CLIENT, Subject, widened
 from privet.core.cache import Cache
 from privet.core.detect import Limit, Reached, Window
 from privet.core.escalate import KIND as OFFENCES
 from privet.core.escalate import Offences, draw_for
 from privet.core.escalate import state_of as offence_of
-from privet.core.evidence import Lines, Recent
+from privet.core.evidence import Lines, Places, Recent
+from privet.core.filters.plan import Found
 from privet.core.forwarded import BEHIND
-from privet.core.mask import sample
 from privet.core.networks import as_text
 from privet.core.pardons import KIND as PARDON
 from privet.core.pardons import Pardons
 from privet.core.pardons import state_of as pardon_of
-from privet.core.parse import NO_ADDRESS, Rows
 from privet.core.prefixes import PrefixSet
 from privet.core.recidive import KIND as RECIDIVE
 from privet.core.recidive import Recidive, Who
 from privet.core.recidive import state_of as recidive_of
 from privet.core.select import Selector
+from privet.core.source import SourceState
 from privet.core.verdicts import Action, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from privet.core.filters.model import FilterSpec
+    from privet.core.filters.plan import FilterPlan
     from privet.core.guard import Listed
     from privet.core.jails import Jail
     from privet.core.networks import Networks
     from privet.core.notes import Note
+    from privet.core.parse import Rows
+    from privet.core.source import LinePlan
 
-BLIND_AFTER = 100  # lines in a row without a client's address, before a source is called blind
+NO_FILTERS: Mapping[str, FilterPlan] = MappingProxyType({})
+EMPTY: Mapping[str, Sequence[Subject]] = MappingProxyType({})
 _NUMBER = b"\xff"  # before an AS number; no prefix is that long
 BATCH = 10_000  # notes that a store gets at once
-SAMPLES = 3  # masked lines kept per reason
-FUTURE = 60.0  # seconds that a stamp may lie ahead of the clock, as server and Privet may share none
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Whole lines of one source, each with its newline, as one read brought them."""
+    """Whole lines of one source, each with its newline, as one read brought them.
+
+    Of `old` ones what they say is long ago may be so: they were there before the start, or their times are sure.
+    """
 
     source: str
     data: bytes
-
-
-class LinePlan(Protocol):
-    """What parses the lines of a source: a plan of `core.parse`, or `core.recognise.AutoPlan`."""
-
-    def parse(self, block: bytes) -> Rows:
-        """Parse whole lines."""
-
-    def time_of(self, line: bytes) -> float | None:
-        """Return the time of one line, None when it has none."""
-
-
-class SourceState:
-    """What is known of a source: counters that balance, and whether it has gone blind."""
-
-    def __init__(self, name: str, plan: LinePlan) -> None:
-        self.name, self.plan = name, plan
-        self.newest = float("-inf")
-        self.lines = self.parsed = self.ignored = self.late = self.ahead = self.pseudonyms = 0
-        self.unparsed: Counter[str] = Counter()
-        self.samples: dict[str, list[str]] = {}
-        self.without_address = 0  # lines since the last one with an address
-
-    @property
-    def complaint(self) -> str | None:
-        """What is wrong with this source so that jails on it cannot work, None if nothing is."""
-        seen = self.parsed - self.pseudonyms
-        if self.without_address >= BLIND_AFTER or (self.without_address and not self.parsed):
-            since = f" (the last {self.without_address} lines)" if seen else ""
-            return f"source {self.name}: no line carries a client address{since}; no jail on it can ever match"
-        if self.pseudonyms and not seen:
-            return f"source {self.name}: every client is a pseudonym; no jail on it can ever ban"
-        return None
-
-    def count(self, rows: Rows, block: bytes) -> None:
-        """Count the lines of a block."""
-        self.lines += rows.lines
-        self.parsed += len(rows)
-        self.ignored += rows.ignored
-        blind = {line for reason, line in rows.bad if reason == NO_ADDRESS}
-        if rows.keys:
-            self.without_address = _at_the_end(block, blind, {line for _, line in rows.bad}) if blind else 0
-            self.pseudonyms += sum(map(is_pseudonym, rows.keys)) if 16 in map(len, rows.keys) else 0
-        for reason, line in rows.bad:
-            self.unparsed[reason] += 1
-            self.without_address += not rows.keys and reason == NO_ADDRESS
-            kept = self.samples.setdefault(reason, [])
-            if len(kept) < SAMPLES:
-                kept.append(sample(line))
-
-
-def _at_the_end(block: bytes, blind: Collection[bytes], bad: Collection[bytes]) -> int:
-    """Count the blind lines of a block after its last row."""
-    count = 0
-    for line in reversed(block.split(b"\n")[:-1]):
-        if line in blind:
-            count += 1
-        elif line and line not in bad:
-            break
-    return count
+    old: bool = False
 
 
 class _Rule:
-    """A window, the rows that belong in it, and the sources it listens to."""
+    """A window, the rows or the filter's failures that belong in it, and the sources it listens to."""
 
     def __init__(self, jails: Sequence[tuple[int, Jail]], tolerance: float, max_clients: int) -> None:
         first = jails[0][1]
         self.identity = _identity(first)
         self.sources = frozenset(first.sources)
+        self.filter = first.filter
         self.select = Selector(first.predicates) if first.predicates else None
         self.window = Window([Limit(jail, order) for order, jail in jails], tolerance, max_clients)
         self.recent = Recent()
@@ -140,6 +90,15 @@ class _Rule:
         else:
             chosen = self.select(rows)
             keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
+        return self._count(chosen, keys, times, lines)
+
+    def feed_failures(self, found: Found, lines: Places) -> Iterable[Reached]:
+        """Count the failures that the filter has found; each stands in the row of its place."""
+        return self._count(found.places, found.keys, found.times, lines)
+
+    def _count(
+        self, chosen: Sequence[int], keys: Sequence[bytes], times: Sequence[float], lines: Lines | Places
+    ) -> Iterable[Reached]:
         if not chosen:
             return ()
         self.matched += len(chosen)
@@ -150,14 +109,22 @@ class _Rule:
 
 def _identity(jail: Jail) -> tuple[object, ...]:
     """Return what jails that share a window have in common."""
-    return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr))
+    return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr)), jail.filter
 
 
 _in_order = attrgetter("row", "limit.order")
 
 
+def _by_place(lines: Lines, one: Reached) -> tuple[int, int]:
+    """Return where the line of a row begins, or of a filter's failure, and the order of the jail."""
+    return (lines.place(one.row) if one.limit.jail.filter is None else one.row), one.limit.order
+
+
 class Engine:
     """Jails over sources. `observers` are called with each source's name and parsed rows, for reports.
+
+    `plans` read lines as requests, `filters` look at them whole; a source has a plan, filters, or both. Dates without
+    a year are close to `today` where the clock does not tell.
 
     `offences` remembers who was banned how often, by tokens: the subject itself, or its hash under `secret`
     if there is one. An IPv6 client has `ipv6_client` bits, at most 64. `networks` tells AS numbers, for the
@@ -169,6 +136,7 @@ class Engine:
         self,
         plans: Mapping[str, LinePlan],
         jails: Iterable[Jail],
+        filters: Mapping[str, FilterPlan] = NO_FILTERS,
         *,
         tolerance: float,
         max_clients: int,
@@ -177,8 +145,14 @@ class Engine:
         ipv6_client: int = IPV6_CLIENT,
         networks: Networks | None = None,
         proxied: Collection[str] = (),
+        today: float = 0.0,
     ) -> None:
-        self.sources = {name: SourceState(name, plan) for name, plan in plans.items()}
+        self.sources = {
+            name: SourceState(name, plans.get(name), filters.get(name)) for name in dict.fromkeys([*plans, *filters])
+        }
+        self._today = today
+        for plan in filters.values():
+            plan.begin(today)
         self.jails = tuple(jails)
         self.offences = Offences(max_clients, max((jail.escalation.forget for jail in self.jails), default=0.0))
         longest = max((jail.findtime for jail in self.jails), default=0.0)
@@ -205,10 +179,15 @@ class Engine:
         self._rules = [_Rule(group, tolerance, max_clients) for group in shared.values()]
         self.ignore({})
 
-    def ignore(self, answers: Mapping[Listed, Iterable[Subject]]) -> None:
-        """Spare whom `ignoreip` of the jails names; `answers` tells who is on the lists that stand there."""
+    def ignore(
+        self, answers: Mapping[Listed, Iterable[Subject]], instead: Mapping[str, Sequence[Subject]] = EMPTY
+    ) -> None:
+        """Spare whom `ignoreip` of the jails names, or `instead` for some; `answers` tells who is on their lists."""
         own = {
-            jail.name: [*jail.ignoreip, *chain.from_iterable(answers.get(one, ()) for one in jail.ignorelists)]
+            jail.name: [
+                *instead.get(jail.name, jail.ignoreip),
+                *chain.from_iterable(answers.get(one, ()) for one in jail.ignorelists),
+            ]
             for jail in self.jails
         }
         self._ignored = {name: PrefixSet(subjects) for name, subjects in own.items()}
@@ -222,33 +201,92 @@ class Engine:
         `now` is the clock in seconds since the epoch: stamps further ahead of it than a minute count
         as now. Replay passes infinity, since there the log's own time is the clock.
         """
-        source = self.sources[batch.source]
-        rows = source.plan.parse(batch.data)
-        source.count(rows, batch.data)
-        if rows.keys:
-            self._clamp(source, rows, now)
-            if self._widened is not None:
-                rows.keys = list(map(self._widened.__getitem__, rows.keys))
-        for observe in self._observers:
-            observe(batch.source, rows)
-        if not rows.keys:
-            return []
-        lines = Lines(batch.data, rows)
-        by_rule = [rule.feed(rows, lines) for rule in self._rules if batch.source in rule.sources]
-        # Taken one by one in the order of rows, so that each is judged before its window, or another jail, goes on.
-        reached = merge(*by_rule, key=_in_order) if len(by_rule) > 1 else by_rule[0] if by_rule else ()
-        behind = rows.columns.get("behind", ()) if batch.source not in self._proxied else [BEHIND] * len(rows)
+        source, name = self.sources[batch.source], batch.source
+        rows, failures = self._requests(source, batch.data, now), self._failures(source, batch, now)
+        lines, places = Lines(batch.data, rows) if rows else None, Places(batch.data)
+        by_rule: list[Iterable[Reached]] = []
+        for rule in self._rules:
+            if name in rule.sources:
+                if rule.filter is not None and rule.filter in failures:
+                    by_rule.append(rule.feed_failures(failures[rule.filter], places))
+                elif rule.filter is None and rows and lines:
+                    by_rule.append(rule.feed(rows, lines))
+        # Taken one by one in the order of lines, so that each is judged before its window, or another jail, goes on.
+        order = partial(_by_place, lines) if lines and failures else _in_order
+        reached = merge(*by_rule, key=order) if len(by_rule) > 1 else by_rule[0] if by_rule else ()
+        proxied = name in self._proxied
+        behind = rows.columns.get("behind") if rows else None
         return [
             verdict
             for one in reached
-            for verdict in self._verdicts(one, denied=bool(behind) and behind[one.row] == BEHIND)
+            for verdict in self._verdicts(
+                one, denied=proxied or bool(behind and one.limit.jail.filter is None and behind[one.row] == BEHIND)
+            )
         ]
+
+    def fail(self, source: str, spec: FilterSpec, keys: Iterable[bytes], time: float) -> list[Verdict]:
+        """Count failures that were found out later, as when names are looked up, and return the verdicts."""
+        rules = [rule for rule in self._rules if rule.filter == spec and source in rule.sources]
+        verdicts: list[Verdict] = []
+        for key in keys:
+            found = Found([0], [key if self._widened is None else self._widened[key]], [time])
+            for rule in rules:
+                for one in rule.feed_failures(found, Places(b"")):
+                    verdicts += self._verdicts(one, denied=source in self._proxied)
+        return verdicts
+
+    def _requests(self, source: SourceState, data: bytes, now: float) -> Rows | None:
+        """Parse requests; None if there are none."""
+        if source.plan is None:
+            return None
+        rows = source.plan.parse(data)
+        source.count(rows, data)
+        if rows.keys:
+            rows.times = source.requests.keep(rows.times, now, self._tolerance)
+            if self._widened is not None:
+                rows.keys = list(map(self._widened.__getitem__, rows.keys))
+        for observe in self._observers:
+            observe(source.name, rows)
+        return rows if rows.keys else None
+
+    def _failures(self, source: SourceState, batch: Batch, now: float) -> dict[FilterSpec, Found]:
+        """Return what the filters find; failures that are not old but say so count as now."""
+        if source.filters is None:
+            return {}
+        found = source.filters.parse(batch.data, now if isfinite(now) else self._today)
+        if source.plan is None:
+            source.count_failures(found.values(), batch.data)
+        if not batch.old and isfinite(now):
+            for columns in found.values():
+                columns.times = source.failures.as_of(columns.times, now)
+        if len(found) == 1:
+            (columns,) = found.values()
+            if columns.times:
+                columns.times = source.failures.keep(columns.times, now, self._tolerance)
+        elif found:
+            self._keep_all(source, found.values(), now)
+        if self._widened is not None:
+            for columns in found.values():
+                columns.keys = list(map(self._widened.__getitem__, columns.keys))
+        return found
+
+    def _keep_all(self, source: SourceState, found: Iterable[Found], now: float) -> None:
+        """Bring the times of several filters within reach, in the order of the lines."""
+        spots = sorted(
+            (place, number, index) for number, columns in enumerate(found) for index, place in enumerate(columns.places)
+        )
+        if not spots:
+            return
+        columns = list(found)
+        times = source.failures.keep([columns[number].times[index] for _, number, index in spots], now, self._tolerance)
+        for (_, number, index), time in zip(spots, times, strict=True):
+            columns[number].times[index] = time
 
     def carry(self, old: Engine) -> None:
         """Take over the state of an engine that this one replaces: sources, and windows of equal rules."""
         for name in self.sources.keys() & old.sources.keys():
             fresh, self.sources[name] = self.sources[name], old.sources[name]
-            self.sources[name].plan = fresh.plan
+            self.sources[name].turn(fresh)
         before = {rule.identity: rule for rule in old._rules}
         for rule in self._rules:
             if rule.identity in before:
@@ -296,7 +334,7 @@ class Engine:
     def shift(self, seconds: float) -> None:
         """Take note that the clock, by which lines are stamped, was set forward by so much."""
         for source in self.sources.values():
-            source.newest += seconds
+            source.shift(seconds)
         for rule in self._rules:
             rule.window.shift(seconds)
         for thing in self._memories:
@@ -333,19 +371,29 @@ class Engine:
         for packed, time in self.pardons.export():
             self._pardon(_unpacked(packed), time)
 
+    def recall(self, subject: Subject, jail: str, count: int, until: float) -> None:
+        """Take note of bans that somebody had elsewhere before, the last one up to a time."""
+        if jail in self._counted:
+            self.offences.restore([(self._token(subject), jail, count, until)])
+            self.offences.changed.add((self._token(subject), jail))
+
     def key_of(self, who: Who) -> bytes | None:
         """Return the client key that rows of a subject have; None for what is not just one client."""
         return who.key_in(self._ipv6_client) if isinstance(who, Subject) else None
 
     def evidence(self, verdict: Verdict) -> tuple[str, ...]:
         """Return the last lines that counted for a verdict, masked: to be asked before the next batch is fed."""
-        key = self.key_of(verdict.subject)
-        if key is None:
-            return ()
-        for rule in self._rules:
-            if any(limit.jail.name == verdict.jail for limit in rule.window.limits):
-                return rule.recent.of(key, verdict.time)
-        return ()
+        key, recent = self.key_of(verdict.subject), self._recent(verdict.jail)
+        return recent.of(key, verdict.time) if key is not None and recent else ()
+
+    def lines(self, verdict: Verdict, most: int) -> list[bytes]:
+        """Return the last lines that counted for a verdict, as they were written, for programs that want them."""
+        key, recent = self.key_of(verdict.subject), self._recent(verdict.jail)
+        return recent.lines(key, verdict.time, most) if key is not None and recent else []
+
+    def _recent(self, name: str) -> Recent | None:
+        rules = (rule for rule in self._rules if any(limit.jail.name == name for limit in rule.window.limits))
+        return next((rule.recent for rule in rules), None)
 
     def history(self, who: Who) -> dict[str, int]:
         """Return how often somebody was banned of late, by jail."""
@@ -358,6 +406,11 @@ class Engine:
         }
         return on_rows | {one.jail.name: (one.matched, one.last_match) for one in self.recidives}
 
+    def failing(self, name: str, now: float) -> int:
+        """Return how many clients have failures that still count in a jail."""
+        limits = ((rule.window, limit) for rule in self._rules for limit in rule.window.limits)
+        return sum(window.failing(limit, now) for window, limit in limits if limit.jail.name == name)
+
     @property
     def tracked(self) -> int:
         """How many clients are remembered now, over all windows."""
@@ -368,27 +421,6 @@ class Engine:
         """How many clients were forgotten to stay within the cap."""
         by_windows = sum(rule.window.evicted for rule in self._rules)
         return by_windows + sum(recidive.evicted for recidive in self.recidives) + self.offences.evicted
-
-    def _clamp(self, source: SourceState, rows: Rows, now: float) -> None:
-        """Bring stamps within reach: none far ahead of the clock, none later than the tolerance allows."""
-        times = rows.times
-        highest = max(times)
-        if highest > now + FUTURE:
-            source.ahead += sum(time > now + FUTURE for time in times)
-            times = rows.times = [now if time > now + FUTURE else time for time in times]
-            highest = max(times)
-        if min(times) < max(source.newest, highest) - self._tolerance:
-            times = rows.times = self._at_the_edge(source, times)
-        source.newest = max(source.newest, highest)
-
-    def _at_the_edge(self, source: SourceState, times: Sequence[float]) -> list[float]:
-        newest, moved = source.newest, []
-        for time in times:
-            newest = max(newest, time)
-            edge = newest - self._tolerance
-            source.late += time < edge
-            moved.append(max(time, edge))
-        return moved
 
     def _verdicts(self, reached: Reached, *, denied: bool) -> Iterator[Verdict]:
         """Yield the verdict on a client who reached a limit, and those of the jails that count bans.

@@ -29,6 +29,7 @@ class Lines:
         self._block, self._count = block, len(rows)
         self._bad = rows.bad
         self._lines: list[bytes] | None = None
+        self._starts: list[int] | None = None
 
     def __getitem__(self, row: int) -> bytes:
         if self._lines is None:
@@ -37,11 +38,35 @@ class Lines:
             self._lines = lines if len(lines) == self._count else []
         return self._lines[row] if self._lines else b""
 
+    def place(self, row: int) -> int:
+        """Return where the line of a row begins in the block; 0 when that is not sure."""
+        line = self[row]
+        if self._starts is None:
+            self._starts, start = [], 0
+            for one in self._block.split(b"\n") if self._lines else ():
+                if one and one not in {bad for _, bad in self._bad}:
+                    self._starts.append(start)
+                start += len(one) + 1
+        return self._starts[row] if line else 0
+
+
+class Places:
+    """The lines of a block by the place where they begin."""
+
+    def __init__(self, block: bytes) -> None:
+        self.size = len(block)
+        self._block = block
+
+    def __getitem__(self, place: int) -> bytes:
+        return self._block[place : self._block.find(b"\n", place)]
+
 
 class _Failures:
     """The failures in one block: which rows they are, whose, and when."""
 
-    def __init__(self, lines: Lines, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]) -> None:
+    def __init__(
+        self, lines: Lines | Places, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]
+    ) -> None:
         self.lines = lines
         self._rows, self._keys, self._times = rows, keys, times
         self._of: dict[bytes, list[int]] | None = None
@@ -63,7 +88,7 @@ class Recent:
         self._blocks: deque[_Failures] = deque()
         self._size = 0
 
-    def note(self, lines: Lines, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]) -> None:
+    def note(self, lines: Lines | Places, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]) -> None:
         """Remember the failures in a block, and forget the oldest ones."""
         self._blocks.append(_Failures(lines, rows, keys, times))
         self._size += lines.size
@@ -72,9 +97,13 @@ class Recent:
 
     def of(self, key: bytes, until: float) -> tuple[str, ...]:
         """Return the last lines of a client, masked, the oldest first."""
+        return tuple(map(sample, self.lines(key, until, LINES)))
+
+    def lines(self, key: bytes, until: float, most: int) -> list[bytes]:
+        """Return the last lines of a client as they were written, the oldest first."""
         found: list[bytes] = []
         for block in reversed(self._blocks):
-            found = block.last(key, until, LINES - len(found)) + found
-            if len(found) == LINES:
+            found = block.last(key, until, most - len(found)) + found
+            if len(found) == most:
                 break
-        return tuple(map(sample, found))
+        return found

@@ -8,6 +8,7 @@ import msgspec
 
 from privet.core.address import Subject
 from privet.core.escalate import Escalation
+from privet.core.filters.model import FilterSpec
 from privet.core.guard import Listed
 from privet.core.verdicts import Action
 
@@ -50,11 +51,13 @@ class Predicate(msgspec.Struct, frozen=True):
 
 
 class Jail(msgspec.Struct, frozen=True):
-    """A rule: requests on `sources` for which every predicate holds are failures.
+    """A rule: requests on `sources` for which every predicate holds are failures, or with a filter, the lines it finds.
 
     Times in seconds. With `dry_run` the verdict is a report. `escalation` makes bans longer for those who
     come back, `scope` says what is closed to them (see `core.scope`). Those in `ignoreip` are spared, and who is
     on one of `ignorelists`.
+
+    With `close` off nothing is closed: only `actions` are told of its bans. `ignorecommand` is asked before each.
 
     A jail with `bans_of` has no sources: its failures are the bans of the jails named there (or `ALL_JAILS`),
     counted by `key` (see `core.recidive`); `prefixes` are the lengths for IPv4 and IPv6.
@@ -73,12 +76,18 @@ class Jail(msgspec.Struct, frozen=True):
     key: Key = "address"
     prefixes: tuple[int, int] = (24, 48)
     scope: str = ""
+    filter: FilterSpec | None = None
+    close: bool = True
+    actions: tuple[str, ...] = ()
+    ignorecommand: str | None = None
     ignorelists: tuple[Listed, ...] = ()
 
     @property
     def action(self) -> Action:
         """What a verdict of this jail asks for."""
-        return Action.REPORT if self.dry_run else Action.BAN
+        if self.dry_run:
+            return Action.REPORT
+        return Action.BAN if self.close else Action.TELL
 
     def watches(self, other: Jail) -> bool:
         """Tell whether bans of the other jail are failures of this one."""

@@ -139,6 +139,12 @@ def merge_by_time(
         yield b"".join(pieces)
 
 
+def newest(block: bytes, line_time: LineTime) -> float | None:
+    """Return the latest time of the last few lines of a block: one of them may be an old request."""
+    lines = block[block.rfind(b"\n", 0, -_SAMPLE) + 1 : -1].split(b"\n")
+    return max((time for time in map(line_time, lines) if time is not None), default=None)
+
+
 def _limit(heap: list[tuple[float, int, _Stream]]) -> float:
     """Return the time that lines of the foremost stream must stay below to go before all others."""
     if len(heap) == 1:
@@ -180,9 +186,9 @@ class _Stream:
         return not self.ended
 
     def _newest(self) -> float:
-        """Return the latest time of the last few lines of the block: one of them may be an old request."""
-        lines = self._block[self._block.rfind(b"\n", 0, -_SAMPLE) + 1 : -1].split(b"\n")
-        return max((time for time in map(self._line_time, lines) if time is not None), default=self.key)
+        """Return the latest time of the end of the block, or else that of the line before it."""
+        time = newest(self._block, self._line_time)
+        return self.key if time is None else time
 
     def _cut(self, limit: float) -> bytes:
         """Return the lines of the block up to the first that reaches `limit`."""

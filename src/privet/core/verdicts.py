@@ -19,6 +19,7 @@ class Action(StrEnum):
     BAN = "ban"
     DENY = "deny"
     CHALLENGE = "challenge"
+    TELL = "tell"  # nothing is closed, only programs are told
     REPORT = "report"
 
 

@@ -12,6 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from privet.core.address import client_key
+from privet.daemon import scripts
+from privet.daemon.adopt import adopt
 from privet.daemon.byhand import ByHand
 from privet.daemon.state import bans, jails, status
 from privet.daemon.whom import Refusal
@@ -77,6 +79,9 @@ class Control:
             "status": lambda _request: status(self._daemon),
             "jails": lambda _request: {"items": jails(self._daemon)},
             "canary": self._canary,
+            "jail": partial(scripts.jail, self._daemon),
+            "reload": partial(scripts.reload, self._daemon),
+            "stop": partial(scripts.stop, self._daemon),
         }
         orders: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "bans": partial(bans, self._daemon),
@@ -84,6 +89,8 @@ class Control:
             "unban": self._by_hand.unban,
             "why": self._by_hand.why,
             "pause": self._by_hand.pause,
+            "spare": partial(scripts.spare, self._daemon),
+            "adopt": partial(adopt, self._daemon),
         }
         try:
             request = json.loads(line)

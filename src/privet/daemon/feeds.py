@@ -1,4 +1,4 @@
-"""The daemon's sources in its event loop: files through inotify, and the intake of every `privet pipe`."""
+"""The daemon's sources in its event loop: files through inotify, the journal, and the intake of every `privet pipe`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from privet.adapters.sources.files import FileSource
+from privet.adapters.sources.journal import JournalSource
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,16 +19,25 @@ LINGER = 0.015  # seconds that lines may wait for company, while they flow
 TURN = 0.05  # seconds of reading one source before everything else gets its turn
 
 
+Source = FileSource | JournalSource
+
+
 class Files:
-    """The file sources, by name. `take(source, block)` gets what they read."""
+    """The sources that are read here, files and journals, by name. `take(source, block)` gets what they read."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, take: Callable[[str, bytes], None]) -> None:
-        self.sources: dict[str, FileSource] = {}
+        self.sources: dict[str, Source] = {}
+        self._configured: dict[str, SourceConfig] = {}
         self._loop, self._take = loop, take
 
-    def open(self, config: SourceConfig) -> FileSource:
-        """Begin to follow the files of a source."""
-        source = self.sources[config.name] = FileSource(config.name, config.paths)
+    def open(self, config: SourceConfig, since: float | None = None) -> Source:
+        """Begin to follow a source; a journal from a time on, else from now."""
+        source: Source
+        if config.journal is None:
+            source = FileSource(config.name, config.paths, optional=config.optional)
+        else:
+            source = JournalSource(config.name, config.journal, since=time.time() if since is None else since)
+        self.sources[config.name], self._configured[config.name] = source, config
         self._loop.add_reader(source.fileno(), self._woken, source)
         return source
 
@@ -38,12 +48,12 @@ class Files:
         source.close()
 
     def change(self, config: Config) -> None:
-        """Follow what a new configuration says; sources whose paths did not change go on undisturbed."""
+        """Follow what a new configuration says; sources that read the same go on undisturbed."""
         wanted = {name: source for name, source in config.sources.items() if not source.pipe}
         for name, source in list(self.sources.items()):
             if name not in wanted:
                 self.close(name)
-            elif wanted[name].paths != source.patterns:
+            elif _read_by(wanted[name]) != _read_by(self._configured[name]):
                 source.drain()
                 for block in source.read():  # the same files may be followed again, from their end
                     self._take(name, block)
@@ -57,18 +67,18 @@ class Files:
             source.poll()
             self._read(source)
 
-    def _woken(self, source: FileSource) -> None:
+    def _woken(self, source: Source) -> None:
         """Wait a little for more lines: one wake-up per line would cost more than reading it."""
         self._loop.remove_reader(source.fileno())
         self._loop.call_later(LINGER, self._linger_over, source)
 
-    def _linger_over(self, source: FileSource) -> None:
+    def _linger_over(self, source: Source) -> None:
         if self.sources.get(source.name) is source:
             source.drain()
             self._loop.add_reader(source.fileno(), self._woken, source)
             self._read(source)
 
-    def _read(self, source: FileSource) -> None:
+    def _read(self, source: Source) -> None:
         if self.sources.get(source.name) is not source:
             return
         began = time.monotonic()
@@ -77,6 +87,11 @@ class Files:
             if time.monotonic() - began > TURN:
                 self._loop.call_soon(self._read, source)
                 return
+
+
+def _read_by(config: SourceConfig) -> tuple[object, ...]:
+    """Return what decides about which lines a source has."""
+    return config.paths, config.journal, config.optional
 
 
 class Intakes:

@@ -41,6 +41,7 @@ class Protection:
         self._prefixes: frozenset[Subject] = frozenset()  # the same, as single ones
         self._looked = float("-inf")
         self._allowed: frozenset[Subject] = frozenset()
+        self._spared: dict[str, tuple[Subject, ...]] = {}  # by jail, where somebody changed whom it spares
         self._told: dict[str, frozenset[Subject]] = {}  # by place, what its firewall lets through
         self._pool = ThreadPoolExecutor(1, "lists")
         self._asking: asyncio.Task[None] | None = None
@@ -48,8 +49,18 @@ class Protection:
     def configure(self, config: Config) -> None:
         """Heed a configuration; its files are read at once, names and commands are asked later."""
         self._config = config
+        self._spared.clear()
         self.lists.want(lists_of(config))
         self.lists.refresh(("file",))
+        self._settle()
+
+    def spared_by(self, jail: str) -> tuple[Subject, ...]:
+        """Return whom a jail spares by its `ignoreip`, or by what was said since."""
+        return self._spared.get(jail, self._config.jails[jail].ignoreip)
+
+    def spare(self, jail: str, subjects: tuple[Subject, ...]) -> None:
+        """Have a jail spare these, in place of those that stand in `ignoreip`."""
+        self._spared[jail] = subjects
         self._settle()
 
     def learn(self, age: float = FRESH) -> None:
@@ -107,7 +118,7 @@ class Protection:
         self._configured = {IGNORED: PrefixSet(ignored), PROXY: trusted}
         self._prefixes = frozenset(chain.from_iterable(self._configured.values()))
         self.proxies.trust(trusted)
-        self._daemon.engine.ignore(answers)
+        self._daemon.engine.ignore(answers, self._spared)
         self._combine()
 
     def _combine(self) -> None:

@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from privet.adapters.daykeys import DayKeys, filesystem_of
 from privet.adapters.denylist import FOLDER, DenyList
+from privet.adapters.firewall.null import NullFirewall
 from privet.adapters.localtime import local_zone
 from privet.adapters.notify import sd_notify
 from privet.adapters.privileges import KEYS, prepare_runtime, user_ids
+from privet.adapters.sources.files import FileSource
 from privet.adapters.sources.intake import Intake
+from privet.adapters.stopwatch import Stopwatch
 from privet.config.compile import engine_for
 from privet.config.errors import ConfigErrors
 from privet.config.loader import load
@@ -36,10 +39,12 @@ from privet.daemon.enforce import Enforcement
 from privet.daemon.feeds import Files, Intakes
 from privet.daemon.keep import Keeper, open_stores
 from privet.daemon.lists import Lists
+from privet.daemon.lookups import Lookups
 from privet.daemon.pause import Pause
 from privet.daemon.protect import Protection
 from privet.daemon.tables import look as look_at_networks
 from privet.daemon.tables import networks_for, too_dear
+from privet.daemon.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Mapping
@@ -52,6 +57,8 @@ if TYPE_CHECKING:
     from privet.core.address import Subject
     from privet.core.bans import Ban
     from privet.core.engine import Engine
+    from privet.core.filters.matching import Failure
+    from privet.core.filters.model import FilterSpec
     from privet.core.mask import Mask
     from privet.core.prefixes import PrefixSet
     from privet.core.verdicts import Verdict
@@ -83,12 +90,15 @@ class Daemon:
         self.lookout = Lookout()
         self.networks = networks_for(config.networks)
         self.protection = Protection(self)
+        self.told = Told(self)
+        self.lookups = Lookups(self)
         self.engine = self._engine_for(config, self.networks)
         self.protection.configure(config)
         self.kernel = Enforcement("kernel", firewall, self.clock.now, self.keeper.wake, log)
         deny = DenyList(runtime / FOLDER, config.proxies.group, _boot_time, filesystem_of)
         self.web = Enforcement("web", deny, self.clock.now, self.keeper.wake, log)
-        self.places = {Action.BAN: self.kernel, Action.DENY: self.web}
+        told = Enforcement("programs", NullFirewall(time.monotonic), self.clock.now, self.keeper.wake, log)
+        self.places = {Action.BAN: self.kernel, Action.DENY: self.web, Action.TELL: told}
         self.lists = Lists(self)
         self.lifted: deque[Subject] = deque(maxlen=LIFTED)  # so that a lift can be undone by the pseudonym
         self.pause = Pause(self)
@@ -97,6 +107,7 @@ class Daemon:
         self._keys = DayKeys(runtime / KEYS)
         self._complaints: dict[str, str | None] = {}
         self._going: dict[str, asyncio.Task[None]] = {}  # what was begun by a tick and is not done
+        self._stopwatch = Stopwatch()
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -108,6 +119,8 @@ class Daemon:
         await self.protection.start()
         await self._restore()
         await self.protection.look()
+        self.told.configure(self.config)
+        self.told.restore(self.bans())
         self.files = Files(loop, self.take)
         self._open_files()
         ids = user_ids(self.config.daemon.user)
@@ -116,7 +129,7 @@ class Daemon:
         self.intakes = Intakes(loop, intake, self.take)
         loop.add_signal_handler(signal.SIGHUP, self.reload)  # whoever finds the socket may signal
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self.stop)
         control = Control(self)
         await control.open(self.runtime / "control.sock")
         sd_notify("READY=1")
@@ -138,21 +151,30 @@ class Daemon:
             if self._going:
                 await asyncio.wait(self._going.values())
             self.protection.close()
+            self.lookups.close()
+            await self.told.close()
             for place in self.places.values():
                 await place.close()
             await self.keeper.close()
             for lock in locks:
                 os.close(lock)
 
-    def take(self, source: str, block: bytes) -> None:
-        """Feed whole lines of a source to the engine and act on its verdicts."""
+    def stop(self) -> None:
+        """Have `run` come to its end."""
+        self._stop.set()
+
+    def take(self, source: str, block: bytes, *, old: bool = False) -> None:
+        """Feed whole lines of a source to the engine and act on its verdicts; `old` ones were there at the start."""
         if source not in self.engine.sources:
             self.unknown_lines += block.count(b"\n")
             return
         now = self.clock.now()
-        verdicts = self.engine.feed(Batch(source, block), now)
+        filters, config = self.engine.sources[source].filters, self.config.sources.get(source)
+        old = old or (config is not None and config.journal is not None)  # the journal knows when it was written
+        with self._stopwatch.over(filters.watch if filters else None):
+            verdicts = self.engine.feed(Batch(source, block, old), now)
         if verdicts:
-            self._act(verdicts, now)
+            self.act(verdicts, now)
 
     def order(self, verdict: Verdict, now: float, protected: Mapping[str, PrefixSet], why: str = "") -> str | None:
         """Enter a ban unless the guard refuses it; return why it does."""
@@ -165,9 +187,12 @@ class Daemon:
     ) -> None:
         """Enter a ban, or that it was refused."""
         self.places[verdict.action].ledger.order(verdict, now, refused, why=why, evidence=evidence)
+        if refused is None and verdict.until > now:
+            self.told.begin(verdict)
 
     def lift(self, ban: Ban) -> None:
         """End a ban, and let the counts of who had it start anew."""
+        self.told.end(ban)
         self.lifted.append(ban.subject)
         self.places[ban.action].ledger.lift(ban.subject, ban.jail)
         self.engine.forget(as_number(ban.group) or ban.subject, self.clock.now())
@@ -216,6 +241,7 @@ class Daemon:
                 self.log.warning("what changed in [daemon], [firewall] and [store] waits for a restart")
             self.config, self.engine, self.networks, self.config_problem = config, engine, networks, None
             self.protection.configure(config)
+            self.told.configure(config)
             self.files.change(config)
         if self.config_problem:
             self.log.error("configuration not reloaded, the old one stays", errors=self.config_problem.splitlines())
@@ -231,9 +257,18 @@ class Daemon:
             secret=self.keeper.stores.secret,
             networks=networks,
             proxies=self.protection.proxies,
+            observe=self._observe,
+            today=time.time(),
         )
 
-    def _act(self, verdicts: list[Verdict], now: float) -> None:
+    def _observe(self, source: str, spec: FilterSpec, place: int, failure: Failure) -> None:
+        """Let everybody concerned know of a failure that a filter found."""
+        self.told.observe(source, spec, place, failure)
+        self.lookups.observe(source, spec, place, failure)
+
+    def act(self, verdicts: list[Verdict], now: float) -> None:
+        """Enter what the engine found, unless the guard refuses it or a command is to be asked before."""
+        verdicts = [verdict for verdict in verdicts if not self.told.asks(verdict)]
         dear, protected = too_dear(self, verdicts), self.protected
         for number, verdict in enumerate(verdicts):
             key = self.engine.key_of(verdict.subject)
@@ -288,6 +323,7 @@ class Daemon:
             self.engine.expire(self.clock.now())
         self._voice_complaints()
         self._names()  # the keys of days that are over go
+        self.told.look(everything=count % MINUTE == 0)
         for place in self.places.values():
             if change.slept:
                 self._go(f"{place.name} after a suspension", place.overslept(change.slept))
@@ -355,13 +391,15 @@ class Daemon:
         return []
 
     def _open_files(self) -> None:
-        """Follow the file sources, and read again what may still count, up to the longest findtime."""
+        """Follow the sources that are read here, and read again what may still count, up to the longest findtime."""
         now = self.clock.now()
         for source in self.config.sources.values():
             if not source.pipe:
-                state, files = self.engine.sources[source.name], self.files.open(source)
-                for block in files.rewind(state.plan.time_of, now - self.longest_findtime(source.name)):
-                    self.take(source.name, block)
+                since = now - self.longest_findtime(source.name)
+                state, lines = self.engine.sources[source.name], self.files.open(source, since)
+                if isinstance(lines, FileSource) and not source.tail:
+                    for block in lines.rewind(state.time_of, since):
+                        self.take(source.name, block, old=True)
 
     def longest_findtime(self, source: str) -> float:
         """Return the longest findtime of the jails on a source, in seconds."""

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from privet import __version__
 from privet.adapters.networks import NO_TABLE
+from privet.config.fail2ban.report import Fate, as_items
+from privet.config.model import PLAIN
 from privet.core.recognise import AutoPlan
+from privet.core.verdicts import Action
 from privet.daemon.byhand import asked, described, merged
 from privet.daemon.lists import ORIGIN as FEED
 from privet.daemon.whom import gently
@@ -17,8 +20,9 @@ from privet.daemon.whom import gently
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from privet.core.engine import SourceState
+    from privet.core.jails import Jail
     from privet.core.ledger import Ledger
+    from privet.core.source import SourceState
     from privet.daemon.enforce import Enforcement
     from privet.daemon.service import Daemon
 
@@ -37,11 +41,18 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "items": sources,
         "bans": _accounts(daemon.kernel.ledger),
         "web": {**_place(daemon.web), "bans": _accounts(daemon.web.ledger)},
+        "told": _accounts(daemon.places[Action.TELL].ledger),
         "clients": {"tracked": daemon.engine.tracked, "evicted": daemon.engine.evicted},
         "paused_until": daemon.pause.until,
         "networks": {"rows": len(daemon.networks), "problem": daemon.networks.problem},
         "feeds": daemon.lists.state(),
-        "warnings": [*_warnings(daemon), *(w for source in sources for w in source["warnings"])],
+        "actions": daemon.told.state(),
+        "fail2ban": {
+            "config": daemon.config.fail2ban.config,
+            "jails": len(daemon.config.places),
+            "findings": dict(Counter(one.fate.value for one in daemon.config.findings)),
+        },
+        "warnings": [*_warnings(daemon), *daemon.told.problems, *(w for source in sources for w in source["warnings"])],
     }
 
 
@@ -73,26 +84,39 @@ def _store(daemon: Daemon) -> dict[str, Any]:
 
 def jails(daemon: Daemon) -> list[dict[str, Any]]:
     """Return the jails with how often they matched and whom they hold."""
-    matches = daemon.engine.matches()
+    matches, banned = daemon.engine.matches(), Counter(ban.jail for ban in daemon.bans())
     return [
         {
             "jail": jail.name,
             "sources": list(jail.sources),
             "bans_of": None if jail.bans_of is None else list(jail.bans_of),
+            "filter": jail.filter.name if jail.filter else None,
+            "actions": list(jail.actions),
             "findtime": jail.findtime,
             "maxretry": jail.maxretry,
             "bantime": jail.bantime,
             "increment": jail.escalation.increment,
             "scope": jail.scope,
+            "close": jail.close,
             "dry_run": jail.dry_run,
+            "adopted_from": str(daemon.config.places[jail.name]) if jail.name in daemon.config.places else None,
+            "findings": _findings(daemon, jail),
             "failures": matches[jail.name][0],
             "last_failure": matches[jail.name][1],
             "verdicts": daemon.engine.bans[jail.name],
             "spared": daemon.engine.spared[jail.name],
-            "banned": sum(ban.jail == jail.name for ban in daemon.bans()),
+            "banned": banned[jail.name],
         }
         for jail in daemon.engine.jails
     ]
+
+
+def _findings(daemon: Daemon, jail: Jail) -> list[dict[str, Any]]:
+    """Return what was changed on purpose or not understood when a jail was adopted."""
+    place = daemon.config.places.get(jail.name)
+    return as_items(
+        one for one in daemon.config.findings if place and one.jail == jail.name and one.fate is not Fate.ADOPTED
+    )
 
 
 async def bans(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,7 +137,7 @@ async def bans(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _warnings(daemon: Daemon) -> list[str]:
-    evicted, intakes = daemon.keeper.stores.bans.evicted, daemon.intakes
+    evicted, intakes, unasked = daemon.keeper.stores.bans.evicted, daemon.intakes, daemon.lookups.unasked
     said = {
         "no firewall: bans are noted, nothing is closed": daemon.kernel.firewall.name == "null",
         f"firewall: {daemon.kernel.problem}": daemon.kernel.problem,
@@ -126,6 +150,7 @@ def _warnings(daemon: Daemon) -> list[str]:
         **{f"feed {feed['feed']}: {feed['problem']}": feed["problem"] for feed in daemon.lists.state()},
         "the configuration on disk cannot be used, the old one is in force: "
         f"{daemon.config_problem}": daemon.config_problem,
+        f"{unasked} failures of names count for nobody, since too many names waited to be looked up": unasked,
         f"{daemon.unknown_lines} lines came from pipes whose source is not in the configuration": daemon.unknown_lines,
         f"{intakes.nameless} lines came from pipes that did not say whose they are": intakes.nameless,
         f"{intakes.refused} connections to the intake came from users who may not speak": intakes.refused,
@@ -138,17 +163,18 @@ def _source(daemon: Daemon, state: SourceState) -> dict[str, Any]:
     pipes = [peer for peer in daemon.intakes.peers.values() if peer.hello and peer.hello.source == state.name]
     files = daemon.files.sources.get(state.name)
     filling = daemon.since + daemon.longest_findtime(state.name) if config.pipe else 0.0
-    plan = state.plan
+    plan, filters = state.plan, state.filters
     warnings = [
         f"source {state.name}: {complaint}" for peer in pipes if peer.hello for complaint in peer.hello.complaints
     ]
     warnings += [
         f"source {state.name}: {path}: {problem}" for path, problem in (files.problems if files else {}).items()
     ]
+    warnings += [f"source {state.name}: filter {slow}" for slow in filters.slow] if filters else []
     return {
         "source": state.name,
-        "kind": "pipe" if config.pipe else "files",
-        "format": plan.name if isinstance(plan, AutoPlan) else config.format,
+        "kind": "pipe" if config.pipe else "files" if config.journal is None else "journal",
+        "format": plan.name if isinstance(plan, AutoPlan) else config.format if plan else PLAIN,
         "addresses_at_rest": not config.pipe and state.parsed > state.pseudonyms,
         "lines": state.lines,
         "parsed": state.parsed,
@@ -157,6 +183,8 @@ def _source(daemon: Daemon, state: SourceState) -> dict[str, Any]:
         "late": state.late,
         "ahead": state.ahead,
         "samples": state.samples,
+        "nobody": dict(filters.nobody) if filters else {},
+        "undated": filters.undated if filters else 0,
         "windows_filling_until": filling if filling > time.time() else None,
         "files": files.paths if files else [],
         "too_long": files.counts.too_long if files else 0,

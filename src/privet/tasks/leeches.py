@@ -14,8 +14,8 @@ from privet.tasks.replay import batches
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from privet.core.engine import SourceState
     from privet.core.parse import Rows
+    from privet.core.source import SourceState
 
 COLUMNS = ("status", "size")
 _SOURCE = "log"

@@ -14,7 +14,7 @@ from privet.adapters.localtime import local_zone
 from privet.adapters.networks import Networks
 from privet.adapters.sources.archive import Archive
 from privet.config.compile import engine_for, lists_of, trusted_by
-from privet.core.engine import Batch, SourceState
+from privet.core.engine import Batch
 from privet.core.forwarded import Proxies
 from privet.core.verdicts import Verdict
 from privet.ports import SourceError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from privet.config.model import Config
     from privet.core.engine import Engine
     from privet.core.parse import Rows
+    from privet.core.source import SourceState
 
 
 class Totals(msgspec.Struct):
@@ -124,9 +125,7 @@ def batches(
     engine: Engine, paths: Sequence[str], source: str, progress: Callable[[int], None] | None = None
 ) -> Iterator[Batch]:
     """Yield files as batches of one source."""
-    archive = Archive(
-        [path if path == "-" else Path(path) for path in paths], engine.sources[source].plan.time_of, progress
-    )
+    archive = Archive([path if path == "-" else Path(path) for path in paths], engine.sources[source].time_of, progress)
     for block in archive.blocks():
         yield Batch(source, block)
 

@@ -24,7 +24,8 @@ def test_a_good_configuration_is_0(capsys: pytest.CaptureFixture[str], config: P
     assert capsys.readouterr() == (f"{config}: 1 sources, 1 jails, no mistakes\n", "")
 
     assert run(["check", "--config", str(config), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"privet": 1, "kind": "check", "items": [], "next": None}
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == {"privet": 1, "kind": "check", "items": [], "next": None, "findings": []}
 
 
 def test_the_place_may_come_from_the_environment(

@@ -102,6 +102,7 @@ def test_without_warnings_status_is_0(
         "firewall": place,
         "web": place,
         "feeds": [],
+        "actions": [],
         "paused_until": None,
     }
     serve(json.dumps(state).encode() + b"\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from privet.core.engine import BLIND_AFTER
+from privet.core.source import BLIND_AFTER
 from tests.unit.processes import ask, config, daemon, line, privet, running, until
 
 if TYPE_CHECKING:

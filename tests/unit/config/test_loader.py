@@ -153,8 +153,8 @@ backend = "nul"
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[source.a]\n", "1: source.a: needs 'path' or 'pipe = true'"),
-        ("[source.a]\npipe = false\n", "1: source.a: needs 'path' or 'pipe = true'"),
+        ("[source.a]\n", "1: source.a: needs 'path', 'journal' or 'pipe = true'"),
+        ("[source.a]\npipe = false\n", "1: source.a: needs 'path', 'journal' or 'pipe = true'"),
         ("[source.a]\npath = []\n", "2: source.a.path: the list is empty"),
         ("[source.a]\npipe = 'yes'\n", "2: source.a.pipe: expected true or false, got 'yes'"),
         *(

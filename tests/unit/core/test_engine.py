@@ -10,8 +10,9 @@ import pytest
 
 from privet.config.compile import engine_for
 from privet.config.loader import parse
-from privet.core.engine import BLIND_AFTER, SAMPLES, Batch, Engine
+from privet.core.engine import Batch, Engine
 from privet.core.parse import NO_ADDRESS, NO_TIME, NOT_IN_FORMAT
+from privet.core.source import BLIND_AFTER, SAMPLES
 from privet.core.verdicts import Action
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def test_stamps_ahead_of_the_clock_count_as_now() -> None:
     verdicts = feed(counting, line(100_000), line(60), line(60.9), now=T)
     assert told(verdicts) == [("j", "192.0.2.1", 60)], "the clock says 0, two lines 60: those are taken as they are"
     assert counting.sources["web"].ahead == 1
-    assert counting.sources["web"].newest == T + 60
+    assert counting.sources["web"].requests.newest == T + 60
 
 
 def test_each_source_has_its_own_clock() -> None:

@@ -6,6 +6,7 @@ import msgspec
 
 from privet.core.address import Subject
 from privet.core.escalate import Escalation
+from privet.core.filters.model import FilterSpec
 from privet.core.guard import Listed
 from privet.core.jails import FIELDS, NUMBER_FIELDS, TEXT_FIELDS, Between, Is, Jail, Matches, Predicate
 from privet.core.verdicts import Action
@@ -37,6 +38,10 @@ def test_every_setting_makes_a_difference() -> None:
         "key": "prefix",
         "prefixes": (20, 40),
         "scope": "tcp:22",
+        "filter": FilterSpec(name="f", failregex=("<HOST>",)),
+        "close": False,
+        "actions": ("mail",),
+        "ignorecommand": "ask <ip>",
     }
     assert changes.keys() == set(Jail.__struct_fields__)
     assert all(msgspec.structs.replace(jail(), **{name: value}) != jail() for name, value in changes.items())

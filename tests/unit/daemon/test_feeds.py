@@ -6,21 +6,24 @@ import asyncio
 import os
 import socket
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
+
 from privet.adapters.sources.intake import Intake
+from privet.adapters.sources.journal import JournalSource
 from privet.config.model import Config, SourceConfig
 from privet.core.wire import Hello, Lines
 from privet.daemon import feeds
 from privet.daemon.feeds import Files, Intakes
 from tests.unit.daemon.serving import until
+from tests.unit.journals import BEGIN, Journal
 from tests.unit.processes import hand_over
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
-
-    import pytest
 
 
 class Taken:
@@ -260,3 +263,33 @@ def test_at_the_end_everybody_is_hung_up_on(tmp_path: Path) -> None:
     with asyncio.run(scene()) as pipe:
         assert pipe.recv(10) == b""
     assert not path.exists()
+
+
+def test_a_log_that_may_be_missing_is_no_problem(tmp_path: Path) -> None:
+    async def scene(files: Files, _taken: Taken) -> None:
+        needed = files.open(SourceConfig(name="needed", paths=(f"{tmp_path}/needed",)))
+        optional = files.open(SourceConfig(name="optional", paths=(f"{tmp_path}/optional",), optional=True))
+
+        assert (list(needed.problems), optional.problems) == ([f"{tmp_path}/needed"], {})
+
+    play(scene)
+
+
+@pytest.mark.needs("journal")
+def test_a_journal_is_followed_from_a_time_on_and_anew_when_what_matches_changes(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.write("one", "two")
+
+    async def scene(files: Files, taken: Taken) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(feeds, "JournalSource", partial(JournalSource, directory=str(journal.folder)))
+            files.open(SourceConfig(name="ssh", journal=(("_COMM=sshd",),)), since=BEGIN + 2)
+            await until(lambda: b"two" in taken.of("ssh"))
+            assert b"one" not in taken.of("ssh")
+            same = files.sources["ssh"]
+            files.change(of_sources(SourceConfig(name="ssh", journal=(("_COMM=sshd",),))))
+            assert files.sources["ssh"] is same
+            files.change(of_sources(SourceConfig(name="ssh", journal=(("_COMM=cron",),))))
+            assert files.sources["ssh"] is not same
+
+    play(scene)

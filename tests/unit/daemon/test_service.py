@@ -504,4 +504,4 @@ def test_bad_configuration_is_an_exit_code_of_its_own(configured: Path, runtime:
     done = privet("run", "--config", configured, "--runtime", runtime)
 
     assert done.returncode == 78
-    assert f"{configured}:1: source.web: needs 'path' or 'pipe = true'" in done.stderr
+    assert f"{configured}:1: source.web: needs 'path', 'journal' or 'pipe = true'" in done.stderr

@@ -13,7 +13,7 @@ import pytest
 from privet.adapters.firewall.null import NullFirewall
 from privet.core.address import Subject
 from privet.core.bans import Order
-from privet.core.engine import BLIND_AFTER
+from privet.core.source import BLIND_AFTER
 from privet.core.wire import Hello, Lines
 from tests.unit.daemon.serving import Served, serving, until
 from tests.unit.processes import JAIL, connected, hand_over, line

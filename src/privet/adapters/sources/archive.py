@@ -1,4 +1,4 @@
-"""Finished log files for replay and reports: plain, gzip, xz and zstd, several of them in order of time.
+"""Finished log files for replay and reports: plain, gzip, bzip2, xz and zstd, several of them in order of time.
 
 Nothing is unpacked to disk and memory stays bounded, however far the data expands. What surrounds the
 compressed data is treated as zcat does: any number of members follow one another, zero bytes are padding,
@@ -11,6 +11,7 @@ import os
 import stat
 import sys
 import zlib
+from bz2 import BZ2Decompressor
 from contextlib import suppress
 from itertools import chain
 from lzma import FORMAT_XZ, LZMADecompressor, LZMAError
@@ -46,7 +47,7 @@ class Archive:
         self, paths: Sequence[str | Path], line_time: LineTime, progress: Callable[[int], None] | None = None
     ) -> None:
         """Look at the files; raises SourceError if one is missing or not readable."""
-        self._files = [_File(str(path), progress or _ignore) for path in paths]
+        self._files = [File(str(path), progress or _ignore) for path in paths]
         self._line_time = line_time
         self.size = sum(file.size for file in self._files)
 
@@ -80,13 +81,13 @@ def pieces(path: str, progress: Callable[[int], None] | None = None) -> Iterator
 
     Raises SourceError when it cannot be read, or when there is more in it than could be unpacked.
     """
-    file = _File(path, progress or _ignore)
+    file = File(path, progress or _ignore)
     yield from file.pieces()
     if file.note:
         raise SourceError(file.note)
 
 
-def _spared(file: _File, damages: list[str]) -> Iterator[bytes]:
+def _spared(file: File, damages: list[str]) -> Iterator[bytes]:
     try:
         yield from file.blocks()
     except SourceError as error:
@@ -97,10 +98,10 @@ def _ignore(_count: int) -> None:
     pass
 
 
-class _File:
+class File:
     """One file; it is open only while its blocks are read."""
 
-    def __init__(self, path: str, progress: Callable[[int], None]) -> None:
+    def __init__(self, path: str, progress: Callable[[int], None] = _ignore) -> None:
         self.path = path
         self.name = "standard input" if path == "-" else path
         self.note = ""
@@ -124,7 +125,7 @@ class _File:
             return -inf
         seen = 0
         with suppress(SourceError):  # reading it for good will tell
-            for block in _File(self.path, _ignore).blocks():
+            for block in File(self.path).blocks():
                 for line in block.split(b"\n"):
                     if (time := line_time(line)) is not None:
                         return time
@@ -218,7 +219,7 @@ def _gathered(parts: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class _Decoder(Protocol):
-    """What the decompressors of lzma and zstd have in common: each decodes one member."""
+    """What the decompressors of bz2, lzma and zstd have in common: each decodes one member."""
 
     @property
     def eof(self) -> bool: ...
@@ -258,6 +259,7 @@ def _unxz() -> _Decoder:
 _MAGICS: dict[bytes, Callable[[], _Decoder]] = {
     b"\x1f\x8b": _Gunzip,
     b"\xfd7zXZ\0": _unxz,
+    b"BZh": BZ2Decompressor,
     b"\x28\xb5\x2f\xfd": ZstdDecompressor,
     # Frames to skip, which may stand before and between the others: parallel compressors write them.
     **{bytes((number, 0x2A, 0x4D, 0x18)): ZstdDecompressor for number in range(0x50, 0x60)},

@@ -11,7 +11,6 @@ second, finds by looking what inotify missed. The rules that hold:
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import stat
@@ -25,30 +24,29 @@ from typing import TYPE_CHECKING
 import msgspec
 from inotify_simple import INotify, flags
 
-from privet.core.lines import BLOCK, LONGEST_LINE, LineSplitter, LineTime, merge_by_time
+from privet.adapters.sources.past import (
+    COMPRESSED,
+    REREAD_LIMIT,
+    SAMPLE,
+    History,
+    Key,
+    key_of,
+    line_start,
+    opened,
+    reason,
+)
+from privet.core.lines import BLOCK, LineSplitter, LineTime, merge_by_time
 from privet.ports import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
-REREAD_LIMIT = 64 << 20
-"""Bytes of each file that a restart reads again at most: about a second of work."""
-
-REREAD_STEP = 1 << 17
-"""Bytes between the places that a restart looks at on its way back to the longest findtime."""
+    from collections.abc import Iterator, Sequence
 
 QUIET_POLLS = 60
 """How many polls without a new line let go of a file whose name has gone to another, or that was deleted:
 after a graceful restart, server processes write the end of long requests to the old file."""
 
 _MARK = 1024  # bytes compared to notice a truncation: enough to hold a time of day
-_SAMPLE = 1 << 14  # bytes of such a place, and
-_SAMPLE_LINES = 50  # lines of them, whose times tell how old it is
-_COMPRESSED = (".gz", ".xz", ".zst", ".bz2")
-_ROTATED = re.compile(r"[.-]\d.*")  # what a rotated file has after the name: .1, -20260131
 _NAMES_CHANGE = flags.CREATE | flags.MOVED_TO | flags.MOVED_FROM | flags.DELETE | flags.ATTRIB | flags.ONLYDIR
-
-_Key = tuple[int, int]  # device and inode
 
 
 class Counts(msgspec.Struct):
@@ -68,29 +66,31 @@ class FileSource:
     more lines come at once, `read()`. Call `poll()` about once a second and `read()` after it.
     """
 
-    def __init__(self, name: str, patterns: Sequence[str], *, block_size: int = BLOCK) -> None:
+    def __init__(self, name: str, patterns: Sequence[str], *, optional: bool = False, block_size: int = BLOCK) -> None:
         """Begin at the end of the files that exist, and at the start of those that come later.
 
-        Raises SourceError if inotify is not to be had; files that cannot be read are only `problems`.
+        That there is none is a problem unless they are `optional`. Raises SourceError if inotify is not to be had;
+        files that cannot be read are only `problems`.
         """
         self.name = name
         self.patterns = tuple(patterns)
         self.problems: dict[str, str] = {}
         self.counts = Counts()
-        self._block_size = block_size
+        self._optional, self._block_size = optional, block_size
         try:
             self._inotify = INotify(nonblocking=True)
         except OSError as error:
             raise SourceError(f"source {name}: inotify: {error.strerror}", transient=True) from error
         self._of_interest = re.compile("|".join(translate(Path(pattern).name) for pattern in patterns))
-        self._files: dict[_Key, _File] = {}  # in the order in which they are read
-        self._names: dict[str, _Key] = {}  # which file had a name last
+        self._files: dict[Key, _File] = {}  # in the order in which they are read
+        self._names: dict[str, Key] = {}  # which file had a name last
         self._watches: dict[int, _File] = {}
         self._due: set[_File] = set()
         self._names_changed = False
+        self._unread: dict[str, str] = {}  # what is wrong with files that a restart should have read again
         found = self._find()
         # Sizes of the files that were there first and are not open yet: where to begin in them.
-        self._at_start = {_key(info): info.st_size for info in found.values()}
+        self._at_start = {key_of(info): info.st_size for info in found.values()}
         self._follow(found)
 
     @property
@@ -139,7 +139,7 @@ class FileSource:
                 try:
                     block, more = file.read(self._block_size, self.counts)
                 except OSError as error:
-                    self.problems[file.path] = _reason(error)
+                    self.problems[file.path] = reason(error)
                     break
                 if more:
                     self._due.add(file)
@@ -150,26 +150,23 @@ class FileSource:
         """Yield, in order of time, what the files hold from `since` until this source was made.
 
         Each file begins with its first line that is not older, a young one with the end of its rotated
-        predecessor. `read` goes on behind. To be called, and read to its end, before anything else.
+        predecessors, compressed or not. `read` goes on behind. To be called, and read to its end, before anything else.
         """
         files = list(self._files.values())
-        size = max(self._block_size // max(len(files), 1), _SAMPLE)  # all files are open at once
+        size = max(self._block_size // max(len(files), 1), SAMPLE)  # all files are open at once
         streams = [(-inf, self._history(file, line_time, since, limit, size)) for file in files]
         return merge_by_time(streams, line_time, size=self._block_size)
 
     def _history(self, file: _File, line_time: LineTime, since: float, limit: int, size: int) -> Iterator[bytes]:
+        history = History(file.fd, file.path, file.begin, line_time, since)
         try:
-            past = _Past(file.fd, file.begin, line_time, since, limit)
-            if past.is_whole and (path := _predecessor(file.path, self._files)):
-                fd = _open(path)
-                try:
-                    before = _Past(fd, os.fstat(fd).st_size, line_time, since, limit - file.begin)
-                    yield from before.blocks(size, self.counts)
-                finally:
-                    os.close(fd)
-            yield from past.blocks(size, self.counts)
+            yield from history.blocks(self._files, limit, size)
         except OSError as error:
-            self.problems[file.path] = _reason(error)
+            self.problems[file.path] = reason(error)
+        self._unread |= history.told.problems
+        self.problems |= history.told.problems
+        self.counts.bytes_read += history.told.bytes_read
+        self.counts.too_long += history.told.too_long
 
     def _scan(self) -> None:
         self._names_changed = False
@@ -178,18 +175,19 @@ class FileSource:
 
     def _find(self) -> dict[str, os.stat_result]:
         """Return the files to follow, those written last at the end; start a new list of problems."""
-        self.problems = {}
+        self.problems = dict(self._unread)
         self._watch_directories()
         found: dict[str, os.stat_result] = {}
         for path in {path for pattern in self.patterns for path in _glob(pattern) or [pattern]}:
             try:
                 info = Path(path).stat()
             except OSError as error:
-                self.problems[path] = _reason(error)
+                if not (self._optional and isinstance(error, FileNotFoundError)):
+                    self.problems[path] = reason(error)
                 continue
             if not stat.S_ISREG(info.st_mode):
                 self.problems[path] = "not a regular file"
-            elif path.endswith(_COMPRESSED):
+            elif path.endswith(COMPRESSED):
                 self.problems[path] = "compressed, so not followed"
             else:
                 found[path] = info
@@ -200,11 +198,11 @@ class FileSource:
             try:
                 self._inotify.add_watch(directory, _NAMES_CHANGE)  # once more does no harm
             except OSError as error:
-                self.problems[directory] = f"looked into once a second only: inotify: {_reason(error)}"
+                self.problems[directory] = f"looked into once a second only: inotify: {reason(error)}"
 
     def _follow(self, found: dict[str, os.stat_result]) -> None:
         for path, info in found.items():
-            file = self._files.get(_key(info)) or self._opened(path)
+            file = self._files.get(key_of(info)) or self._opened(path)
             if file:
                 file.path = path
                 self._names[path] = file.key
@@ -214,11 +212,11 @@ class FileSource:
 
     def _opened(self, path: str) -> _File | None:
         try:
-            fd = _open(path)
+            fd = opened(path)
         except OSError as error:
-            self.problems[path] = _reason(error)
+            self.problems[path] = reason(error)
             return None
-        key = _key(os.fstat(fd))
+        key = key_of(os.fstat(fd))
         if key in self._files:  # the name went to another file this very moment
             os.close(fd)
             return self._files[key]
@@ -230,7 +228,7 @@ class FileSource:
         try:  # by its descriptor, since its name may have gone to another file by now
             file.watch = self._inotify.add_watch(f"/proc/self/fd/{file.fd}", flags.MODIFY)
         except OSError as error:
-            self.problems[file.path] = f"read once a second only: inotify: {_reason(error)}"
+            self.problems[file.path] = f"read once a second only: inotify: {reason(error)}"
         else:
             self._watches[file.watch] = file
 
@@ -252,11 +250,11 @@ class FileSource:
 class _File:
     """One file that is followed: how far it is read, and the line that is not finished yet."""
 
-    def __init__(self, fd: int, path: str, key: _Key, offset: int) -> None:
+    def __init__(self, fd: int, path: str, key: Key, offset: int) -> None:
         self.fd = fd
         self.path = path
         self.key = key
-        self.begin = self.offset = _line_start(fd, min(offset, os.fstat(fd).st_size))
+        self.begin = self.offset = line_start(fd, min(offset, os.fstat(fd).st_size))
         self.lines = LineSplitter()
         self.quiet_polls = 0
         self.watch: int | None = None
@@ -284,85 +282,5 @@ class _File:
         return block, len(fresh) == size
 
 
-class _Past:
-    """The part of a file before `end` that holds the lines since a time."""
-
-    def __init__(self, fd: int, end: int, line_time: LineTime, since: float, limit: int) -> None:
-        self._fd, self._end, self._line_time, self._since = fd, end, line_time, since
-        floor = max(end - limit, 0)
-        start, older = end, 0
-        while start > floor and older < 2:  # one may be a few slow requests, so two in a row
-            start = max(start - REREAD_STEP, floor)
-            older = older + 1 if self._is_older(start) else 0
-        self._start = _line_start(fd, start)
-        self.is_whole = start == older == 0  # the time may lie in the file before this one
-
-    def blocks(self, size: int, counts: Counts) -> Iterator[bytes]:
-        """Yield the lines from the first that is not older."""
-        lines = LineSplitter()
-        at, found = self._start, False
-        while data := os.pread(self._fd, min(size, self._end - at), at):
-            at += len(data)
-            counts.bytes_read += len(data)
-            block = lines.feed(data)
-            if not found:
-                block = self._from_first(block)
-                found = bool(block)
-            if block:
-                yield block
-        counts.too_long += lines.too_long
-
-    def _is_older(self, start: int) -> bool:
-        sample = os.pread(self._fd, min(_SAMPLE, self._end - start), start).split(b"\n")
-        lines = sample[start > 0 : -1][:_SAMPLE_LINES]  # the first and the last may be parts of lines
-        times = [time for line in lines if (time := self._line_time(line)) is not None]
-        return bool(times) and max(times) < self._since
-
-    def _from_first(self, block: bytes) -> bytes:
-        pos = 0
-        while pos < len(block):
-            end = block.find(b"\n", pos)
-            time = self._line_time(block[pos:end])
-            if time is not None and time >= self._since:
-                return block[pos:]
-            pos = end + 1
-        return b""
-
-
-def _predecessor(path: str, followed: Collection[_Key]) -> str | None:
-    """Return the file that was rotated last from this name, if it is not compressed."""
-    name = Path(path).name
-    rotated: list[tuple[int, str]] = []
-    for entry in Path(path).parent.iterdir():
-        if entry.name.startswith(name) and _ROTATED.fullmatch(entry.name, len(name)):
-            with suppress(OSError):  # rotated away this very moment
-                info = entry.stat()
-                if stat.S_ISREG(info.st_mode) and entry.suffix not in _COMPRESSED and _key(info) not in followed:
-                    rotated.append((info.st_mtime_ns, str(entry)))
-    return max(rotated)[1] if rotated else None
-
-
 def _glob(pattern: str) -> list[str]:
     return glob(pattern)  # noqa: PTH207  as the shell does it: absolute patterns, and * finds no dot files
-
-
-def _open(path: str) -> int:
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return fd
-    os.close(fd)
-    raise OSError(errno.EINVAL, "not a regular file")
-
-
-def _line_start(fd: int, offset: int) -> int:
-    """Return where the line that `offset` lies in begins, or a place from which that line is too long."""
-    back = min(offset, LONGEST_LINE + 1)
-    return offset - back + os.pread(fd, back, offset - back).rfind(b"\n") + 1
-
-
-def _key(info: os.stat_result) -> _Key:
-    return info.st_dev, info.st_ino
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__

@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inotify_simple import INotify, flags
 
-from privet.adapters.sources import files
+from privet.adapters.sources import files, past
 from privet.adapters.sources.files import QUIET_POLLS, FileSource
 from privet.core.lines import LONGEST_LINE
 
@@ -74,7 +74,7 @@ def log(tmp_path: Path) -> Path:
 def follow() -> Iterator[Follow]:
     sources: list[FileSource] = []
 
-    def follow(*patterns: Path | str, **options: int) -> FileSource:
+    def follow(*patterns: Path | str, **options: Any) -> FileSource:  # noqa: ANN401  as FileSource takes them
         sources.append(FileSource("web", [str(pattern) for pattern in patterns], **options))
         return sources[-1]
 
@@ -364,14 +364,14 @@ def test_a_name_that_changes_while_it_is_looked_at(log: Path, follow: Follow, mo
     old = log.with_name("access.log.1")
     log.rename(old)
     append(log, b"2 short lived\n")
-    opened = files._open  # noqa: SLF001
+    opened = past.opened
 
     def rename_back_and_open(path: str) -> int:
         monkeypatch.undo()
         old.rename(log)
         return opened(path)
 
-    monkeypatch.setattr(files, "_open", rename_back_and_open)
+    monkeypatch.setattr(files, "opened", rename_back_and_open)
     assert told(source) == b""
     append(log, b"3 new\n")
     assert told(source) == b"3 new\n"
@@ -384,14 +384,14 @@ def test_a_name_that_becomes_a_fifo_while_it_is_looked_at(
     log = tmp_path / "access.log"
     source = follow(log)
     log.touch()
-    opened = files._open  # noqa: SLF001
+    opened = past.opened
 
     def replace_and_open(path: str) -> int:
         log.unlink()
         os.mkfifo(log)
         return opened(path)  # would wait for a writer
 
-    monkeypatch.setattr(files, "_open", replace_and_open)
+    monkeypatch.setattr(files, "opened", replace_and_open)
     assert told(source) == b""
     assert source.problems == {str(log): "not a regular file"}
 
@@ -685,7 +685,7 @@ def test_a_writer_that_truncates_what_was_read_loses_no_line(log: Path, follow: 
     assert reader.source.counts.truncations == 60
 
 
-def again(source: FileSource, since: float, limit: int = files.REREAD_LIMIT) -> bytes:
+def again(source: FileSource, since: float, limit: int = past.REREAD_LIMIT) -> bytes:
     return b"".join(source.rewind(line_time, since, limit))
 
 
@@ -719,7 +719,7 @@ def test_little_of_a_large_old_file_is_read(log: Path, follow: Follow) -> None:
         return float(line[1 : line.index(b"]")])
 
     assert b"".join(source.rewind(counting_time, 399_990)).count(b"\n") == 10
-    assert source.counts.bytes_read <= 3 * files.REREAD_STEP
+    assert source.counts.bytes_read <= 3 * past.REREAD_STEP
     assert asked < 20_000
 
 
@@ -730,7 +730,7 @@ def test_slow_requests_do_not_end_the_search(slow: list[int], log: Path, follow:
     for place in slow:
         times[place : place + 200] = [0] * 200
     lines = [(b"%d" % time).ljust(31) + b"\n" for time in times]
-    assert len(lines) * 32 == 10 * files.REREAD_STEP
+    assert len(lines) * 32 == 10 * past.REREAD_STEP
     log.write_bytes(b"".join(lines))
     assert again(follow(log), since=8_000) == b"".join(lines[8_000:])
 
@@ -757,7 +757,7 @@ def test_the_limit_holds_for_a_file_and_the_one_before(log: Path, follow: Follow
 def test_the_file_rotated_last_comes_first(rotated: str, current: bytes, log: Path, follow: Follow) -> None:
     log.with_name("access.log.2").write_bytes(b"1 too far back\n9 a\n")
     os.utime(log.with_name("access.log.2"), (1, 1))
-    for name in ("access.log.3.gz", "access.log.offset", "access.log_1", "other.log.1"):
+    for name in ("access.log.offset", "access.log_1", "other.log.1"):
         log.with_name(name).write_bytes(b"9 not this\n")
         os.utime(log.with_name(name), (1 << 32, 1 << 32))
     log.with_name(rotated).write_bytes(b"3 a\n4 b\n5 c\n")
@@ -770,7 +770,7 @@ def test_the_file_rotated_last_comes_first(rotated: str, current: bytes, log: Pa
 
 def test_a_rotated_file_is_left_alone_if_the_current_reaches_back(log: Path, follow: Follow) -> None:
     log.with_name("access.log.1").write_bytes(b"9 from a wrong clock\n")
-    log.write_bytes(b"1 a\n" * (files.REREAD_STEP // 4) + b"3 a\n4 b\n")
+    log.write_bytes(b"1 a\n" * (past.REREAD_STEP // 4) + b"3 a\n4 b\n")
     assert again(follow(log), since=3) == b"3 a\n4 b\n"
 
 
@@ -807,8 +807,8 @@ def test_a_file_that_cannot_be_read_again_does_not_stop_the_others(log: Path, fo
 def test_no_line_since_the_time_is_left_out(steps: list[int], since: int, block: int) -> None:
     lines = [b"%d %d\n" % (sum(steps[: number + 1]), number) for number in range(len(steps))]
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "REREAD_STEP", block)
-        patch.setattr(files, "_SAMPLE", 20)
+        patch.setattr(past, "REREAD_STEP", block)
+        patch.setattr(past, "SAMPLE", 20)
         log = Path(name) / "a.log"
         log.write_bytes(b"".join(lines))
         source = FileSource("web", [str(log)])

@@ -1,0 +1,132 @@
+"""Lines as filters see them: decoded, dated, and with the date cut out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from privet.core.filters.dates import Dates, JournalDates
+from privet.core.filters.errors import FilterError
+from privet.core.filters.watch import Overrun
+from privet.core.filters.zones import zone_of
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from privet.core.filters.model import FilterSpec
+    from privet.core.filters.watch import Watch
+
+RECENT = 60.0
+"""Seconds that a line without a date may come after the last one that has one, to count with its time."""
+REACH = 8192
+"""Bytes before a line without a date in which one with a date is looked for."""
+
+
+class History:
+    """The lines of one source by their place in its stream: the block at hand, and a little of what came before."""
+
+    def __init__(self) -> None:
+        self.block = b""
+        self.base = 0  # bytes of the stream before the block
+        self._before = b""
+
+    def turn(self, block: bytes) -> None:
+        """Go on to the next block."""
+        self._before = self.block[-REACH:] if len(self.block) >= REACH else (self._before + self.block)[-REACH:]
+        self.base += len(self.block)
+        self.block = block
+
+    def line_before(self, place: int, limit: int) -> tuple[int, bytes] | None:
+        """Return the line that ends before a place in the stream and where it begins, if that is not before `limit`."""
+        if place > self.base:
+            end = place - self.base - 1
+            begin = self.block.rfind(b"\n", 0, end) + 1
+            start, line = self.base + begin, self.block[begin:end]
+        else:
+            end = len(self._before) - (self.base - place) - 1
+            begin = self._before.rfind(b"\n", 0, max(end, 0)) + 1
+            start, line = self.base - len(self._before) + begin, self._before[begin : max(end, 0)]
+        return (start, line) if start >= limit and end >= 0 else None
+
+
+class View:
+    """How filters with the same datepattern and encoding see the lines of a source, which come in order.
+
+    A line without a date has the time of the last line shortly before it that has one, if that is recent.
+    """
+
+    def __init__(self, spec: FilterSpec, zone: tzinfo, watch: Watch, history: History, *, journal: bool) -> None:
+        own = zone_of(spec.logtimezone) if spec.logtimezone else zone
+        if own is None:
+            raise FilterError("logtimezone", 0, f"{spec.logtimezone} is no time zone that is known here")
+        self.name = spec.name
+        self.encoding = codec(spec.logencoding)
+        self.dates = JournalDates() if journal else Dates(spec.datepattern, own)
+        self.undated = 0
+        self.brackets = "[" in spec.datepattern  # whether dates may be in such
+        self._watch, self._history = watch, history
+        self._now = 0.0
+        self._last = self._dated_at = float("-inf")  # the time of the last line with a date, and its place
+        self._seen = 0  # up to which place this is known
+
+    def begin(self, now: float) -> None:
+        """Say what time it is: for dates without a year, or without a day, and for lines without any."""
+        self.dates.begin(now)
+        self._now = now
+
+    def read(self, line: bytes) -> tuple[str, float | None]:
+        """Return a line with a newline and without its date, and what that says.
+
+        What is not in the encoding becomes U+FFFD.
+        """
+        try:
+            text = line.decode(self.encoding)
+        except UnicodeDecodeError:
+            text = line.decode(self.encoding, "replace")
+        dates, watch = self.dates, self._watch
+        if len(text) > dates.longest:
+            return text + "\n", None
+        watch.text = text
+        try:
+            watch.at = dates
+            stamp = dates.find(text)
+            watch.at = None
+        except Overrun:
+            watch.punish()
+            stamp = None
+        if stamp is None:
+            return text + "\n", None
+        _, begin, end, time = stamp
+        return f"{text[:begin]}{text[end:]}\n", time
+
+    def take(self, line: bytes, start: int) -> tuple[str, float | None]:
+        """Read a line that begins at `start` in the block; lines without a date after it have its time."""
+        text, time = self.read(line)
+        if time is not None:
+            place = self._history.base + start
+            self._last, self._dated_at, self._seen = time, place, place + len(line) + 1
+        return text, time
+
+    def time_before(self, start: int) -> float:
+        """Return the time of a line without a date that begins at `start` in the block."""
+        self.undated += 1
+        place = self._history.base + start
+        limit = place - REACH
+        pos = place
+        while pos > self._seen and (found := self._history.line_before(pos, limit)):
+            pos, line = found
+            _, time = self.read(line)
+            if time is not None:
+                self._last, self._dated_at = time, pos
+                break
+        self._seen = max(self._seen, place)
+        return self._last if self._dated_at >= limit and self._last > self._now - RECENT else self._now
+
+
+def codec(name: str) -> str:
+    """Return the encoding that a name stands for; raises FilterError for an unknown one."""
+    word = "utf-8" if name.strip().lower() in ("", "auto") else name.strip()
+    try:
+        b"\n".decode(word)  # of nothing Python would not look at the name
+    except (LookupError, UnicodeError):
+        raise FilterError("logencoding", 0, f"{word} is no encoding that is known here") from None
+    return word
