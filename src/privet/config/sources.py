@@ -82,6 +82,9 @@ def _problems(settings: Mapping[str, object]) -> list[Problem]:
         return [Problem(f"a source has either '{first}' or '{second}', not both", key=(second,))]
     if "log" in settings and kinds != ["pipe"]:
         return [Problem("only a source with 'pipe = true' writes a log", key=("log",))]
+    if kinds == ["pipe"] and settings.get("format") == PLAIN:
+        hint = "leave it out: filters look at requests as they are"
+        return [Problem("an intake masks requests, so their format must be known", hint, ("format",))]
     if kinds == ["journal"] and settings.get("format", PLAIN) != PLAIN:
         return [Problem(f"what comes from the journal is '{PLAIN}'", key=("format",))]
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,9 @@ from privet.adapters.ignore import IgnoreLists
 from privet.adapters.localtime import local_zone
 from privet.adapters.networks import Networks
 from privet.adapters.sources.archive import Archive
+from privet.adapters.stopwatch import Stopwatch
 from privet.config.compile import engine_for, lists_of, trusted_by
+from privet.core.address import client_key
 from privet.core.engine import Batch
 from privet.core.forwarded import Proxies
 from privet.core.verdicts import Verdict
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
     from privet.config.model import Config
     from privet.core.engine import Engine
+    from privet.core.filters.matching import Failure
+    from privet.core.filters.model import FilterSpec
     from privet.core.parse import Rows
     from privet.core.source import SourceState
 
@@ -91,6 +96,9 @@ def replay(
     def observe(_source: str, rows: Rows) -> None:
         clients.update(rows.keys)
 
+    def observe_failure(_source: str, _spec: FilterSpec, _place: int, failure: Failure) -> None:
+        clients.add(client_key(failure.who.encode()) or failure.who.encode())
+
     chosen = {name: jail for name, jail in config.jails.items() if not jails or name in jails}
     if not any(jail.bans_of is not None or jail.escalation.overalljails for jail in chosen.values()):
         config = msgspec.structs.replace(config, jails=chosen)
@@ -104,11 +112,15 @@ def replay(
         observers=(observe,),
         networks=networks,
         proxies=Proxies(trusted_by(config, lists.answers)),
+        observe=observe_failure,
+        today=time.time(),
     )
     engine.ignore(lists.answers)
     verdicts: list[Verdict] = []
+    stopwatch, filters = Stopwatch(), engine.sources[source].filters
     for batch in batches(engine, paths, source, progress):
-        verdicts += [verdict for verdict in engine.feed(batch, math.inf) if verdict.jail in chosen]
+        with stopwatch.over(filters.watch if filters else None):
+            verdicts += [verdict for verdict in engine.feed(batch, math.inf) if verdict.jail in chosen]
     return _outcome(engine.sources[source], verdicts, len(clients), lists.problems)
 
 
@@ -141,4 +153,5 @@ def _outcome(state: SourceState, verdicts: list[Verdict], clients: int, problems
         pseudonyms=state.pseudonyms,
     )
     complaints = [state.complaint] if state.complaint else []
+    complaints += [f"filter {slow}" for slow in state.filters.slow] if state.filters else []
     return Replayed(verdicts, totals, state.samples, complaints + problems)

@@ -115,9 +115,9 @@ def test_whom_a_jail_spares_can_be_changed_until_the_next_reload(client: Client)
 def test_those_who_are_spared_are_not_banned(client: Client) -> None:
     client("set", "leech", "addignoreip", HERE)
     with client.asked.log.open("a") as log:
-        log.writelines(f"{line(address)}\n" for address in (HERE, "192.0.2.8") for _ in range(4))
+        log.writelines(f"{line(address)}\n" for address in (HERE, "192.0.2.66") for _ in range(4))
 
-    until(lambda: client("get", "leech", "banip") == "192.0.2.8")
+    until(lambda: client("get", "leech", "banip") == "192.0.2.66")
 
 
 @pytest.mark.parametrize(

@@ -199,3 +199,43 @@ def test_not_too_many_wait_for_an_answer(place: Served, monkeypatch: pytest.Monk
         await until(lambda: place.daemon.engine.spared["leech"] == 1)
 
     play(place, scene)
+
+
+FILTER = """
+[filter.app]
+failregex = '^app: login of <F-USER>.*</F-USER> failed from <HOST>$'
+datepattern = '{NONE}'
+[jail.app]
+source = "web"
+filter = "app"
+maxretry = 2
+actions = "one"
+"""
+
+
+def test_what_a_filter_found_reaches_a_program(place: Served, out: Path) -> None:
+    action = f"ban = '''printf '%s|' <ip> <F-USER> <matches> <bancount> >> {out}'''\nunban = 'printf over >> {out}'"
+    place.configure(f'path = "{place.log}"\nformat = "plain"', f"{FILTER}\n[action.one]\n{action}")
+    place.log.touch()
+    attacks = [f"app: login of {name} failed from 2001:db8::9" for name in ("root", "x $(id) 'y'")]
+
+    async def scene(place: Served) -> None:
+        place.append(*attacks)
+        await until(lambda: said(out))
+        assert "\n".join(said(out)) == "2001:db8::9|x $(id) 'y'|" + "\n".join(attacks) + "|1|"
+
+    play(place, scene)
+    assert out.read_text().endswith("|over")
+
+
+def test_a_jail_that_closes_nothing_tells_its_programs(place: Served, out: Path) -> None:
+    configure(place, f"ban = 'echo ban >> {out}'\nunban = 'echo over >> {out}'", more="close = false")
+
+    async def scene(place: Served) -> None:
+        place.append(*(line(HERE) for _ in range(3)))
+        await until(lambda: said(out) == ["ban"])
+        assert list(place.daemon.kernel.ledger) == []
+        await place.ask("unban", subjects=[HERE])
+        await until(lambda: said(out) == ["ban", "over"])
+
+    play(place, scene)

@@ -228,3 +228,25 @@ def test_files_that_tell_who_is_spared_or_trusted_are_read_and_names_not_asked(
     outcome = replay(configured(text), [written(tmp_path / "log", *lines)], "web")
     assert [(v.action, v.subject.reveal()) for v in outcome.verdicts] == [(Action.DENY, LEECH)]
     assert outcome.complaints == [f"the file {tmp_path}/none: No such file or directory"]
+
+
+def test_a_jail_with_a_filter_is_replayed_too(tmp_path: Path) -> None:
+    text = "[source.auth]\njournal = []\n[source.log]\npath = '/x'\n[jail.gate]\nsource = 'log'\n"
+    config = configured(text + "filter = { failregex = ' gate: <HOST> refused$' }\nmaxretry = 2\nbantime = '1h'\n")
+    log = written(
+        tmp_path / "log",
+        "2024-02-03T10:00:00Z gate: 192.0.2.1 refused",
+        "2024-02-03T10:00:01Z gate: 192.0.2.1 accepted",
+        "2024-02-03T10:00:09Z gate: 192.0.2.1 refused",
+        "2024-02-03T10:00:10Z gate: nobody.example refused",
+        "2024-02-03T12:00:00Z gate: 2001:db8::1 refused",
+    )
+
+    outcome = replay(config, [log], "log")
+
+    (verdict,) = outcome.verdicts
+    assert (verdict.jail, verdict.subject.reveal(), verdict.failures) == ("gate", "192.0.2.1", 2)
+    assert verdict.until - verdict.time == 3600
+    totals = outcome.totals
+    assert (totals.lines, totals.parsed, totals.ignored, totals.clients) == (5, 3, 2, 3)
+    assert outcome.complaints == []
