@@ -37,8 +37,8 @@ get JAIL ignoreip · set JAIL banip|unbanip|addignoreip|delignoreip IP... · unb
 )
 @runtime_option
 @click.option("--reveal", is_flag=True, envvar="PRIVET_REVEAL", help="Show addresses.  [env: PRIVET_REVEAL=1]")
-@click.option("-c", "-s", "-p", "ignored", multiple=True, hidden=True)
-@click.option("-q", "-v", "-x", "-b", "spoken", count=True, hidden=True)
+@click.option("-c", "-s", "-p", "ignored", multiple=True, hidden=True, help="Taken, without effect.")
+@click.option("-q", "-v", "-x", "-b", "spoken", count=True, hidden=True, help="Taken, without effect.")
 @click.argument("words", metavar="COMMAND", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(
     runtime: str | None,

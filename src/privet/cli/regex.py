@@ -51,8 +51,8 @@ Examples:
 @click.option("--print-all-matched", "all_matched", is_flag=True, help="Print matched lines too, however many.")
 @click.option("--print-all-missed", "all_missed", is_flag=True, help="However many they are.")
 @click.option("--print-all-ignored", "all_ignored", is_flag=True, help="However many they are.")
-@click.option("--print-no-missed", "no_missed", is_flag=True)
-@click.option("--print-no-ignored", "no_ignored", is_flag=True)
+@click.option("--print-no-missed", "no_missed", is_flag=True, help="Print none of them.")
+@click.option("--print-no-ignored", "no_ignored", is_flag=True, help="Print none of them.")
 @json_option
 @click.argument("log")
 @click.argument("regex")

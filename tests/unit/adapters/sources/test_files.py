@@ -21,7 +21,7 @@ from inotify_simple import INotify, flags
 
 from privet.adapters.sources import files, past
 from privet.adapters.sources.files import QUIET_POLLS, FileSource
-from privet.core.lines import LONGEST_LINE
+from privet.core.lines import BLOCK, LONGEST_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,8 +74,8 @@ def log(tmp_path: Path) -> Path:
 def follow() -> Iterator[Follow]:
     sources: list[FileSource] = []
 
-    def follow(*patterns: Path | str, **options: int) -> FileSource:
-        sources.append(FileSource("web", [str(pattern) for pattern in patterns], **options))
+    def follow(*patterns: Path | str, block_size: int = BLOCK) -> FileSource:
+        sources.append(FileSource("web", [str(pattern) for pattern in patterns], block_size=block_size))
         return sources[-1]
 
     yield follow
