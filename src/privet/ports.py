@@ -187,6 +187,11 @@ class Store(Protocol[T]):
     def expire(self, now: float) -> int:
         """Erase what has ended; return how much that was."""
 
+    # For the end of a daemon: the next load() is quicker, if nothing changes until then. What is left beside is gone
+    # with the first change. Raises StoreError.
+    def rest(self, items: Sequence[T]) -> None:
+        """Take note that `items` are all that is stored."""
+
     # Raises StoreError.
     def size(self) -> int:
         """Return how many are stored, the ended ones that were not yet erased among them."""

@@ -138,7 +138,7 @@ class Daemon:
             self.protection.close()
             for place in self.places.values():
                 await place.close()
-            await self.keeper.close()
+            await self.keeper.close(list(self.bans()))
             for lock in locks:
                 os.close(lock)
 

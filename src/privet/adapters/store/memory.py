@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic
 from privet.adapters.store.rows import Form, T
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 MOST = 200_000
 
@@ -52,6 +52,9 @@ class MemoryStore(Generic[T]):
         for key in ended:
             del self._kept[key]
         return len(ended)
+
+    def rest(self, items: Sequence[T]) -> None:
+        """Do nothing: memory is quick."""
 
     def size(self) -> int:
         """Return how many are stored."""

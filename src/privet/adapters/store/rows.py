@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from functools import lru_cache
+from sys import intern
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -20,7 +21,7 @@ from privet.core.verdicts import Action
 from privet.ports import SealError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from privet.ports import Seal
 
@@ -37,6 +38,10 @@ _END = struct.Struct(">d")
 
 Row = tuple[bytes, bytes, float, bytes]
 """One row as it stands in the database: id, jail, end, and the rest, sealed."""
+
+
+Check = tuple[int, float]
+"""What tells one state of a store from another one: how many rows, and the sum of their ends."""
 
 
 class _Inside(msgspec.Struct, array_like=True, gc=False):
@@ -62,10 +67,12 @@ class Form(NamedTuple, Generic[T]):
     inside: Callable[[T], bytes]
     outside: Callable[[str, float, bytes], T]
     fresh: Callable[[T], T]  # as it comes out of a store
+    whole: Callable[[bytes], list[T]]  # many of them, as msgpack has them
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Inside).decode
+_decode_bans = msgspec.msgpack.Decoder(list[Ban]).decode
 _decode_note = msgspec.msgpack.Decoder(tuple[bytes, bytes]).decode
 
 
@@ -122,6 +129,13 @@ def _ban_outside(jail: str, until: float, plain: bytes) -> Ban:
     return ban
 
 
+def _many_bans(plain: bytes) -> list[Ban]:
+    bans = _decode_bans(plain)
+    for ban in bans:
+        ban.jail, ban.origin, ban.confirmed = intern(ban.jail), intern(ban.origin), False  # many share a jail
+    return bans
+
+
 BANS = Form(
     b"ban|v1|",
     b"ban of a jail",
@@ -129,6 +143,7 @@ BANS = Form(
     _ban_inside,
     _ban_outside,
     lambda ban: msgspec.structs.replace(ban, confirmed=False),
+    _many_bans,
 )
 
 NOTES = Form(
@@ -138,6 +153,7 @@ NOTES = Form(
     lambda note: _encode((note.key, note.data)),
     lambda jail, until, plain: Note(jail, (decoded := _decode_note(plain))[0], until, decoded[1]),
     lambda note: note,
+    msgspec.msgpack.Decoder(list[Note]).decode,
 )
 
 
@@ -167,6 +183,20 @@ def open_row(row: Row, seal: Seal, form: Form[T]) -> T:
 def _text(data: bytes) -> str:
     """Return a text, the same one for the same bytes: many bans share a jail."""
     return data.decode()
+
+
+def close_whole(items: Sequence[T], check: Check, seal: Seal, form: Form[T]) -> bytes:
+    """Return all that is stored in one piece, which opens only with the same check."""
+    return seal.seal(_encode(items), _context(form.label + b"whole|", b"", str(check[0]).encode(), check[1]))
+
+
+def open_whole(sealed: bytes, check: Check, seal: Seal, form: Form[T]) -> list[T]:
+    """Return what was stored in one piece. Raises SealError."""
+    try:
+        plain = seal.open(sealed, _context(form.label + b"whole|", b"", str(check[0]).encode(), check[1]))
+        return form.whole(plain)
+    except (TypeError, ValueError, msgspec.DecodeError):
+        raise SealError("what is stored is damaged") from None
 
 
 def _context(label: bytes, identity: bytes, jail: bytes, until: float) -> bytes:
