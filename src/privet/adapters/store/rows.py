@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from functools import lru_cache
-from sys import intern
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -67,12 +66,13 @@ class Form(NamedTuple, Generic[T]):
     inside: Callable[[T], bytes]
     outside: Callable[[str, float, bytes], T]
     fresh: Callable[[T], T]  # as it comes out of a store
-    whole: Callable[[bytes], list[T]]  # many of them, as msgpack has them
+    close: Callable[[Sequence[T]], bytes]  # many of them at once
+    open: Callable[[bytes], list[T]]
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Inside).decode
-_decode_bans = msgspec.msgpack.Decoder(list[Ban]).decode
+_decode_groups = msgspec.msgpack.Decoder(list[tuple[str, str, list[Ban]]]).decode
 _decode_note = msgspec.msgpack.Decoder(tuple[bytes, bytes]).decode
 
 
@@ -129,11 +129,22 @@ def _ban_outside(jail: str, until: float, plain: bytes) -> Ban:
     return ban
 
 
-def _many_bans(plain: bytes) -> list[Ban]:
-    bans = _decode_bans(plain)
+def _close_bans(bans: Sequence[Ban]) -> bytes:
+    """Return many bans, those of one jail together: the name of each jail is read only once."""
+    groups: dict[tuple[str, str], list[Ban]] = {}
     for ban in bans:
-        ban.jail, ban.origin, ban.confirmed = intern(ban.jail), intern(ban.origin), False  # many share a jail
-    return bans
+        groups.setdefault((ban.jail, ban.origin), []).append(
+            msgspec.structs.replace(ban, jail="", origin="", confirmed=False)
+        )
+    return _encode([(*names, alike) for names, alike in groups.items()])
+
+
+def _open_bans(plain: bytes) -> list[Ban]:
+    groups = _decode_groups(plain)
+    for jail, origin, bans in groups:
+        for ban in bans:
+            ban.jail, ban.origin = jail, origin
+    return [ban for *_, bans in groups for ban in bans]
 
 
 BANS = Form(
@@ -143,7 +154,8 @@ BANS = Form(
     _ban_inside,
     _ban_outside,
     lambda ban: msgspec.structs.replace(ban, confirmed=False),
-    _many_bans,
+    _close_bans,
+    _open_bans,
 )
 
 NOTES = Form(
@@ -153,6 +165,7 @@ NOTES = Form(
     lambda note: _encode((note.key, note.data)),
     lambda jail, until, plain: Note(jail, (decoded := _decode_note(plain))[0], until, decoded[1]),
     lambda note: note,
+    _encode,
     msgspec.msgpack.Decoder(list[Note]).decode,
 )
 
@@ -187,14 +200,14 @@ def _text(data: bytes) -> str:
 
 def close_whole(items: Sequence[T], check: Check, seal: Seal, form: Form[T]) -> bytes:
     """Return all that is stored in one piece, which opens only with the same check."""
-    return seal.seal(_encode(items), _context(form.label + b"whole|", b"", str(check[0]).encode(), check[1]))
+    return seal.seal(form.close(items), _context(form.label + b"whole|", b"", str(check[0]).encode(), check[1]))
 
 
 def open_whole(sealed: bytes, check: Check, seal: Seal, form: Form[T]) -> list[T]:
     """Return what was stored in one piece. Raises SealError."""
     try:
         plain = seal.open(sealed, _context(form.label + b"whole|", b"", str(check[0]).encode(), check[1]))
-        return form.whole(plain)
+        return form.open(plain)
     except (TypeError, ValueError, msgspec.DecodeError):
         raise SealError("what is stored is damaged") from None
 
