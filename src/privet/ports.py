@@ -70,6 +70,10 @@ class Firewall(Protocol):
     def held(self) -> Iterator[Held]:
         """List what is banned now."""
 
+    # None where the backend cannot tell. Raises FirewallError.
+    def mark(self) -> str | None:
+        """Return a text that stays the same for as long as nobody, not even we, changes anything of what is held."""
+
     # Wins over every ban, in one step for all. Kept, and made again by repair(). Raises FirewallError.
     def allow(self, subjects: Collection[Subject]) -> None:
         """Let these through whatever is banned, and nobody else any more."""
@@ -157,6 +161,7 @@ class Store(Protocol[T]):
 
     refused: int  # what could not be opened: changed by somebody, or sealed with another key
     evicted: int  # what had to go because there was too much: that which ends first
+    rested: bool  # whether nothing has changed since rest()
     losses: int  # how often everything stored was lost; when it rises, put all again
 
     @property

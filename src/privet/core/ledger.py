@@ -105,6 +105,21 @@ class Ledger:
                 self._settle(ban.subject)
         return len(unknown)
 
+    def resume(self, stored: Iterable[Ban], now: float) -> None:
+        """Begin with what was stored when the kernel held just that."""
+        for ban in stored:
+            if ban.until > now:
+                self._enter(ban)
+                ban.confirmed = True
+                for service in services(ban.scope):
+                    ends = self._held.setdefault(service, {})
+                    ends[ban.subject] = max(ban.until, ends.get(ban.subject, -inf))
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the kernel holds all that it should, and nothing else."""
+        return not self._due and not self._again and all(ban.confirmed for ban in self)
+
     def order(
         self,
         verdict: Verdict,

@@ -83,9 +83,11 @@ class Daemon:
         self.protection = Protection(self)
         self.engine = self._engine_for(config, self.networks)
         self.protection.configure(config)
-        self.kernel = Enforcement("kernel", firewall, self.clock.now, self.keeper.wake, log)
+        self.kernel = Enforcement(
+            "kernel", firewall, self.clock.now, self.keeper.wake, log, mark=runtime / "kernel.mark"
+        )
         deny = DenyList(runtime / FOLDER, config.proxies.group, _boot_time, filesystem_of)
-        self.web = Enforcement("web", deny, self.clock.now, self.keeper.wake, log)
+        self.web = Enforcement("web", deny, *told, mark=runtime / "web.mark")
         self.places = {Action.BAN: self.kernel, Action.DENY: self.web}
         self.lists = Lists(self)
         self.lifted: deque[Subject] = deque(maxlen=LIFTED)  # so that a lift can be undone by the pseudonym
@@ -329,7 +331,7 @@ class Daemon:
                 ban.until += change.jumped
         self.engine.restore(notes)
         for action, place in self.places.items():
-            await place.restore(ban for ban in bans if ban.action is action)
+            await place.restore([ban for ban in bans if ban.action is action], rested=self.keeper.stores.bans.rested)
             if change.jumped:
                 place.ledger.all_changed()
         await self.pause.learn()

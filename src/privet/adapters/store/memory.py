@@ -19,6 +19,7 @@ class MemoryStore(Generic[T]):
     def __init__(self, form: Form[T], most: int = MOST) -> None:
         """Start empty; more than `most` are not kept."""
         self.refused = self.evicted = self.losses = 0
+        self.rested = False
         self.complaint: str | None = None
         self._form: Form[T] = form
         self._most = most

@@ -58,6 +58,7 @@ class SqliteStore(Generic[T]):
         """Name the file; more than `most` rows are not kept, neither in it nor waiting for it."""
         self.path = path
         self.refused = self.evicted = self.losses = 0
+        self.rested = False
         self._form: Form[T] = form
         self._seal, self._most = seal, most
         self._db: sqlite3.Connection | None = None
@@ -87,6 +88,7 @@ class SqliteStore(Generic[T]):
         with suppress(StoreError):
             whole = self._do(self._read_whole) if not self._changes else None
             if whole is not None:
+                self.rested = True
                 return [item for item in whole if item.until > now]
         found: dict[bytes, T] = {}
         losses = self.losses
@@ -145,7 +147,7 @@ class SqliteStore(Generic[T]):
 
     def _note(self, items: Iterable[T], *, stays: bool) -> None:
         """Take down what is to be done; of too much, what concerns that which ends first is forgotten."""
-        changes = self._changes
+        self.rested, changes = False, self._changes
         for item in items:
             changes[identify(item, self._seal, self._form)] = _Change(item, stays)
         excess = len(changes) - self._most
