@@ -83,9 +83,8 @@ class Daemon:
         self.protection = Protection(self)
         self.engine = self._engine_for(config, self.networks)
         self.protection.configure(config)
-        self.kernel = Enforcement(
-            "kernel", firewall, self.clock.now, self.keeper.wake, log, mark=runtime / "kernel.mark"
-        )
+        told = self.clock.now, self.keeper.wake, log
+        self.kernel = Enforcement("kernel", firewall, *told, mark=runtime / "kernel.mark")
         deny = DenyList(runtime / FOLDER, config.proxies.group, _boot_time, filesystem_of)
         self.web = Enforcement("web", deny, *told, mark=runtime / "web.mark")
         self.places = {Action.BAN: self.kernel, Action.DENY: self.web}
