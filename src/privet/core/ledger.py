@@ -12,6 +12,7 @@ The rules it keeps:
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import chain, islice
 from math import inf
 from typing import TYPE_CHECKING
@@ -31,6 +32,9 @@ ROUNDING = 1.0
 
 BATCH = 10_000
 """Orders at once: between two batches of a hundred thousand bans there is time to read lines."""
+
+MOST_EVIDENCE = 10_000
+"""Bans whose evidence is kept, the latest: it takes more memory than all the rest of a ban."""
 
 Element = tuple[Subject, str]
 """A subject and a service: what is one element in the kernel."""
@@ -63,6 +67,7 @@ class Ledger:
         self._again: dict[Element, None] = {}  # what the kernel would not open or shorten: due at the next expire()
         self._changed: dict[tuple[Subject, str], Ban] = {}  # what changes() tells next
         self._next_end = inf  # nothing ends before that
+        self._shown: deque[Ban] = deque()  # those that have evidence, or had it
 
     def __iter__(self) -> Iterator[Ban]:
         """Yield all bans, in the order in which their subjects were first banned."""
@@ -309,6 +314,10 @@ class Ledger:
         if bans is not alone:
             self._bans[ban.subject] = (*bans, ban)
         self._next_end = min(self._next_end, ban.until)
+        if ban.evidence:
+            self._shown.append(ban)
+            if len(self._shown) > MOST_EVIDENCE:
+                self._shown.popleft().evidence = ()
 
     def _take_out(self, bans: Iterable[Ban]) -> None:
         for ban in bans:

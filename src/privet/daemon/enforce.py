@@ -100,8 +100,11 @@ class Enforcement:
             self._adopt(self._answer or _Answer({}, self._clock(), 0.0), stored)
         self._asked = self._unchanged or self._answer is not None
         self._answer, self._slept = None, 0.0
-        await self.flush()
-        await self._watch()
+        if self.problem:  # which may have taken half a minute already: reading is not to wait for that again
+            self.wake()
+        else:
+            await self.flush()
+            await self._watch()
 
     async def call(self, work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Do some work on the firewall, in its thread. Raises FirewallError."""
@@ -126,6 +129,8 @@ class Enforcement:
                 await self._repair()
             except FirewallError as error:
                 self._says(str(error))
+            if self._watched is None:
+                await self._watch()
             await self.flush()
 
     async def overslept(self, seconds: float) -> None:
