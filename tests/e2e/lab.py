@@ -75,6 +75,7 @@ class Lab:
         self._paths = {
             "/usr/local/bin/privet": PROGRAM,
             "/run/privet": str(self.runtime),
+            "/var/lib/privet": str(self.root / "state"),
             **{path: str(self.root / below) for path, below in paths.items()},
         }
         self._environment = {

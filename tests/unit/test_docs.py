@@ -22,6 +22,7 @@ from privet.config.model import (
     NetworksConfig,
     ProxiesConfig,
     SourceConfig,
+    StoreConfig,
 )
 from privet.core.escalate import Escalation
 from privet.core.filters.model import FilterSpec
@@ -32,6 +33,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
 MODELS: dict[str, type[msgspec.Struct]] = {
     "daemon": DaemonConfig,
     "firewall": FirewallConfig,
+    "store": StoreConfig,
     "engine": EngineConfig,
     "source": SourceConfig,
     "jail": Jail,
@@ -58,6 +60,7 @@ GROWTH = "Longer bans for those who come back: `[escalation]`"
 HEADINGS = {
     "daemon": ("The daemon: `[daemon]`",),
     "firewall": ("The firewall: `[firewall]`",),
+    "store": ("The store: `[store]`",),
     "engine": ("The engine: `[engine]`",),
     "source": ("Sources: `[source.NAME]`",),
     "jail": ("Jails: `[jail.NAME]`", "Conditions of a jail", GROWTH, "Jails on bans"),
