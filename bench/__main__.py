@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import apache, bans, live, memory, ranges, report, restart, store, throughput
+from bench import apache, bans, filters, live, memory, ranges, report, restart, store, throughput
 from bench.report import Result
 from bench.runs import APART, ROOT, Failed, Settings, Skip, apart
 
@@ -22,6 +22,10 @@ PIECES: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "fail2ban": throughput.beside_fail2ban,
     "masked": throughput.masked,
     "many": throughput.many,
+    "sshd": filters.sshd,
+    "every": filters.every_hit,
+    "filters": filters.many,
+    "patterns": filters.patterns,
     "live": live.flowing,
     "single": bans.single,
     "burst": bans.burst,

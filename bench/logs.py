@@ -18,10 +18,19 @@ BLOG = ROOT.parent / "shared" / "data" / "blog-access.log"
 
 def access(settings: Settings, lines: int, *, start: float | None = None, rate: float = 50.0) -> Path:
     """Return a generated log in the combined format; without `start` it is the same at every run."""
-    path = settings.folder / f"access-{lines}-{rate:g}{'' if start is None else '-now'}.log"
+    return _generated(settings, "access", lines, start, rate)
+
+
+def auth(settings: Settings, lines: int, *, start: float | None = None, rate: float = 50.0) -> Path:
+    """Return a generated log of sshd and others; without `start` it is the same at every run."""
+    return _generated(settings, "auth", lines, start, rate)
+
+
+def _generated(settings: Settings, kind: str, lines: int, start: float | None, rate: float) -> Path:
+    path = settings.folder / f"{kind}-{lines}-{rate:g}{'' if start is None else '-now'}.log"
     if start is not None or not path.exists():
         when = [] if start is None else ["--start", str(start)]
-        words = ["access", "--lines", str(lines), "--rate", str(rate), *when]
+        words = [kind, "--lines", str(lines), "--rate", str(rate), *when]
         run([sys.executable, "-m", "bench.generate", *words], stdout=path)
     return path
 

@@ -62,8 +62,9 @@ def _row(work: str, seconds: list[float], limit: float) -> Result:
 
 
 def _round(guard: Guard, count: int) -> Round:
-    adopted = _again(guard, count, reboot=False)
     restored = _again(guard, count, reboot=True)
+    adopted = _again(guard, count, reboot=False)
+    time.sleep(2.5)  # two ticks of everything that is done each second
     return Round(adopted, restored, memory_of(guard.daemon.pid))
 
 

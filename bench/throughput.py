@@ -155,10 +155,10 @@ def _guarded(settings: Settings, log: Path, shares: list[float]) -> Cost:
     return pipe._replace(cpu=pipe.cpu + daemon)
 
 
-def replaying(settings: Settings, name: str, jails: str, log: Path) -> Callable[[], Cost]:
+def replaying(settings: Settings, name: str, jails: str, log: Path, source: str = FILES) -> Callable[[], Cost]:
     """Return what replays a log with some jails."""
     config, output = settings.folder / f"{name}.toml", settings.folder / f"{name}.json"
-    config.write_text(FILES + jails, encoding="utf-8")
+    config.write_text(source + jails, encoding="utf-8")
     command = [PRIVET, "replay", "--config", str(config), "--json", str(log)]
     return lambda: run(command, stdout=output)
 

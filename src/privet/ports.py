@@ -70,6 +70,10 @@ class Firewall(Protocol):
     def held(self) -> Iterator[Held]:
         """List what is banned now."""
 
+    # None where the backend cannot tell. Raises FirewallError.
+    def mark(self) -> str | None:
+        """Return a text that stays the same for as long as nobody, not even we, changes anything of what is held."""
+
     # Wins over every ban, in one step for all. Kept, and made again by repair(). Raises FirewallError.
     def allow(self, subjects: Collection[Subject]) -> None:
         """Let these through whatever is banned, and nobody else any more."""
@@ -157,6 +161,7 @@ class Store(Protocol[T]):
 
     refused: int  # what could not be opened: changed by somebody, or sealed with another key
     evicted: int  # what had to go because there was too much: that which ends first
+    rested: bool  # whether nothing has changed since rest()
     losses: int  # how often everything stored was lost; when it rises, put all again
 
     @property
@@ -186,6 +191,11 @@ class Store(Protocol[T]):
     # As drop. Cheap when there is nothing to do, so that it can be called every second. Raises StoreError.
     def expire(self, now: float) -> int:
         """Erase what has ended; return how much that was."""
+
+    # For the end of a daemon: the next load() is quicker, if nothing changes until then. What is left beside is gone
+    # with the first change. Raises StoreError.
+    def rest(self, items: Sequence[T]) -> None:
+        """Take note that `items` are all that is stored."""
 
     # Raises StoreError.
     def size(self) -> int:

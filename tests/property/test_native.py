@@ -102,6 +102,7 @@ JAILS: st.SearchStrategy[dict[str, Any]] = st.builds(
     ignorelists=st.lists(LISTS, max_size=3, unique=True).map(tuple),
     ignorecommand=st.none() | TEXTS,
     dry_run=st.booleans(),
+    counting=st.sampled_from(["window", "rate"]),
     scope=SCOPES,
     escalation=GROWTHS,
 )
@@ -126,7 +127,7 @@ def configs(draw: st.DrawFn) -> Config:
             close=not told or bool(one["scope"]) or draw(st.booleans()),
             **one,
         )
-    jails["over"] = Jail(name="over", sources=(), bans_of=("*",), **draw(JAILS))
+    jails["over"] = Jail(name="over", sources=(), bans_of=("*",), **{**draw(JAILS), "counting": "window"})
     if jails["over"].escalation.overalljails:
         del jails["over"]
     return Config(sources=sources, actions=actions, jails=jails, places={"a": Place("/etc/jail.conf", 3)})

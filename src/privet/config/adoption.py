@@ -97,6 +97,7 @@ class _Adoption:
             ignoreip=one.ignoreip,
             ignorelists=one.ignorelists,
             ignorecommand=one.ignorecommand or None,
+            counting="window" if one.bans_of_jails else self._config.fail2ban.counting,
             dry_run=one.scope is None and not actions,
             close=one.scope is not None or not actions,
             scope=one.scope or "",

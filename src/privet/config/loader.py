@@ -45,7 +45,7 @@ from privet.config.values import (
 )
 from privet.core.address import IPV6_CLIENT
 from privet.core.escalate import Escalation
-from privet.core.jails import FIELDS, Jail
+from privet.core.jails import FIELDS, Counting, Jail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,7 +77,7 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
     "source": sources.SETTINGS,
     "filter": filters.SETTINGS,
     "action": actions.SETTINGS,
-    "fail2ban": {"config": text},
+    "fail2ban": {"config": text, "counting": choice(Counting)},
     "jail": {
         "source": texts,
         "filter": partial(filters.jail_filter, {}, ""),
@@ -87,6 +87,7 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
         "bantime": duration,
         "ignoreip": ignore.ignored,
         "ignorecommand": actions.command,
+        "counting": choice(Counting),
         "dry_run": flag,
         "close": flag,
         "actions": partial(actions.jail_actions, {}),

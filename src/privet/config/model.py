@@ -11,7 +11,7 @@ from privet.config.fail2ban.text import Place
 from privet.core.address import IPV6_CLIENT, Subject
 from privet.core.escalate import Escalation
 from privet.core.guard import Listed
-from privet.core.jails import Jail
+from privet.core.jails import Counting, Jail
 from privet.core.mask import KEPT
 
 MaskMode = Literal["drop", "truncate", "pseudonym"]
@@ -119,9 +119,10 @@ class ActionConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fail2banConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[fail2ban]`: the folder whose jails run beside those of this file."""
+    """`[fail2ban]`: the folder whose jails run beside those of this file, and how they count."""
 
     config: str | None = None
+    counting: Counting = "window"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):

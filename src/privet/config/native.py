@@ -98,7 +98,7 @@ def _jail(one: Jail) -> _Settings:
     yield from _growth(one.escalation)
     if one.ignoreip or one.ignorelists:
         yield "ignoreip", [*(subject.reveal() for subject in one.ignoreip), *map(_listed, one.ignorelists)]
-    yield from _changed(one, "ignorecommand", "dry_run", "close")
+    yield from _changed(one, "ignorecommand", "counting", "dry_run", "close")
     yield from _scope(one.scope)
     if one.actions:
         yield "actions", list(one.actions)

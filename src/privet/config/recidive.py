@@ -54,6 +54,8 @@ def kind_problems(settings: Mapping[str, object]) -> list[Problem]:
     problems = [
         Problem("a jail on bans has no conditions on requests", key=(name,)) for name in FIELDS if name in settings
     ]
+    if settings.get("counting") == "rate":
+        problems.append(Problem("a jail on bans counts in a window", key=("counting",)))
     if "source" in settings:
         problems.append(Problem("a jail has either 'source' or 'bans_of', not both", key=("bans_of",)))
     if "prefixes" in settings and settings.get("key") != "prefix":

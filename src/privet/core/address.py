@@ -90,7 +90,7 @@ def is_pseudonym(key: bytes) -> bool:
     return len(key) == _V6_LEN
 
 
-class Subject(msgspec.Struct, frozen=True, order=True, gc=False):
+class Subject(msgspec.Struct, frozen=True, order=True, gc=False, array_like=True):
     """What a verdict is about: a prefix, of which an address is the longest.
 
     `packed` has 4 or 16 bytes with host bits zero, `length` is the prefix length in bits.

@@ -34,7 +34,7 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     service: str = ""
 
 
-class Ban(msgspec.Struct, gc=False):
+class Ban(msgspec.Struct, gc=False, array_like=True):
     """One ban of one jail. `confirmed` once the kernel holds every element of its scope to its end at least.
 
     Bans of one `group` (an AS number, say) were ordered together, and are shown and lifted together.

@@ -32,6 +32,7 @@ from privet.core.pardons import KIND as PARDON
 from privet.core.pardons import Pardons
 from privet.core.pardons import state_of as pardon_of
 from privet.core.prefixes import PrefixSet
+from privet.core.rate import Rate
 from privet.core.recidive import KIND as RECIDIVE
 from privet.core.recidive import Recidive, Who
 from privet.core.recidive import state_of as recidive_of
@@ -77,7 +78,9 @@ class _Rule:
         self.sources = frozenset(first.sources)
         self.filter = first.filter
         self.select = Selector(first.predicates) if first.predicates else None
-        self.window = Window([Limit(jail, order) for order, jail in jails], tolerance, max_clients)
+        limits = [Limit(jail, order) for order, jail in jails]
+        rate = first.counting == "rate"
+        self.window = Rate(limits[0], max_clients) if rate else Window(limits, tolerance, max_clients)
         self.recent = Recent()
         self.matched = 0
         self.last_match: float | None = None
@@ -109,7 +112,8 @@ class _Rule:
 
 def _identity(jail: Jail) -> tuple[object, ...]:
     """Return what jails that share a window have in common."""
-    return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr)), jail.filter
+    own = (jail.name, jail.findtime) if jail.counting == "rate" else ()
+    return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr)), jail.filter, own
 
 
 _in_order = attrgetter("row", "limit.order")
@@ -290,7 +294,7 @@ class Engine:
         before = {rule.identity: rule for rule in old._rules}
         for rule in self._rules:
             if rule.identity in before:
-                rule.window.carry(before[rule.identity].window)
+                rule.window.carry(before[rule.identity].window)  # type: ignore[arg-type]  # equal rules count alike
                 rule.matched, rule.last_match = before[rule.identity].matched, before[rule.identity].last_match
         self.bans, self.spared = old.bans, old.spared
         self.offences.carry(old.offences)

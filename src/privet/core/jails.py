@@ -18,6 +18,7 @@ FIELDS = TEXT_FIELDS + NUMBER_FIELDS
 
 ALL_JAILS = "*"
 Key = Literal["address", "prefix", "asn"]
+Counting = Literal["window", "rate"]
 
 
 class Is(msgspec.Struct, frozen=True):
@@ -57,6 +58,7 @@ class Jail(msgspec.Struct, frozen=True):
     come back, `scope` says what is closed to them (see `core.scope`). Those in `ignoreip` are spared, and who is
     on one of `ignorelists`.
 
+    With `counting` by rate, failures are counted as fail2ban does (see `core.rate`).
     With `close` off nothing is closed: only `actions` are told of its bans. `ignorecommand` is asked before each.
 
     A jail with `bans_of` has no sources: its failures are the bans of the jails named there (or `ALL_JAILS`),
@@ -77,6 +79,7 @@ class Jail(msgspec.Struct, frozen=True):
     prefixes: tuple[int, int] = (24, 48)
     scope: str = ""
     filter: FilterSpec | None = None
+    counting: Counting = "window"
     close: bool = True
     actions: tuple[str, ...] = ()
     ignorecommand: str | None = None

@@ -12,6 +12,7 @@ The rules it keeps:
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import chain, islice
 from math import inf
 from typing import TYPE_CHECKING
@@ -34,6 +35,9 @@ LATE = 60.0
 
 BATCH = 10_000
 """Orders at once: between two batches of a hundred thousand bans there is time to read lines."""
+
+MOST_EVIDENCE = 10_000
+"""Bans whose evidence is kept, the latest: it takes more memory than all the rest of a ban."""
 
 Element = tuple[Subject, str]
 """A subject and a service: what is one element in the kernel."""
@@ -61,11 +65,12 @@ class Ledger:
         self.accounts = Accounts()
         self._bans: dict[Subject, tuple[Ban, ...]] = {}
         self._held: dict[str, dict[Subject, float]] = {"": {}}  # by service: what the kernel confirmed, until when
-        self._due: dict[Element, None] = {}  # what is to be brought up to date in the kernel
+        self._due: dict[str, dict[Subject, None]] = {}  # by service: what is to be brought up to date in the kernel
         self._sent: dict[Element, float | None] = {}  # the ends in the orders that are out
         self._again: dict[Element, None] = {}  # what the kernel would not open or shorten: due at the next expire()
         self._changed: dict[tuple[Subject, str], Ban] = {}  # what changes() tells next
         self._next_end = inf  # nothing ends before that
+        self._shown: deque[Ban] = deque()  # those that have evidence, or had it
 
     def __iter__(self) -> Iterator[Ban]:
         """Yield all bans, in the order in which their subjects were first banned."""
@@ -107,6 +112,21 @@ class Ledger:
                 self._mark(ban)
                 self._settle(ban.subject)
         return len(unknown)
+
+    def resume(self, stored: Iterable[Ban], now: float) -> None:
+        """Begin with what was stored when the kernel held just that."""
+        for ban in stored:
+            if ban.until > now:
+                self._enter(ban)
+                ban.confirmed = True
+                for service in services(ban.scope):
+                    ends = self._held.setdefault(service, {})
+                    ends[ban.subject] = max(ban.until, ends.get(ban.subject, -inf))
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the kernel holds all that it should, and nothing else."""
+        return not any(self._due.values()) and not self._again and all(ban.confirmed for ban in self)
 
     def order(
         self,
@@ -164,7 +184,8 @@ class Ledger:
 
     def expire(self, now: float) -> int:
         """Book bans whose time is over; kernel and store drop them by themselves. Return how many."""
-        self._due |= self._again
+        for subject, service in self._again:
+            self._make_due(subject, service)
         self._again.clear()
         if now < self._next_end:
             return 0
@@ -198,7 +219,7 @@ class Ledger:
         ]
         for subject, service in lost:
             self._note(subject, service, told.get(service, {}).get(subject))
-            self._due[subject, service] = None
+            self._make_due(subject, service)
         for subject in {subject for subject, _ in lost}:
             for ban in self.of(subject):
                 ban.confirmed = False
@@ -220,23 +241,25 @@ class Ledger:
         """Take note that the kernel's timers stood still for so long: what it holds would end too late."""
         for service, ends in self._held.items():
             self._held[service] = {subject: until + seconds for subject, until in ends.items()}
-            self._due.update(((subject, service), None) for subject in ends)
+            self._due.setdefault(service, {}).update(dict.fromkeys(ends))
 
     def orders(self, now: float) -> list[Order]:
         """Return what the firewall is to do next so that it holds the latest end of each element."""
         orders: list[Order] = []
+        settled: list[Element] = []
         self._sent.clear()
-        for element in list(self._due):
-            until, held = self._wanted(*element), self._held_until(*element)
+        for subject, service in ((subject, service) for service, due in self._due.items() for subject in due):
+            until, held = self._wanted(subject, service), self._held_until(subject, service)
             if until == held:
-                del self._due[element]
-                self._settle(element[0])
+                settled.append((subject, service))
             elif until is None or until > now:  # what is over is left to expire()
-                subject, service = element
                 orders.append(Order(subject, None if until is None else until - now, held is not None, service))
-                self._sent[element] = until
+                self._sent[subject, service] = until
                 if len(orders) == BATCH:
                     break
+        for subject, service in settled:
+            del self._due[service][subject]
+            self._settle(subject)
         return orders
 
     def confirm(self, orders: Iterable[Order], answers: Iterable[str | None]) -> None:
@@ -294,6 +317,10 @@ class Ledger:
         if bans is not alone:
             self._bans[ban.subject] = (*bans, ban)
         self._next_end = min(self._next_end, ban.until)
+        if ban.evidence:
+            self._shown.append(ban)
+            if len(self._shown) > MOST_EVIDENCE:
+                self._shown.popleft().evidence = ()
 
     def _take_out(self, bans: Iterable[Ban]) -> None:
         for ban in bans:
@@ -313,7 +340,10 @@ class Ledger:
     def _mark(self, ban: Ban) -> None:
         """Have the elements of a ban brought up to date."""
         for service in services(ban.scope):
-            self._due[ban.subject, service] = None
+            self._make_due(ban.subject, service)
+
+    def _make_due(self, subject: Subject, service: str) -> None:
+        self._due.setdefault(service, {})[subject] = None
 
     def _touch(self, ban: Ban) -> None:
         """Have the store told of a ban."""
@@ -343,7 +373,7 @@ class Ledger:
         until = self._sent[element]
         self._note(*element, until)
         if self._wanted(*element) == until:  # or else something came after the order, and stays due
-            self._due.pop(element, None)
+            self._due.get(order.service, {}).pop(order.subject, None)
 
     def _fail(self, order: Order, reason: str) -> None:
         """Book the bans that the order was about as failed, but not those to which the kernel holds already."""
@@ -358,7 +388,7 @@ class Ledger:
         self.accounts.failed[reason] += len(failing)
         wanted = self._wanted(*element)
         if wanted is None or wanted <= held:  # or else others came after the order, and are due
-            self._due.pop(element, None)
+            self._due.get(order.service, {}).pop(order.subject, None)
             if (wanted or -inf) != held:
                 self._again[element] = None
 

@@ -10,7 +10,7 @@ import msgspec
 K = TypeVar("K")
 
 
-class Note(msgspec.Struct, frozen=True, gc=False):
+class Note(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Something about somebody that a jail needs until `until`; `key` is by what it is found again."""
 
     jail: str

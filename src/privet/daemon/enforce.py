@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 from privet.core.ledger import Ledger, told
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
+    from pathlib import Path
 
     from structlog.typing import FilteringBoundLogger
 
@@ -37,17 +39,22 @@ class _Answer(NamedTuple):
 
 
 class Enforcement:
-    """Bans in one place. `clock` tells the time that the ledger counts by, `changed` has changes stored."""
+    """Bans in one place. `clock` tells the time that the ledger counts by, `changed` has changes stored.
 
-    def __init__(
+    `mark` is a file for the next daemon of this boot.
+    """
+
+    def __init__(  # noqa: PLR0913  each is a thing of its own
         self,
         name: str,
         firewall: Firewall,
         clock: Callable[[], float],
         changed: Callable[[], None],
         log: FilteringBoundLogger,
+        *,
+        mark: Path,
     ) -> None:
-        self.name, self.firewall = name, firewall
+        self.name, self.firewall, self._mark = name, firewall, mark
         self.ledger = Ledger()
         self.problem: str | None = None
         self.losses = 0  # how often somebody removed rules or bans
@@ -57,7 +64,8 @@ class Enforcement:
         self._asked = False  # what it held when we came
         self._answer: _Answer | None = None
         self._slept = 0.0
-        self._suspect = False  # whether bans may be missing in the firewall
+        self._unchanged = False  # since another daemon left it
+        self._suspect = self._to_compare = False  # whether bans are, or may be, missing in the firewall
         self._looking = asyncio.Lock()
         self._flushing: asyncio.Task[None] | None = None
         self._stirred: asyncio.Task[None] | None = None
@@ -69,17 +77,34 @@ class Enforcement:
         self._slept = slept
         try:
             await self.call(self.firewall.open)
-            self._answer = await self.call(self._ask)
-            self._asked = True
+            self._unchanged = await self.call(self._as_left)
+            if not self._unchanged:
+                self._answer = await self.call(self._ask)
         except FirewallError as error:
             self._says(str(error))
 
-    async def restore(self, stored: Iterable[Ban]) -> None:
-        """Take over what was stored and what is held, bring the firewall up to date, and listen to others then."""
-        self._adopt(self._answer or _Answer({}, self._clock(), 0.0), stored)
+    async def restore(self, stored: Collection[Ban], *, rested: bool = False) -> None:
+        """Take over what was stored and what is held, bring the firewall up to date, and listen to others then.
+
+        `rested` tells that the store is as the last daemon left it. When the firewall is, too, the two agree; that is
+        believed for now, and looked at when there is time.
+        """
+        if self._unchanged and rested:
+            self.ledger.resume(stored, self._clock())
+            if self._slept:
+                self.ledger.overslept(self._slept)
+            self._to_compare = True
+        else:
+            if self._unchanged:
+                self._answer = await self.call(self._ask)
+            self._adopt(self._answer or _Answer({}, self._clock(), 0.0), stored)
+        self._asked = self._unchanged or self._answer is not None
         self._answer, self._slept = None, 0.0
-        await self.flush()
-        await self._watch()
+        if self.problem:  # which may have taken half a minute already: reading is not to wait for that again
+            self.wake()
+        else:
+            await self.flush()
+            await self._watch()
 
     async def call(self, work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Do some work on the firewall, in its thread. Raises FirewallError."""
@@ -104,6 +129,8 @@ class Enforcement:
                 await self._repair()
             except FirewallError as error:
                 self._says(str(error))
+            if self._watched is None:
+                await self._watch()
             await self.flush()
 
     async def overslept(self, seconds: float) -> None:
@@ -115,11 +142,27 @@ class Enforcement:
     async def close(self) -> None:
         """Let go of the firewall; the bans stay."""
         self._unwatch()
-        for task in (self._stirred, self._flushing):
-            if task is not None:
-                await asyncio.wait([task])
+        if self._stirred is not None:
+            await asyncio.wait([self._stirred])
+        await self.flush()
+        with suppress(FirewallError, OSError):  # then the next start asks for all
+            await self.call(self._leave)
         self._pool.shutdown()
         self.firewall.close()
+
+    def _leave(self) -> None:
+        """Leave word of what the firewall looks like, if it is as it should be. Raises FirewallError, OSError."""
+        mark = self.firewall.mark() if self.ledger.quiet else None
+        if mark is None:
+            self._mark.unlink(missing_ok=True)
+        else:
+            self._mark.write_text(mark)
+
+    def _as_left(self) -> bool:
+        """Tell whether nobody has changed the firewall since the last daemon left it. Raises FirewallError."""
+        with suppress(OSError):
+            return self._mark.read_text() == self.firewall.mark()
+        return False
 
     def _ask(self) -> _Answer:
         """Ask the firewall what it holds."""
@@ -142,12 +185,13 @@ class Enforcement:
         if not self._asked:
             self._adopt(await self.call(self._ask))
             self._asked = True
-        if self._suspect:
+        if self._suspect or self._to_compare:
             answer = await self.call(self._ask)
             count = self.ledger.compare(answer.told, answer.at, answer.took)
-            self._log.warning("somebody changed the firewall's rules: made again", place=self.name, bans=count)
+            if count or self._suspect:
+                self._log.warning("somebody changed the firewall's rules: made again", place=self.name, bans=count)
             self.brought_back += count
-            self._suspect = False
+            self._suspect = self._to_compare = False
 
     async def _watch(self) -> None:
         self._watched = await self.call(self.firewall.watch)

@@ -126,11 +126,13 @@ class Keeper:
         self._writing = asyncio.get_running_loop().create_task(self._write(expire=True))
         await self._writing
 
-    async def close(self) -> None:
-        """Store what is left, and let go."""
+    async def close(self, bans: Sequence[Ban]) -> None:
+        """Store what is left, all of these bans among it, and let go."""
         if self._writing is not None:
             await asyncio.wait([self._writing])
-        await self._write()
+        await self._write(expire=True)
+        with suppress(StoreError):  # which stands in the complaint
+            await self._call(self.stores.bans.rest, bans)
         for store in (self.stores.bans, self.stores.notes):
             try:
                 await self._call(store.close)

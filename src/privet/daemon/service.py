@@ -94,11 +94,12 @@ class Daemon:
         self.lookups = Lookups(self)
         self.engine = self._engine_for(config, self.networks)
         self.protection.configure(config)
-        self.kernel = Enforcement("kernel", firewall, self.clock.now, self.keeper.wake, log)
+        told = self.clock.now, self.keeper.wake, log
+        self.kernel = Enforcement("kernel", firewall, *told, mark=runtime / "kernel.mark")
         deny = DenyList(runtime / FOLDER, config.proxies.group, _boot_time, filesystem_of)
-        self.web = Enforcement("web", deny, self.clock.now, self.keeper.wake, log)
-        told = Enforcement("programs", NullFirewall(time.monotonic), self.clock.now, self.keeper.wake, log)
-        self.places = {Action.BAN: self.kernel, Action.DENY: self.web, Action.TELL: told}
+        self.web = Enforcement("web", deny, *told, mark=runtime / "web.mark")
+        programs = Enforcement("programs", NullFirewall(time.monotonic), *told, mark=runtime / "programs.mark")
+        self.places = {Action.BAN: self.kernel, Action.DENY: self.web, Action.TELL: programs}
         self.lists = Lists(self)
         self.lifted: deque[Subject] = deque(maxlen=LIFTED)  # so that a lift can be undone by the pseudonym
         self.pause = Pause(self)
@@ -155,7 +156,7 @@ class Daemon:
             await self.told.close()
             for place in self.places.values():
                 await place.close()
-            await self.keeper.close()
+            await self.keeper.close(list(self.bans()))
             for lock in locks:
                 os.close(lock)
 
@@ -367,7 +368,7 @@ class Daemon:
                 ban.until += change.jumped
         self.engine.restore(notes)
         for action, place in self.places.items():
-            await place.restore(ban for ban in bans if ban.action is action)
+            await place.restore([ban for ban in bans if ban.action is action], rested=self.keeper.stores.bans.rested)
             if change.jumped:
                 place.ledger.all_changed()
         await self.pause.learn()

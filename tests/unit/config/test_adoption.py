@@ -271,3 +271,11 @@ def test_who_is_ignored(tmp_path: Path) -> None:
 def test_without_the_folder_there_is_a_mistake() -> None:
     with pytest.raises(ConfigErrors, match=r"^p:2: fail2ban\.config: there is no folder /no/where$"):
         parse('[fail2ban]\nconfig = "/no/where"\n', "p")
+
+
+def test_jails_may_count_as_they_did(tmp_path: Path) -> None:
+    jails = "[one]\nfilter = a\nlogpath = /x\n[recidive]\nfilter = recidive\nlogpath = /var/log/fail2ban.log\n"
+
+    for counting in ("rate", "window"):
+        config = adopt(tmp_path, jails, f'counting = "{counting}"\n')
+        assert [jail.counting for jail in config.jails.values()] == [counting, "window"]

@@ -249,3 +249,18 @@ def test_bans_from_elsewhere_make_the_next_one_longer() -> None:
     assert first.until - first.time == 3600
     assert longer.until - longer.time == 8 * 3600
     assert longer.count == 3
+
+
+def test_a_jail_may_count_as_fail2ban_does() -> None:
+    lines = b"".join(map(gate, (0, 1, 500, 650)))
+    by_rate = CONFIG.replace("maxretry = 2\nfindtime", 'counting = "rate"\nmaxretry = 4\nfindtime')
+    exact = by_rate.replace('"rate"', '"window"')
+
+    assert told(engine(exact).feed(Batch("auth", lines), inf)) == []
+    counting = engine(by_rate)
+    before = engine(by_rate)
+    before.feed(Batch("auth", gate(0)), inf)
+    assert told(counting.feed(Batch("auth", lines), inf)) == [("gate", "192.0.2.1", 650.0)]
+    after = engine(by_rate)
+    after.carry(before)
+    assert told(after.feed(Batch("auth", gate(1) + gate(500) + gate(650)), inf)) == [("gate", "192.0.2.1", 650.0)]

@@ -40,6 +40,7 @@ def test_every_setting_makes_a_difference() -> None:
         "scope": "tcp:22",
         "filter": FilterSpec(name="f", failregex=("<HOST>",)),
         "close": False,
+        "counting": "rate",
         "actions": ("mail",),
         "ignorecommand": "ask <ip>",
     }

@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from privet.core import ledger as module
 from privet.core.address import Subject
 from privet.core.bans import ADOPTED, Ban, Held, Order
 from privet.core.ledger import Ledger, told
@@ -401,6 +402,15 @@ def test_after_a_suspension_the_kernel_is_told_the_true_end() -> None:
         Order(ONE, None, known=True, service="tcp/22"),
     ]
     assert balanced(ledger) == {"ordered": 2, "in_kernel": 1, "expired": 1}
+
+
+def test_the_evidence_of_many_bans_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_EVIDENCE", 3)
+    ledger = Ledger()
+    for number in range(5):
+        subject = Subject(number.to_bytes(4), 32)
+        ledger.order(verdict(subject=subject), T, evidence=(f"line {number}",) if number else ())
+    assert [ban.evidence for ban in ledger] == [(), (), ("line 2",), ("line 3",), ("line 4",)]
 
 
 # What a store is to know

@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,7 @@ from privet.ports import FirewallError
 from tests.unit.daemon.serving import until
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from privet.core.bans import Held
 
@@ -89,13 +90,18 @@ def order(place: Enforcement, subject: Subject = ONE, seconds: float = 600) -> N
     place.ledger.order(Verdict(Action.BAN, subject, "ssh", now, now + seconds, 5), now)
 
 
+@pytest.fixture(autouse=True)
+def _mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 def play(scene: Callable[[Enforcement, Firewall], Awaitable[None]], firewall: Firewall | None = None) -> list[int]:
     """Run a scene; return how often changes were to be stored."""
     changes: list[int] = []
 
     async def run() -> None:
-        door = firewall or Firewall()
-        place = Enforcement("kernel", door, time.time, lambda: changes.append(1), make_log())
+        door, mark = firewall or Firewall(), Path("mark")
+        place = Enforcement("kernel", door, time.time, lambda: changes.append(1), make_log(), mark=mark)
         try:
             await scene(place, door)
         finally:
@@ -253,3 +259,103 @@ def test_a_hundred_thousand_in_one_go() -> None:
         assert max(firewall.batches) <= 10_000, "between batches lines are read"
 
     play(scene)
+
+
+class Marked(Firewall):
+    """A firewall that tells whether anything was changed, and counts how often it was asked for all."""
+
+    generation = 1
+    asked = 0
+
+    def mark(self) -> str:  # type: ignore[override]  # the other one cannot tell
+        return f"generation {self.generation}"
+
+    def apply(self, orders: Sequence[Order]) -> list[str | None]:
+        self.generation += 1
+        return super().apply(orders)
+
+    def held(self) -> Iterator[Held]:
+        self.asked += 1
+        return super().held()
+
+    def close(self) -> None:
+        """Stay open: the next daemon has the same."""
+
+
+def test_a_firewall_that_nobody_changed_is_not_asked_before_the_start_but_after_it() -> None:
+    firewall = Marked()
+
+    async def first(place: Enforcement, _firewall: Firewall) -> None:
+        await place.open()
+        await place.restore([ban(), ban(OTHER, jail="web"), ban(OTHER)])
+
+    async def second(place: Enforcement, _firewall: Firewall) -> None:
+        await place.open()
+        await place.restore([ban(), ban(OTHER, jail="web"), ban(OTHER)], rested=True)
+        assert firewall.asked == 0
+        assert place.ledger.totals()["in_kernel"] == 3
+        assert place.ledger.orders(time.time()) == []
+        await place.look()
+        await place.look()
+        assert (firewall.asked, place.brought_back, place.losses) == (1, 0, 0)
+
+    play(first, firewall)
+    firewall.asked = 0
+    play(second, firewall)
+
+
+@pytest.mark.parametrize("what", ["changed", "not rested", "no word", "killed"])
+def test_otherwise_it_is_asked(what: str) -> None:
+    firewall = Marked()
+
+    async def first(place: Enforcement, _firewall: Firewall) -> None:
+        await place.open()
+        await place.restore([ban()])
+
+    async def second(place: Enforcement, _firewall: Firewall) -> None:
+        await place.open()
+        await place.restore([ban()], rested=what != "not rested")
+        assert firewall.asked == 1
+        assert firewall.subjects == {ONE}
+
+    play(first, firewall)
+    if what == "changed":
+        firewall.apply([Order(ONE, None)])
+    elif what == "no word":
+        Path("mark").unlink()
+    elif what == "killed":
+        firewall.generation += 1
+    firewall.asked = 0
+    play(second, firewall)
+
+
+def test_a_firewall_that_lies_is_found_out() -> None:
+    firewall = Marked()
+
+    async def first(place: Enforcement, _firewall: Firewall) -> None:
+        await place.open()
+        await place.restore([ban()])
+
+    async def second(place: Enforcement, _firewall: Firewall) -> None:
+        await place.open()
+        await place.restore([ban()], rested=True)
+        assert firewall.subjects == set()
+        await place.look()
+        assert firewall.subjects == {ONE}
+        assert place.brought_back == 1
+
+    play(first, firewall)
+    NullFirewall.apply(firewall, [Order(ONE, None)])
+    play(second, firewall)
+
+
+def test_what_is_not_as_it_should_be_is_not_left_word_of() -> None:
+    async def scene(place: Enforcement, firewall: Firewall) -> None:
+        await place.open()
+        await place.restore([])
+        firewall.problem = FirewallError("busy")
+        order(place)
+
+    Path("mark").write_text("old")
+    play(scene, Marked())
+    assert not Path("mark").exists()

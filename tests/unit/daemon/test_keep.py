@@ -103,7 +103,7 @@ class Scene:
                 await scene(keeper)
             finally:
                 self.disk.gate.set()
-                await keeper.close()
+                await keeper.close(list(self.ledger))
 
         asyncio.run(run())
 

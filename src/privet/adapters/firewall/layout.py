@@ -76,6 +76,9 @@ class Writer(Protocol):
     def elements(self, name: str) -> Iterator[tuple[bytes, float | None]]:
         """List the keys of a set with the seconds left (None: for good)."""
 
+    def generation(self) -> int | None:
+        """Return a number that every change of anybody's rules or elements raises, None where that cannot be told."""
+
     def close(self) -> None:
         """Release what is held open."""
 

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 _SUBSYS_NFTABLES = 10
 ERROR, DONE = 2, 3
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
-NEW_TABLE, GET_TABLE, NEW_RULE, GET_RULE, NEW_SET, GET_SET, NEW_ELEMENT, GET_ELEMENT, DEL_ELEMENT, NEW_GENERATION = (
-    _SUBSYS_NFTABLES << 8 | number for number in (0, 1, 6, 7, 9, 10, 12, 13, 14, 15)
+NEW_TABLE, GET_TABLE, NEW_RULE, GET_RULE, NEW_SET, GET_SET, NEW_ELEMENT, GET_ELEMENT, DEL_ELEMENT = (
+    _SUBSYS_NFTABLES << 8 | number for number in (0, 1, 6, 7, 9, 10, 12, 13, 14)
 )
+NEW_GENERATION, GET_GENERATION = (_SUBSYS_NFTABLES << 8 | number for number in (15, 16))
 _REQUEST, ACK, INTERRUPTED, DUMP, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x10, 0x300, 0x200, 0x400
 _NESTED, _KIND_BITS = 0x8000, 0x3FFF
 
@@ -182,6 +183,11 @@ def _timed(width: int) -> tuple[re.Pattern[bytes], struct.Struct]:
     times = b"".join(head(_TIME, kind) + b".{8}" for kind in (4, 5))
     row = struct.Struct(f">{3 * _ATTRIBUTE.size}x{width}s{_ATTRIBUTE.size + 8}x{_ATTRIBUTE.size}xQ")
     return re.compile(b"(?:%b%b)+" % (key, times), re.DOTALL), row
+
+
+def generation(payload: bytes) -> int:
+    """Return the number of the generation of rules that a message tells."""
+    return int.from_bytes(dict(attributes(payload[4:]))[1])
 
 
 def table_handle(payload: bytes) -> int:

@@ -13,17 +13,20 @@ from privet.adapters.firewall.messages import (
     ACK,
     DUMP,
     GET_ELEMENT,
+    GET_GENERATION,
     GET_RULE,
     GET_SET,
     GET_TABLE,
     INET,
     INTERRUPTED,
     NEW_ELEMENT,
+    NEW_GENERATION,
     NEW_RULE,
     NEW_SET,
     NEW_TABLE,
     Reply,
     counted,
+    generation,
     listed,
     message,
     named,
@@ -137,6 +140,10 @@ class NetlinkWriter:
         """List the elements of a set."""
         payloads = self._ask(GET_ELEMENT, DUMP, NEW_ELEMENT, TABLE, name)
         return (item for payload in payloads for item in listed(payload))
+
+    def generation(self) -> int:
+        """Return the number of the generation of rules that stands."""
+        return generation(self._ask(GET_GENERATION, ACK, NEW_GENERATION)[0])
 
     def _ask(self, kind: int, flags: int, answer: int, *names: str) -> list[bytes]:
         """Return the payloads of the answers; what does not exist is empty."""

@@ -6,6 +6,7 @@ import errno
 import os
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from privet.core.bans import Order
 
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _TRANSACTION = 10_000  # orders: about 15 ms in the kernel, during which nobody else can change rules
 _ROUNDS = 5  # one per reason to try again: gone structure, refused orders, held ones, busy ones, and one spare
 _BREATH = 0.02  # seconds before another round because the kernel was busy
@@ -167,6 +169,14 @@ class NftablesFirewall:
                             yield Held(Subject(key, found.length), seconds)
                         elif element := closed_by(found, key):
                             yield Held(element[0], seconds, element[1])
+
+    def mark(self) -> str | None:
+        """Return what tells the rules and elements that stand from any others, of this boot and of others."""
+        with _as_firewall_error():
+            generation = self._writer.generation()
+            place = os.stat("/proc/thread-self/ns/net").st_ino  # noqa: PTH116  no path of a file
+            boot = _BOOT.read_text("ascii").strip()
+        return None if generation is None else f"{boot} {place} {self._table} {generation}"
 
     def allow(self, subjects: Collection[Subject]) -> None:
         """Let these through whatever is banned, and nobody else any more."""

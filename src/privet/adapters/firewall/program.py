@@ -114,6 +114,9 @@ class TextWriter:
             for element in item.get("set", {}).get("elem", []):
                 yield _element(element)
 
+    def generation(self) -> None:
+        """Return nothing: the program does not tell."""
+
     def _list(self, *arguments: str) -> list[dict[str, Any]]:
         text = listing(self._program, "-j", "-p", *arguments)
         return msgspec.json.decode(text, type=dict[str, list[dict[str, Any]]])["nftables"] if text else []

@@ -35,6 +35,7 @@ STEPS: tuple[Sequence[str], ...] = (
     (
         "CREATE TABLE kept (id BLOB PRIMARY KEY, jail TEXT NOT NULL, until REAL NOT NULL, sealed BLOB NOT NULL)",
         "CREATE INDEX kept_by_end ON kept (until)",
+        "CREATE TABLE whole (sealed BLOB NOT NULL)",
     ),
 )
 """What leads from each version of the schema to the next one, beginning with the empty file."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic
 from privet.adapters.store.rows import Form, T
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 MOST = 200_000
 
@@ -19,6 +19,7 @@ class MemoryStore(Generic[T]):
     def __init__(self, form: Form[T], most: int = MOST) -> None:
         """Start empty; more than `most` are not kept."""
         self.refused = self.evicted = self.losses = 0
+        self.rested = False
         self.complaint: str | None = None
         self._form: Form[T] = form
         self._most = most
@@ -52,6 +53,9 @@ class MemoryStore(Generic[T]):
         for key in ended:
             del self._kept[key]
         return len(ended)
+
+    def rest(self, items: Sequence[T]) -> None:
+        """Do nothing: memory is quick."""
 
     def size(self) -> int:
         """Return how many are stored."""

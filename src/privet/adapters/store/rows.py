@@ -20,7 +20,7 @@ from privet.core.verdicts import Action
 from privet.ports import SealError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from privet.ports import Seal
 
@@ -37,6 +37,10 @@ _END = struct.Struct(">d")
 
 Row = tuple[bytes, bytes, float, bytes]
 """One row as it stands in the database: id, jail, end, and the rest, sealed."""
+
+
+Check = tuple[int, float]
+"""What tells one state of a store from another one: how many rows, and the sum of their ends."""
 
 
 class _Inside(msgspec.Struct, array_like=True, gc=False):
@@ -62,10 +66,13 @@ class Form(NamedTuple, Generic[T]):
     inside: Callable[[T], bytes]
     outside: Callable[[str, float, bytes], T]
     fresh: Callable[[T], T]  # as it comes out of a store
+    close: Callable[[Sequence[T]], bytes]  # many of them at once
+    open: Callable[[bytes], list[T]]
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Inside).decode
+_decode_groups = msgspec.msgpack.Decoder(list[tuple[str, str, list[Ban]]]).decode
 _decode_note = msgspec.msgpack.Decoder(tuple[bytes, bytes]).decode
 
 
@@ -122,6 +129,24 @@ def _ban_outside(jail: str, until: float, plain: bytes) -> Ban:
     return ban
 
 
+def _close_bans(bans: Sequence[Ban]) -> bytes:
+    """Return many bans, those of one jail together: the name of each jail is read only once."""
+    groups: dict[tuple[str, str], list[Ban]] = {}
+    for ban in bans:
+        groups.setdefault((ban.jail, ban.origin), []).append(
+            msgspec.structs.replace(ban, jail="", origin="", confirmed=False)
+        )
+    return _encode([(*names, alike) for names, alike in groups.items()])
+
+
+def _open_bans(plain: bytes) -> list[Ban]:
+    groups = _decode_groups(plain)
+    for jail, origin, bans in groups:
+        for ban in bans:
+            ban.jail, ban.origin = jail, origin
+    return [ban for *_, bans in groups for ban in bans]
+
+
 BANS = Form(
     b"ban|v1|",
     b"ban of a jail",
@@ -129,6 +154,8 @@ BANS = Form(
     _ban_inside,
     _ban_outside,
     lambda ban: msgspec.structs.replace(ban, confirmed=False),
+    _close_bans,
+    _open_bans,
 )
 
 NOTES = Form(
@@ -138,6 +165,8 @@ NOTES = Form(
     lambda note: _encode((note.key, note.data)),
     lambda jail, until, plain: Note(jail, (decoded := _decode_note(plain))[0], until, decoded[1]),
     lambda note: note,
+    _encode,
+    msgspec.msgpack.Decoder(list[Note]).decode,
 )
 
 
@@ -167,6 +196,20 @@ def open_row(row: Row, seal: Seal, form: Form[T]) -> T:
 def _text(data: bytes) -> str:
     """Return a text, the same one for the same bytes: many bans share a jail."""
     return data.decode()
+
+
+def close_whole(items: Sequence[T], check: Check, seal: Seal, form: Form[T]) -> bytes:
+    """Return all that is stored in one piece, which opens only with the same check."""
+    return seal.seal(form.close(items), _context(form.label + b"whole|", b"", str(check[0]).encode(), check[1]))
+
+
+def open_whole(sealed: bytes, check: Check, seal: Seal, form: Form[T]) -> list[T]:
+    """Return what was stored in one piece. Raises SealError."""
+    try:
+        plain = seal.open(sealed, _context(form.label + b"whole|", b"", str(check[0]).encode(), check[1]))
+        return form.open(plain)
+    except (TypeError, ValueError, msgspec.DecodeError):
+        raise SealError("what is stored is damaged") from None
 
 
 def _context(label: bytes, identity: bytes, jail: bytes, until: float) -> bytes:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from privet.adapters.store import database
 from privet.adapters.store.database import DamagedError, UnwritableError
-from privet.adapters.store.rows import Form, T, close_row, identify, open_row
+from privet.adapters.store.rows import Form, T, close_row, close_whole, identify, open_row, open_whole
 from privet.ports import SealError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from privet.ports import Seal
@@ -37,6 +37,10 @@ _DROP = "DELETE FROM kept WHERE id = ?"
 _DROP_ROW = "DELETE FROM kept WHERE rowid = ?"
 _EXPIRE = "DELETE FROM kept WHERE until <= ?"
 _COUNT = "SELECT count(*) FROM kept"
+_CHECK = "SELECT count(*), total(min(until, 1e12)) FROM kept"  # some have no end
+_WHOLE = "SELECT sealed FROM whole"
+_PUT_WHOLE = "INSERT INTO whole VALUES (?)"
+_DROP_WHOLE = "DELETE FROM whole"
 _EVICT = "DELETE FROM kept WHERE rowid IN (SELECT rowid FROM kept ORDER BY until LIMIT ?)"
 
 
@@ -54,6 +58,7 @@ class SqliteStore(Generic[T]):
         """Name the file; more than `most` rows are not kept, neither in it nor waiting for it."""
         self.path = path
         self.refused = self.evicted = self.losses = 0
+        self.rested = False
         self._form: Form[T] = form
         self._seal, self._most = seal, most
         self._db: sqlite3.Connection | None = None
@@ -80,6 +85,11 @@ class SqliteStore(Generic[T]):
 
     def load(self, now: float) -> list[T]:
         """Return what has not ended."""
+        with suppress(StoreError):
+            whole = self._do(self._read_whole) if not self._changes else None
+            if whole is not None:
+                self.rested = True
+                return [item for item in whole if item.until > now]
         found: dict[bytes, T] = {}
         losses = self.losses
         try:
@@ -117,6 +127,12 @@ class SqliteStore(Generic[T]):
         self._settle()
         return ended
 
+    def rest(self, items: Sequence[T]) -> None:
+        """Leave all that is stored in one piece too, which is read five times as fast."""
+        self._settle()
+        self._do(partial(self._write_whole, items))
+        self._settle()
+
     def size(self) -> int:
         """Return how many rows are in the file."""
         return self._do(_count)
@@ -131,7 +147,7 @@ class SqliteStore(Generic[T]):
 
     def _note(self, items: Iterable[T], *, stays: bool) -> None:
         """Take down what is to be done; of too much, what concerns that which ends first is forgotten."""
-        changes = self._changes
+        self.rested, changes = False, self._changes
         for item in items:
             changes[identify(item, self._seal, self._form)] = _Change(item, stays)
         excess = len(changes) - self._most
@@ -213,6 +229,22 @@ class SqliteStore(Generic[T]):
                 bad.append((rowid,))
         return bad
 
+    def _read_whole(self, db: sqlite3.Connection) -> list[T] | None:
+        """Return what was left in one piece, if there is one, and nothing has changed since."""
+        row = db.execute(_WHOLE).fetchone()
+        try:
+            return open_whole(row[0], db.execute(_CHECK).fetchone(), self._seal, self._form) if row else None
+        except SealError:
+            return None
+
+    def _write_whole(self, items: Sequence[T], db: sqlite3.Connection) -> None:
+        check = db.execute(_CHECK).fetchone()
+        if check[0] == len(items):
+            with db:
+                db.execute(_DROP_WHOLE)
+                db.execute(_PUT_WHOLE, (close_whole(items, check, self._seal, self._form),))
+            self._remnants = True
+
     def _read_copy(self, found: dict[bytes, T], problem: UnwritableError) -> list[tuple[int]]:
         """Read what cannot be written. Raises the problem if that is not possible either."""
         try:
@@ -226,18 +258,21 @@ class SqliteStore(Generic[T]):
         gone = [(identity,) for identity, change in batch.items() if not change.stays]
         rows = (close_row(identity, item, self._seal, self._form) for identity, (item, stays) in batch.items() if stays)
         with db:
+            stale = db.execute(_DROP_WHOLE).rowcount
             db.executemany(_DROP, gone)
             db.executemany(_PUT, rows)
             excess = max(0, _count(db) - self._most)
             if excess:
                 db.execute(_EVICT, (excess,))
-        self._remnants = self._remnants or bool(gone or excess)
+        self._remnants = self._remnants or bool(gone or excess or stale)
         return excess
 
     def _erase(self, statement: str, parameters: Iterable[tuple[float]], db: sqlite3.Connection) -> int:
         """Erase rows; return how many those were."""
         with db:
             erased = db.executemany(statement, parameters).rowcount
+            if erased:
+                db.execute(_DROP_WHOLE)
         self._remnants = self._remnants or erased > 0
         return erased
 

@@ -9,7 +9,7 @@ import msgspec
 UseDns = Literal["yes", "warn", "no", "raw"]
 
 
-class FilterSpec(msgspec.Struct, frozen=True, kw_only=True):
+class FilterSpec(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """A filter with its options.
 
     Every text is as fail2ban's server would get it: interpolated, with `<HOST>` and the `<F-...>` tags still in

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from privet.adapters.store.rows import BANS
+from privet.adapters.store import sqlite
+from privet.adapters.store.rows import BANS, open_row
 from privet.adapters.store.seal import KEY_BYTES, KeySeal
 from privet.adapters.store.sqlite import BATCH, SqliteStore
 from privet.core.address import Subject
@@ -24,6 +25,8 @@ from tests.unit.adapters.store.examples import HOUR, NOW, ban, bans, by_subject,
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from privet.adapters.store.rows import Form, Row
 
 
 def again(store: SqliteStore[Ban], seal: KeySeal) -> SqliteStore[Ban]:
@@ -217,6 +220,93 @@ def test_errors_and_complaints_have_no_address(store: SqliteStore[Ban], path: Pa
     texts = [str(caught.value), repr(caught.value), str(caught.value.__cause__), second.complaint, repr(bans(9))]
 
     assert not any(address in str(text) for text in texts for address in clear(bans(9)))
+
+
+# In one piece
+
+
+@pytest.fixture
+def rested(store: SqliteStore[Ban]) -> SqliteStore[Ban]:
+    """Return a store that was left in one piece, and closed."""
+    store.put([*bans(20), for_good(20)])
+    store.rest([*bans(20), for_good(20)])
+    store.close()
+    return store
+
+
+def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that grows with every row that is opened."""
+    read: list[int] = []
+
+    def counted(row: Row, seal: KeySeal, form: Form[Ban]) -> Ban:
+        read.append(1)
+        return open_row(row, seal, form)
+
+    monkeypatch.setattr(sqlite, "open_row", counted)
+    return read
+
+
+def test_what_was_left_in_one_piece_is_read_in_one(
+    rested: SqliteStore[Ban], seal: KeySeal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = rows_read(monkeypatch)
+    store = again(rested, seal)
+    assert by_subject(store.load(NOW)) == by_subject([*bans(20), for_good(20)])
+    assert (read, store.refused, store.complaint) == ([], 0, None)
+    assert [one.subject for one in store.load(NOW + HOUR)] == [for_good(20).subject]
+    store.close()
+
+
+def test_after_any_change_rows_are_read(
+    rested: SqliteStore[Ban], seal: KeySeal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = rows_read(monkeypatch)
+    store = again(rested, seal)
+    store.put([ban(3, hours=7)])
+    store = again(store, seal)
+    assert by_subject(store.load(NOW)) == by_subject([*bans(3), ban(3, hours=7), *bans(16, first=4), for_good(20)])
+    assert len(read) == 21
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE whole SET sealed = zeroblob(999)",
+        "DELETE FROM whole",
+        "UPDATE whole SET sealed = 'text'",
+        "UPDATE kept SET until = until + 1 WHERE rowid = 3",
+        "DELETE FROM kept WHERE rowid = 3",
+    ],
+)
+def test_a_piece_that_does_not_fit_the_rows_is_nothing(
+    rested: SqliteStore[Ban], seal: KeySeal, monkeypatch: pytest.MonkeyPatch, statement: str
+) -> None:
+    edit(rested.path, statement)
+    read = rows_read(monkeypatch)
+    store = again(rested, seal)
+    assert len(store.load(NOW)) == (20 if "kept" in statement else 21)
+    assert len(read) >= 20
+    store.close()
+
+
+def test_what_is_not_all_is_no_piece(store: SqliteStore[Ban], seal: KeySeal) -> None:
+    store.put(bans(20))
+    store.rest(bans(19))
+    store = again(store, seal)
+    assert len(store.load(NOW)) == 20
+    store.close()
+
+
+def test_a_piece_leaves_no_address_and_no_remnant(rested: SqliteStore[Ban], seal: KeySeal) -> None:
+    assert leaks([rested.path.parent], clear(bans(20))) == []
+    with closing(sqlite3.connect(rested.path)) as db:
+        (piece,) = db.execute("SELECT sealed FROM whole").fetchone()
+    assert piece[:64] in rested.path.read_bytes()
+    store = again(rested, seal)
+    store.drop([ban(1)])
+    assert not any(piece[at : at + 64] in one.read_bytes() for one in store.path.parent.iterdir() for at in (0, 640))
+    store.close()
 
 
 # Tampering

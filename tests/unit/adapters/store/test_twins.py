@@ -48,6 +48,19 @@ def test_what_was_put_is_loaded(twin: Store[Ban]) -> None:
     assert twin.size() == 32
 
 
+def test_at_rest_the_same_is_stored(twin: Store[Ban]) -> None:
+    twin.put([*bans(30), for_good(30), ban(31, why="scanned for backups", hours=-1)])
+    left = [*bans(30), for_good(30)]
+    for one in left:
+        one.confirmed = True
+    assert twin.expire(NOW) == 1
+    twin.rest(left)
+
+    assert by_subject(twin.load(NOW)) == by_subject([*bans(30), for_good(30)])
+    twin.drop([ban(1)])
+    assert len(twin.load(NOW)) == 30
+
+
 def test_opening_again_changes_nothing(twin: Store[Ban]) -> None:
     twin.put(bans(3))
     twin.open()

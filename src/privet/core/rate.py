@@ -1,0 +1,95 @@
+"""Failures counted as fail2ban counts them: an estimate of their rate, in place of a window that slides.
+
+The rules, kept for every client:
+- while the time since the first failure is within `findtime`, each failure adds one;
+- once it is longer, the count so far shrinks to what its rate would make of one `findtime`, the first failure counts
+  as if it had been one `findtime` ago, and then one is added;
+- after a `findtime` without any failure the count starts anew, as it does after a verdict.
+
+So six failures at once and one a little later than `findtime` make four, not one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from privet.core.detect import Limit, Reached
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+_SWEEP_FROM = 1024  # fewer clients than this are not worth sweeping
+_EVICT_SHARE = 8  # at the cap one in eight goes
+
+
+class Rate:
+    """The failures of one jail. It does as `detect.Window` does, but has one limit only."""
+
+    def __init__(self, limit: Limit, max_clients: int) -> None:
+        self.limits: Sequence[Limit] = [limit]
+        self.clients: dict[bytes, list[float]] = {}  # time of the first and of the last failure, and the count
+        self.evicted = 0
+        self._limit, self._cap = limit, max_clients
+        self._sweep_at = min(_SWEEP_FROM, max_clients)
+
+    def hit(self, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]) -> Iterator[Reached]:
+        """Count failures in order of arrival; yield those that reach the limit, as `Window.hit` does."""
+        limit, clients = self._limit, self.clients
+        for row, key, time in zip(rows, keys, times, strict=True):
+            if time < limit.until.get(key, time):
+                continue
+            count = self._count(key, time)
+            if count >= limit.maxretry:
+                clients.pop(key, None)
+                limit.until[key] = time + limit.bantime
+                yield Reached(row, limit, key, time, int(count))
+
+    def carry(self, old: Rate) -> None:
+        """Take over what an equal one has counted."""
+        self.clients, self.evicted = old.clients, old.evicted
+        if self._limit.jail == old.limits[0].jail:
+            self._limit.until = old.limits[0].until
+
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock was set forward by so much."""
+        for seen in self.clients.values():
+            seen[0] += seconds
+            seen[1] += seconds
+        self._limit.until = {key: until + seconds for key, until in self._limit.until.items()}
+
+    def forget(self, key: bytes) -> None:
+        """Forget a client: its count starts anew."""
+        self.clients.pop(key, None)
+        self._limit.until.pop(key, None)
+
+    def failing(self, limit: Limit, now: float) -> int:
+        """Return how many clients have failures that still count."""
+        return sum(last >= now - limit.findtime for _, last, _ in self.clients.values())
+
+    def _count(self, key: bytes, time: float) -> float:
+        """Count a failure; return how many there are."""
+        seen, findtime = self.clients.get(key), self._limit.findtime
+        if seen is None or time - seen[1] > findtime:
+            self.clients[key] = [time, time, 1.0]
+            if seen is None and len(self.clients) >= self._sweep_at:
+                self._make_room(time)
+            return 1.0
+        span = time - seen[0]
+        if span > findtime:
+            seen[0], seen[2] = time - findtime, float(round(seen[2] / span * findtime))
+        seen[1], seen[2] = max(seen[1], time), seen[2] + 1
+        return seen[2]
+
+    def _make_room(self, now: float) -> None:
+        """Drop clients whose failures are over; at the cap also those with the fewest, longest silent."""
+        horizon = now - self._limit.findtime
+        self.clients = {key: seen for key, seen in self.clients.items() if seen[1] >= horizon}
+        self._limit.until = {key: until for key, until in self._limit.until.items() if until >= horizon}
+        excess = len(self.clients) - self._cap
+        if excess >= 0:
+            order = sorted(self.clients, key=lambda key: (self.clients[key][2], self.clients[key][1]))
+            for key in order[: excess + max(1, self._cap // _EVICT_SHARE)]:
+                del self.clients[key]
+                self.evicted += 1
+        self._sweep_at = min(max(_SWEEP_FROM, len(self.clients) * 3 // 2), self._cap)

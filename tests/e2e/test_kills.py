@@ -1,0 +1,89 @@
+"""Killed at any moment, between the kernel and the store and during the start: the next daemon and the kernel agree."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e.lab import Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.net import Net
+
+pytestmark = pytest.mark.needs("root", "netns", "nft", "nsenter", "setpriv", "prlimit")
+
+ROUNDS = 8
+MANY = 300
+
+
+class Answers(Lab):
+    """A daemon that is asked over its socket, without the time that starting a verb takes."""
+
+    def speak(self, verb: str, **request: object) -> dict[str, Any]:
+        """Ask, and wait for the answer."""
+        with self.shout(verb, **request) as line, line.makefile() as answer:
+            found: dict[str, Any] = json.loads(answer.readline())
+        return found
+
+    def shout(self, verb: str, **request: object) -> socket.socket:
+        """Ask, and return what the answer comes from."""
+        line = socket.socket(socket.AF_UNIX)
+        line.settimeout(20)
+        line.connect(str(self.runtime / "control.sock"))
+        line.sendall(json.dumps({"verb": verb, "agreed": True, "reveal": True, **request}).encode() + b"\n")
+        return line
+
+    def subjects(self) -> set[str]:
+        """Return who is banned, all of them with the kernel's word for it."""
+        items = self.speak("bans", all=True)["items"]
+        assert all(item["in_kernel"] for item in items)
+        return {item["subject"] for item in items}
+
+
+@pytest.fixture
+def lab(lab_net: Net) -> Iterator[Answers]:
+    lab = Answers(lab_net, {})
+    lab.configure(f'[source.web]\npath = "{lab.root}/log/access.log"\n[jail.never]\nsource = "web"\nmaxretry = 999\n')
+    yield lab
+    lab.stop()
+
+
+def test_the_next_daemon_and_the_kernel_agree(lab: Answers) -> None:
+    chance, banned, opened = random.Random(7), set[str](), set[str]()
+    for number in range(ROUNDS):
+        lab.start_daemon()
+        assert lab.subjects() == lab.closed()
+        assert banned <= lab.closed()
+        assert not opened & lab.closed()
+        lab.balanced()
+        fixed, gone = f"198.51.{number}.1", f"198.51.{number}.2"
+        lab.speak("ban", subjects=[fixed, gone], seconds=3600)
+        lab.speak("unban", subjects=[gone])
+        banned.add(fixed)
+        opened.add(gone)
+        many = [f"10.{number}.{one >> 8}.{one & 255}" for one in range(MANY)]
+        with lab.shout("ban", subjects=many, seconds=3600):
+            time.sleep(chance.uniform(0, 0.15))
+            lab.kill(lab.daemon, signal.SIGKILL)
+        starting = lab.spawn(*lab.here("/usr/local/bin/privet run").split(), log="starting.log")
+        time.sleep(chance.uniform(0, 0.9))
+        lab.kill(starting, signal.SIGKILL)
+        for name in ("control.sock", "intake.sock"):
+            (lab.runtime / name).unlink(missing_ok=True)
+    lab.start_daemon()
+    assert lab.subjects() == lab.closed()
+    lab.speak("unban", all=True)
+    assert lab.closed() == set()
+    lab.kill(lab.daemon, signal.SIGKILL)
+    (lab.runtime / "control.sock").unlink()
+    lab.start_daemon()
+    assert lab.subjects() == set()
+    assert lab.balanced()["store"]["problem"] is None
