@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from privet.core.address import KEPT
 from privet.core.jails import Jail
-from privet.core.mask import KEPT
 
 MaskMode = Literal["drop", "truncate", "pseudonym"]
 Backend = Literal["auto", "nftables", "null"]

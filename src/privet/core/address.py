@@ -14,7 +14,12 @@ import msgspec
 PSEUDONYM_NET = bytes.fromhex("0100000000000000")
 """The first 8 bytes of 100::/64 (RFC 6666, discard-only), where pseudonyms live."""
 
-_MAPPED = bytes(10) + b"\xff\xff"
+MAPPED = bytes(10) + b"\xff\xff"
+"""What stands before the 4 bytes of an IPv4 address where 16 are asked for."""
+
+KEPT = (24, 48)
+"""Bits of IPv4 and of IPv6 addresses that the mask `truncate` leaves, if nothing else is said."""
+
 _V4_LEN, _V6_NET_LEN, _V6_LEN = 4, 8, 16
 _LONGEST = 64  # "[" + 45 characters of the longest IPv6 text + "]" + port or zone
 
@@ -41,7 +46,7 @@ def pack(text: bytes) -> bytes | None:
         packed = inet_pton(AF_INET6, word.partition("%")[0])
     except (OSError, ValueError):
         return None
-    return packed[12:] if packed.startswith(_MAPPED) else packed
+    return packed[12:] if packed.startswith(MAPPED) else packed
 
 
 def unpack(packed: bytes) -> bytes:
