@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import apache, bans, live, memory, report, throughput
+from bench import apache, bans, live, memory, report, scrub, throughput
 from bench.report import Result
 from bench.runs import APART, ROOT, Failed, Settings, Skip, apart
 
@@ -22,6 +22,7 @@ PIECES: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "fail2ban": throughput.beside_fail2ban,
     "masked": throughput.masked,
     "many": throughput.many,
+    "scrub": scrub.archives,
     "live": live.flowing,
     "single": bans.single,
     "burst": bans.burst,

@@ -26,6 +26,14 @@ def access(settings: Settings, lines: int, *, start: float | None = None, rate: 
     return path
 
 
+def generated(settings: Settings, kind: str, lines: int) -> Path:
+    """Return a log of a kind that the generator knows, the same at every run."""
+    path = settings.folder / f"{kind}-{lines}.log"
+    if not path.exists():
+        run([sys.executable, "-m", "bench.generate", kind, "--lines", str(lines)], stdout=path)
+    return path
+
+
 def repeated(settings: Settings, source: Path, lines: int) -> Path:
     """Return a log repeated up to a number of lines."""
     path = settings.folder / f"repeated-{lines}.log"
