@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import apache, bans, filters, live, memory, ranges, report, restart, store, throughput
+from bench import apache, bans, filters, live, memory, ranges, report, restart, scrub, store, throughput
 from bench.report import Result
 from bench.runs import APART, ROOT, Failed, Settings, Skip, apart
 
@@ -26,6 +26,7 @@ PIECES: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "every": filters.every_hit,
     "filters": filters.many,
     "patterns": filters.patterns,
+    "scrub": scrub.archives,
     "live": live.flowing,
     "single": bans.single,
     "burst": bans.burst,

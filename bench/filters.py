@@ -28,7 +28,7 @@ LIMITS = 'findtime = "60s"\nmaxretry = 30\nbantime = "10m"\n'
 SSHD = re.compile(rb" sshd\[\d+\]: (?:Failed password for|Invalid user) ")
 """What makes a failure in a generated log of sshd."""
 
-BOTS = re.compile(rb'"(?:EmailCollector|WebEMailExtrac|[^"]*Advanced Email Extractor v2.xx\\))"\n')
+BOTS = re.compile(rb'"(?:EmailCollector|WebEMailExtrac|[^"]*Advanced Email Extractor v2\.xx\))"\n')
 """What makes a failure of apache-badbots."""
 
 TRAPS = tuple(f"/trap{number:02}/" for number in range(19))

@@ -11,6 +11,7 @@ import re
 import sys
 import time
 from datetime import UTC
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,13 +47,15 @@ def expressions(config: str) -> Iterator[str]:
             yield from (rule.regex for rule in found.failregex if re.search("<(HOST|ADDR|IP|F-ID)", rule.regex))
 
 
+def _other(number: int, word: re.Match[str]) -> str:
+    return word[0][:-1] + chr(97 + number)
+
+
 def many(config: str, number: int) -> list[str]:
     """Return so many expressions; where those of the filters run out, they come again with other words."""
     own = list(expressions(config))
     varied = (
-        re.sub("[a-z]{5,}(?![^<(]*>)", lambda found, r=round_: found[0][:-1] + chr(97 + r), regex, count=1)
-        for round_ in count()
-        for regex in own
+        re.sub("[a-z]{5,}(?![^<(]*>)", partial(_other, round_), regex, count=1) for round_ in count() for regex in own
     )
     return list(islice((*own, *islice(varied, 10 * number)), number))
 

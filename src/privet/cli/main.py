@@ -31,6 +31,7 @@ VERBS = {
     "check": "check the configuration",
     "run": "run the daemon in the foreground",
     "pipe": "take a web server's log, mask it, write it, watch it",
+    "scrub": "mask the addresses in logs that are on the disk",
     "audit": "look for addresses on this machine's disks",
     "canary": "prove that the detector sees, and that nothing is written",
     "doctor": "what is set up, what is missing, what it means",

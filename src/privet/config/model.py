@@ -8,11 +8,10 @@ import msgspec
 
 from privet.config.fail2ban.report import Finding
 from privet.config.fail2ban.text import Place
-from privet.core.address import IPV6_CLIENT, Subject
+from privet.core.address import IPV6_CLIENT, KEPT, Subject
 from privet.core.escalate import Escalation
 from privet.core.guard import Listed
 from privet.core.jails import Counting, Jail
-from privet.core.mask import KEPT
 
 MaskMode = Literal["drop", "truncate", "pseudonym"]
 Backend = Literal["auto", "nftables", "command", "null"]

@@ -18,7 +18,12 @@ PSEUDONYM_NET = bytes.fromhex("0100000000000000")
 IPV6_CLIENT = 64
 """Bits of an IPv6 client, unless the configuration says fewer: what a provider gives to one customer."""
 
-_MAPPED = bytes(10) + b"\xff\xff"
+MAPPED = bytes(10) + b"\xff\xff"
+"""What stands before the 4 bytes of an IPv4 address where 16 are asked for."""
+
+KEPT = (24, 48)
+"""Bits of IPv4 and of IPv6 addresses that the mask `truncate` leaves, if nothing else is said."""
+
 _V4_LEN, _V6_NET_LEN, _V6_LEN = 4, 8, 16
 _NETWORK_LENGTHS = (_V4_LEN + 1, _V6_LEN + 1)
 _LONGEST = 64  # "[" + 45 characters of the longest IPv6 text + "]" + port or zone
@@ -46,7 +51,7 @@ def pack(text: bytes) -> bytes | None:
         packed = inet_pton(AF_INET6, word.partition("%")[0])
     except (OSError, ValueError):
         return None
-    return packed[12:] if packed.startswith(_MAPPED) else packed
+    return packed[12:] if packed.startswith(MAPPED) else packed
 
 
 def unpack(packed: bytes) -> bytes:

@@ -14,7 +14,7 @@ import re
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from privet.core.address import PSEUDONYM_NET, is_pseudonym, key_of, mask_bits, unpack
+from privet.core.address import KEPT, PSEUDONYM_NET, is_pseudonym, key_of, mask_bits, unpack
 from privet.core.cache import Cache
 from privet.core.parse import NO_ADDRESS, NOT_TOLD
 from privet.core.scrub import DROPPED_V4, DROPPED_V6, Scrubber, spots
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from privet.core.parse import Plan, Rows
     from privet.core.recognise import AutoPlan
 
-KEPT = (24, 48)  # bits of IPv4 and of IPv6 addresses that `truncate` leaves
 SITES = 64  # masks kept at once: `%v` may hold whatever Host a visitor sends
 SAMPLE = 200  # bytes shown of a line that does not parse
 

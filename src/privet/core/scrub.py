@@ -33,7 +33,8 @@ _DIGIT = re.compile(rb"\d")
 _WORD = re.compile(rb"[0-9A-Za-z.:%_-]+")
 _TOKEN = re.compile(rb"[0-9A-Fa-f:.]{3,}")
 _NAMED = re.compile(_V4.pattern + rb"\.[A-Za-z]")
-_ERROR_CLIENT = re.compile(rb"(\[(?:client|remote) )([0-9A-Fa-f:.]+)(:\d{1,5}\])")
+_CLIENTS, _CLOSE = (b"[client ", b"[remote "), ord("]")  # around a client in Apache's error log
+_PORT = re.compile(rb"\d{1,5}")
 _ENCODED = re.compile(rb"%[0-9A-Fa-f]{2}")
 _ROUNDS = 3  # of percent-decoding that are looked into
 _LOOKS = 4  # at a word, until nothing is found any more: of two addresses stuck together one may hide the other
@@ -100,12 +101,10 @@ class Scrubber(ABC):
 
         Where one was percent-encoded, what needs no encoding in its word is written plain.
         """
-        if b"[client " in data or b"[remote " in data:
-            data = _ERROR_CLIENT.sub(self._error_client, data)
         places = self._find(data)
         if not places:
             return data
-        blanks, words = data.translate(_BLANKS) + b" ", self._words
+        blanks, words, size = data.translate(_BLANKS) + b" ", self._words, len(data)
         pieces: list[bytes] = []
         add = pieces.append
         done = end = 0
@@ -116,6 +115,8 @@ class Scrubber(ABC):
             end = blanks.find(b" ", place)
             word = data[start:end]
             masked = words[word]
+            if end < size and data[end] == _CLOSE and data[start - 8 : start] in _CLIENTS:
+                masked = self._client_and_port(word) or masked
             if masked != word:
                 add(data[done:start])
                 add(masked)
@@ -205,14 +206,15 @@ class Scrubber(ABC):
         """Return the address that stands instead of one in a name, zeros for none."""
         return (self._inside(packed) or bytes(len(packed))) if any(packed) else packed
 
-    def _error_client(self, found: re.Match[bytes]) -> bytes:
-        """Mask Apache's `[client ADDRESS:PORT]`, where an IPv6 address has no brackets before its port."""
-        before, address, port = found.groups()
-        packed, whole = pack(address), pack(address + port[:-1])
-        if packed is None or not any(packed) or (whole and whole.startswith(PSEUDONYM_NET)):  # that is no port
-            return found[0]
-        self.found += 1
-        return before + _bracketed(self._shown(packed)) + port
+    def _client_and_port(self, word: bytes) -> bytes | None:
+        """Mask the inside of Apache's `[client ADDRESS:PORT]`, where IPv6 has no brackets before its port."""
+        address, colon, port = word.rpartition(b":")
+        packed, whole = pack(address), pack(word)
+        if packed is None or not any(packed) or not _PORT.fullmatch(port):
+            return None
+        if whole and whole.startswith(PSEUDONYM_NET):  # that is no port
+            return word
+        return _bracketed(self._shown(packed)) + colon + port
 
     def _token(self, found: re.Match[bytes]) -> bytes:
         """Mask what is, holds or might be an address in a run of hexadecimal digits, dots and colons."""

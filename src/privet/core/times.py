@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MONTHS = {
+MONTHS = {
     month: number
     for number, month in enumerate(
         (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"), 1
@@ -26,7 +26,7 @@ def read_clf(text: bytes) -> float | None:
     if found is None:
         return None
     try:
-        midnight = datetime(int(found[3]), _MONTHS[found[2]], int(found[1]), tzinfo=UTC).timestamp()
+        midnight = datetime(int(found[3]), MONTHS[found[2]], int(found[1]), tzinfo=UTC).timestamp()
     except (ValueError, KeyError):
         return None
     hour, minute, second, zone_hours, zone_minutes = map(int, found.group(4, 5, 6, 8, 9))
@@ -110,4 +110,4 @@ def write_clf(seconds: float) -> bytes:
     )
 
 
-_NAMES = {number: month for month, number in _MONTHS.items()}
+_NAMES = {number: month for month, number in MONTHS.items()}

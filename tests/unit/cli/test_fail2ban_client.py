@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ def test_ping_and_status(client: Client) -> None:
 def test_status_of_a_jail(client: Client) -> None:
     with client.asked.log.open("a") as log:
         log.write(f"{line('198.51.100.1')}\n")
-    until(lambda: "Currently failed:\t1" in client("status", "leech"))
+    until(lambda: re.search(r"Currently failed:\t[1-9]", client("status", "leech")))  # other tests may have left some
     assert client("set", "leech", "banip", HERE) == "1"
 
     text = client("status", "leech")

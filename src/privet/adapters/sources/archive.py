@@ -76,6 +76,13 @@ class Archive:
             raise SourceError("; ".join(damages))
 
 
+def packing(path: str) -> str:
+    """Tell how a file is compressed: "gz", "xz", "zst", or "" for not at all. Raises OSError."""
+    with open(path, "rb") as file:  # noqa: PTH123  a path as it was given
+        head = file.read(_LONGEST_MAGIC)
+    return next((_SUFFIXES[make] for magic, make in _MAGICS.items() if head.startswith(magic)), "")
+
+
 def pieces(path: str, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
     """Yield what one file holds, unpacked, cut anywhere.
 
@@ -265,6 +272,7 @@ _MAGICS: dict[bytes, Callable[[], _Decoder]] = {
     **{bytes((number, 0x2A, 0x4D, 0x18)): ZstdDecompressor for number in range(0x50, 0x60)},
 }
 _LONGEST_MAGIC = max(map(len, _MAGICS))
+_SUFFIXES: dict[Callable[[], _Decoder], str] = {_Gunzip: "gz", _unxz: "xz", ZstdDecompressor: "zst"}
 
 
 def _begins(data: bytes, make: Callable[[], _Decoder]) -> bool:
