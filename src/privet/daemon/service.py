@@ -37,6 +37,7 @@ from privet.core.verdicts import Action
 from privet.daemon.clock import Clock
 from privet.daemon.control import Control
 from privet.daemon.enforce import Enforcement
+from privet.daemon.escrow import Escrow
 from privet.daemon.feeds import Files, Intakes
 from privet.daemon.keep import Keeper, open_stores
 from privet.daemon.lists import Lists
@@ -94,8 +95,11 @@ class Daemon:
         self.protection = Protection(self)
         self.told = Told(self)
         self.lookups = Lookups(self)
+        self.escrow = Escrow(self)
+        self._keys = DayKeys(runtime / KEYS)
         self.engine = self._engine_for(config, self.networks)
         self.protection.configure(config)
+        self.escrow.configure(config)
         told = self.clock.now, self.keeper.wake, log
         self.kernel = Enforcement("kernel", firewall, *told, mark=runtime / "kernel.mark")
         deny = DenyList(runtime / FOLDER, config.proxies.group, _boot_time, filesystem_of)
@@ -107,7 +111,6 @@ class Daemon:
         self.pause = Pause(self)
         self.config_problem: str | None = None
         self.unknown_lines = 0  # lines from pipes whose source is not configured
-        self._keys = DayKeys(runtime / KEYS)
         self._complaints: dict[str, str | None] = {}
         self._going: dict[str, asyncio.Task[None]] = {}  # what was begun by a tick and is not done
         self._stopwatch = Stopwatch()
@@ -160,6 +163,7 @@ class Daemon:
             self.protection.close()
             self.lookups.close()
             await self.told.close()
+            await self.escrow.close()
             for place in self.places.values():
                 await place.close()
             await self.keeper.close(list(self.bans()))
@@ -225,11 +229,16 @@ class Daemon:
 
     def name(self, subject: Subject) -> str:
         """Return the pseudonym of a subject, for today."""
-        return self._names().site(b"").name(subject)
+        return self.masks().site(b"").name(subject)
+
+    @property
+    def keys_complaint(self) -> str | None:
+        """Why the pseudonyms here are not those of the pipes, None if they are."""
+        return self._keys.complaint
 
     def mask_of(self, site: str) -> Mask:
         """Return the mask by which the clients of a site are named today."""
-        return self._names().site(site.encode())
+        return self.masks().site(site.encode())
 
     def reload(self) -> None:
         """Read the configuration again: the new state is built whole before the old one goes."""
@@ -248,6 +257,7 @@ class Daemon:
             self.config, self.engine, self.networks, self.config_problem = config, engine, networks, None
             self.protection.configure(config)
             self.told.configure(config)
+            self.escrow.configure(config)
             self.files.change(config)
         if self.config_problem:
             self.log.error("configuration not reloaded, the old one stays", errors=self.config_problem.splitlines())
@@ -259,7 +269,8 @@ class Daemon:
         return engine_for(
             config,
             zone=local_zone(),
-            observers=(self.seen, lambda _source, rows: self.lookout.see(rows.keys)),
+            want={"host"} if config.escrow.recipient else (),
+            observers=(self.seen, self.escrow.see, lambda _source, rows: self.lookout.see(rows.keys)),
             secret=self.keeper.stores.secret,
             networks=networks,
             proxies=self.protection.proxies,
@@ -328,7 +339,7 @@ class Daemon:
         if count % MINUTE == 0:
             self.engine.expire(self.clock.now())
         self._voice_complaints()
-        self._names()  # the keys of days that are over go
+        self.masks()  # the keys of days that are over go
         self.told.look(everything=count % MINUTE == 0)
         for place in self.places.values():
             if change.slept:
@@ -337,6 +348,7 @@ class Daemon:
         self._go("store", self.keeper.look())
         self._go("lists", self.lists.look())
         self._go("protection", self.protection.look())
+        self._go("escrow", self.escrow.look())
         self._go("networks", look_at_networks(self))
 
     def _go(self, name: str, work: Coroutine[Any, Any, None]) -> None:
@@ -439,7 +451,8 @@ class Daemon:
                     self.log.info("source recovered", source=name)
                 self._complaints[name] = complaint
 
-    def _names(self) -> Masks:
+    def masks(self) -> Masks:
+        """Return the masks by which everybody is named today."""
         day, key = self._keys.today(self.clock.now())
         if day != getattr(self, "_names_day", None):
             self._names_day, self._names_masks = day, Masks("pseudonym", key)
