@@ -81,7 +81,7 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
     zone: tzinfo = UTC,
     want: Collection[str] = (),
     observers: Sequence[Callable[[str, Rows], None]] = (),
-    secret: bytes = b"",
+    secrets: Sequence[bytes] = (),
     networks: Networks | None = None,
     proxies: Proxies | None = None,
     observe: Observe | None = None,
@@ -89,7 +89,7 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
 ) -> Engine:
     """Build the engine; `want` names columns that the observers read besides those of the jails.
 
-    `secret` hides the clients whose bans are counted, `networks` tells their AS numbers, see `Engine`. `proxies`
+    `secrets` hide the clients whose bans are counted, `networks` tells their AS numbers, see `Engine`. `proxies`
     are those whose word about a client is believed: if none are given, those that stand in the configuration.
     `observe` is for `filters_for`, `today` for the engine.
     """
@@ -109,7 +109,7 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
         tolerance=config.engine.tolerance,
         max_clients=config.engine.max_clients,
         observers=observers,
-        secret=secret,
+        secrets=secrets,
         ipv6_client=config.engine.ipv6_client,
         networks=networks,
         proxied=[name for name, source in config.sources.items() if source.proxied],

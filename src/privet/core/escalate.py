@@ -140,6 +140,16 @@ class Offences:
             if clients.pop(token, None):
                 self.changed.add((token, jail))
 
+    def rename(self, old: bytes, token: bytes) -> None:
+        """Let what is known of a client go on under another token."""
+        for jail, clients in self._jails.items():
+            if old in clients:
+                count, end = clients.pop(old)
+                more, later = clients.get(token, (0, -inf))
+                clients[token] = (count + more, max(end, later))
+                self.changed.add((old, jail))
+                self.changed.add((token, jail))
+
     def expire(self, now: float) -> None:
         """Drop what no jail asks for any more."""
         horizon = now - self._keep
