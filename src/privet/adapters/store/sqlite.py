@@ -6,7 +6,7 @@ import heapq
 import sqlite3
 from contextlib import suppress
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from privet.adapters.store import database
@@ -28,11 +28,15 @@ MOST = 200_000
 BATCH = 10_000
 """Changes in one transaction: a full disk costs no more work than that, and the journal stays small."""
 
+AT_ONCE = 100
+"""Rows in one statement: each statement waits for its turn in an interpreter that other threads use."""
+
 _ROWS = "SELECT rowid, id, CAST(jail AS BLOB), until, sealed FROM kept"
 _PUT = (
-    "INSERT INTO kept (id, jail, until, sealed) VALUES (?, CAST(? AS TEXT), ?, ?) "
+    "INSERT INTO kept (id, jail, until, sealed) VALUES {} "
     "ON CONFLICT (id) DO UPDATE SET until = excluded.until, sealed = excluded.sealed"
 )
+_VALUES = "(?, CAST(? AS TEXT), ?, ?)"
 _DROP = "DELETE FROM kept WHERE id = ?"
 _DROP_ROW = "DELETE FROM kept WHERE rowid = ?"
 _EXPIRE = "DELETE FROM kept WHERE until <= ?"
@@ -260,7 +264,8 @@ class SqliteStore(Generic[T]):
         with db:
             stale = db.execute(_DROP_WHOLE).rowcount
             db.executemany(_DROP, gone)
-            db.executemany(_PUT, rows)
+            while some := list(islice(rows, AT_ONCE)):
+                db.execute(_PUT.format(", ".join([_VALUES] * len(some))), list(chain.from_iterable(some)))
             excess = max(0, _count(db) - self._most)
             if excess:
                 db.execute(_EVICT, (excess,))
