@@ -33,7 +33,7 @@ def ask(runtime: str | None, verb: str, **request: object) -> dict[str, Any]:
         except ValueError:
             raise Failure(f"what answers is no daemon of this version ({path})", EX_ERROR) from None
     if "error" in answer:
-        raise Failure(answer["error"], EX_PERMISSION if answer["error"] == "not allowed" else EX_ERROR)
+        raise Failure(answer["error"], EX_PERMISSION if answer["error"].startswith("not allowed") else EX_ERROR)
     return answer
 
 
