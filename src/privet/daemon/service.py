@@ -42,6 +42,7 @@ from privet.daemon.lists import Lists
 from privet.daemon.lookups import Lookups
 from privet.daemon.pause import Pause
 from privet.daemon.protect import Protection
+from privet.daemon.swarms import SwarmLog
 from privet.daemon.tables import look as look_at_networks
 from privet.daemon.tables import networks_for, too_dear
 from privet.daemon.told import Told
@@ -92,6 +93,7 @@ class Daemon:
         self.protection = Protection(self)
         self.told = Told(self)
         self.lookups = Lookups(self)
+        self.swarms = SwarmLog(self)
         self.engine = self._engine_for(config, self.networks)
         self.protection.configure(config)
         told = self.clock.now, self.keeper.wake, log
@@ -323,6 +325,7 @@ class Daemon:
         if count % MINUTE == 0:
             self.engine.expire(self.clock.now())
         self._voice_complaints()
+        self.swarms.look()
         self._names()  # the keys of days that are over go
         self.told.look(everything=count % MINUTE == 0)
         for place in self.places.values():
