@@ -62,9 +62,10 @@ class Firewall(Protocol):
     def apply(self, orders: Sequence[Order]) -> list[str | None]:
         """Carry out orders; a subject that is already closed gets the new end, a missing one opens."""
 
-    # Cheap when nothing is wrong, so that it can be called every second. Raises FirewallError.
+    # Cheap when nothing is wrong, so that it can be called every second. Bans may be missing after an answer of True:
+    # they are not known here. Raises FirewallError.
     def repair(self) -> bool:
-        """Make the structure again if somebody removed it; tell whether bans were lost since the last call."""
+        """Make again what somebody changed of the structure; tell whether there was anything since the last call."""
 
     # Raises FirewallError. Slow for large sets: for start-up only.
     def held(self) -> Iterator[Held]:

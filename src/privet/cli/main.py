@@ -34,6 +34,7 @@ VERBS = {
     "scrub": "mask the addresses in logs that are on the disk",
     "audit": "look for addresses on this machine's disks",
     "canary": "prove that the detector sees, and that nothing is written",
+    "escrow": "open what was sealed for those who must be able to answer",
     "doctor": "what is set up, what is missing, what it means",
     "firewall": "show or remove the firewall rules",
     "explain": "why a line counts in a jail, or why not",

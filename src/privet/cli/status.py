@@ -94,7 +94,7 @@ def _events(state: dict[str, Any]) -> Iterator[str]:
     firewall, store, clock = state["firewall"], state["store"], state["clock"]
     if firewall["losses"]:
         yield (
-            f"firewall: somebody removed rules or bans {firewall['losses']} times, last at "
+            f"firewall: somebody changed rules or bans {firewall['losses']} times, last at "
             f"{local(firewall['last_loss'])}; {firewall['brought_back']} entries were made again"
         )
     if store["losses"]:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from privet.config import actions, escalation, feeds, filters, firewall, ignore, ports, recidive, sources
+from privet.config import actions, escalation, escrow, feeds, filters, firewall, ignore, ports, recidive, sources
 from privet.config.adoption import adopted
 from privet.config.errors import ConfigError, ConfigErrors, dotted
 from privet.config.lines import KeyLines
@@ -97,6 +97,7 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
     },
     "escalation": escalation.SETTINGS,
     "feed": feeds.SETTINGS,
+    "escrow": escrow.SETTINGS,
 }
 """Every setting of every table; `source`, `filter`, `jail`, `action` and `feed` hold one table per name."""
 
@@ -184,6 +185,7 @@ def _config(document: dict[str, Any], name: str) -> Config:
         "escalation": escalation.escalation,
         "networks": partial(_plain, NetworksConfig, SETTINGS["networks"]),
         "feed": partial(_named, _feed),
+        "escrow": escrow.escrow,
     }
     decoded, problems = read(document, tables)
     problems += recidive.table_problems(known.jails, _table_or_empty(document.get("networks")))

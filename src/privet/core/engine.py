@@ -246,7 +246,7 @@ class Engine:
         rows = source.plan.parse(data)
         source.count(rows, data)
         if rows.keys:
-            rows.times = source.requests.keep(rows.times, now, self._tolerance)
+            rows.times, rows.clients = source.requests.keep(rows.times, now, self._tolerance), rows.keys
             if self._widened is not None:
                 rows.keys = list(map(self._widened.__getitem__, rows.keys))
         for observe in self._observers:

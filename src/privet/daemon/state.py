@@ -47,6 +47,7 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "networks": {"rows": len(daemon.networks), "problem": daemon.networks.problem},
         "feeds": daemon.lists.state(),
         "actions": daemon.told.state(),
+        "escrow": daemon.escrow.state(),
         "fail2ban": {
             "config": daemon.config.fail2ban.config,
             "jails": len(daemon.config.places),
@@ -145,6 +146,7 @@ def _warnings(daemon: Daemon) -> list[str]:
         f"store: {daemon.keeper.problem}": daemon.keeper.problem,
         f"{evicted} bans will end with a restart: [store] holds max_bans already": evicted,
         "all bans are off for a while; let them hold again with: privet pause --end": daemon.pause.until,
+        f"escrow: {daemon.escrow.problem}": daemon.escrow.problem,
         str(daemon.networks.problem): daemon.config.networks.table and daemon.networks.problem not in (None, NO_TABLE),
         **{problem: problem for problem in daemon.protection.lists.problems},
         **{f"feed {feed['feed']}: {feed['problem']}": feed["problem"] for feed in daemon.lists.state()},
