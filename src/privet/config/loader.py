@@ -19,8 +19,8 @@ from privet.config.model import (
     Fail2banConfig,
     FeedConfig,
     NetworksConfig,
+    Persist,
     ProxiesConfig,
-    StoreBackend,
     StoreConfig,
 )
 from privet.config.predicates import predicates
@@ -67,7 +67,7 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
     "daemon": {"runtime": text, "state": text, "user": text, "ignoreip": ignore.ignored},
     "proxies": {"trusted": ignore.ignored, "group": text},
     "firewall": firewall.SETTINGS,
-    "store": {"backend": choice(StoreBackend), "max_bans": whole(_LEAST_BANS)},
+    "store": {"persist": choice(Persist), "max_bans": whole(_LEAST_BANS)},
     "engine": {
         "tolerance": at_least(_LEAST_TOLERANCE, duration),
         "max_clients": whole(_LEAST_CLIENTS),

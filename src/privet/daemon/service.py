@@ -89,7 +89,7 @@ class Daemon:
         self.config, self.runtime, self.state, self.log = config, runtime, state, log
         self.since = time.time()
         self.clock = Clock(runtime / "clock")
-        self.keeper = Keeper(open_stores(state, config.store), self._kept, self.clock.now, log)
+        self.keeper = Keeper(open_stores(state, config.store, time.time()), self._kept, self.clock.now, log)
         self.seen = Seen()
         self.lookout = Lookout()
         self.networks = networks_for(config.networks)
@@ -405,7 +405,7 @@ class Daemon:
 
     def _lock_state(self) -> list[int]:
         """Keep other daemons away from what is stored here; where it cannot be stored there is nothing to lock."""
-        if self.config.store.backend == "sqlite":
+        if self.config.store.persist != "none":
             with suppress(OSError):
                 self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
                 return [_locked(self.state / "lock")]

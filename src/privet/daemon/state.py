@@ -79,9 +79,10 @@ def _accounts(ledger: Ledger) -> dict[str, Any]:
 
 
 def _store(daemon: Daemon) -> dict[str, Any]:
-    bans, notes, *_ = daemon.keeper.stores
+    bans, notes, _, ring, _ = daemon.keeper.stores
     return {
-        "backend": daemon.config.store.backend,
+        "persist": daemon.config.store.persist,
+        "keys": ring.level,
         "problem": daemon.keeper.problem,
         "refused": bans.refused + notes.refused,
         "evicted": bans.evicted + notes.evicted,
