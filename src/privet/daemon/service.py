@@ -9,13 +9,14 @@ import os
 import signal
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from privet.adapters.daykeys import DayKeys, filesystem_of
 from privet.adapters.denylist import FOLDER, DenyList
+from privet.adapters.firewall.claim import claim
 from privet.adapters.firewall.null import NullFirewall
 from privet.adapters.localtime import local_zone
 from privet.adapters.notify import sd_notify
@@ -43,9 +44,11 @@ from privet.daemon.lists import Lists
 from privet.daemon.lookups import Lookups
 from privet.daemon.pause import Pause
 from privet.daemon.protect import Protection
+from privet.daemon.swarms import SwarmLog
 from privet.daemon.tables import look as look_at_networks
 from privet.daemon.tables import networks_for, too_dear
 from privet.daemon.told import Told
+from privet.ports import FirewallError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Mapping
@@ -74,7 +77,7 @@ SINGLE_LINES = 20  # verdicts of one batch that the log tells one by one
 
 
 class AlreadyRunningError(Exception):
-    """Another daemon holds the run-time directory."""
+    """Another daemon holds the run-time directory, or the firewall."""
 
 
 class Daemon:
@@ -86,13 +89,14 @@ class Daemon:
         self.config, self.runtime, self.state, self.log = config, runtime, state, log
         self.since = time.time()
         self.clock = Clock(runtime / "clock")
-        self.keeper = Keeper(open_stores(state, config.store), self._kept, self.clock.now, log)
+        self.keeper = Keeper(open_stores(state, config.store, time.time()), self._kept, self.clock.now, log)
         self.seen = Seen()
         self.lookout = Lookout()
         self.networks = networks_for(config.networks)
         self.protection = Protection(self)
         self.told = Told(self)
         self.lookups = Lookups(self)
+        self.swarms = SwarmLog(self)
         self.escrow = Escrow(self)
         self._keys = DayKeys(runtime / KEYS)
         self.engine = self._engine_for(config, self.networks)
@@ -112,14 +116,18 @@ class Daemon:
         self._complaints: dict[str, str | None] = {}
         self._going: dict[str, asyncio.Task[None]] = {}  # what was begun by a tick and is not done
         self._stopwatch = Stopwatch()
+        self._ends = ExitStack()  # what keeps other daemons away
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT. Raises AlreadyRunningError, OSError, SourceError."""
         prepare_runtime(self.runtime, self.config.daemon.user)
-        locks = [_locked(self.runtime / "lock"), *self._lock_state()]
+        for lock in (_locked(self.runtime / "lock"), *self._lock_state()):
+            self._ends.callback(os.close, lock)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._failed)
+        if self.kernel.firewall.name == "nftables":
+            self._claim(loop)
         await self.protection.start()
         await self._restore()
         await self.protection.look()
@@ -161,8 +169,7 @@ class Daemon:
             for place in self.places.values():
                 await place.close()
             await self.keeper.close(list(self.bans()))
-            for lock in locks:
-                os.close(lock)
+            self._ends.close()
 
     def stop(self) -> None:
         """Have `run` come to its end."""
@@ -334,6 +341,7 @@ class Daemon:
         if count % MINUTE == 0:
             self.engine.expire(self.clock.now())
         self._voice_complaints()
+        self.swarms.look()
         self.masks()  # the keys of days that are over go
         self.told.look(everything=count % MINUTE == 0)
         for place in self.places.values():
@@ -397,11 +405,28 @@ class Daemon:
 
     def _lock_state(self) -> list[int]:
         """Keep other daemons away from what is stored here; where it cannot be stored there is nothing to lock."""
-        if self.config.store.backend == "sqlite":
+        if self.config.store.persist != "none":
             with suppress(OSError):
                 self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
                 return [_locked(self.state / "lock")]
         return []
+
+    def _claim(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Keep other daemons away from the table of this network, whatever their directories are."""
+        try:
+            line = claim()
+        except FirewallError as error:
+            raise AlreadyRunningError(str(error)) from None
+        if line is None:
+            self.log.warning("a user without rights has the name by which daemons keep away from each other")
+            return
+
+        def answer() -> None:  # who asks wants to know who is here, and no more
+            line.accept()[0].close()
+
+        loop.add_reader(line, answer)
+        self._ends.callback(line.close)
+        self._ends.callback(loop.remove_reader, line)
 
     def _open_files(self) -> None:
         """Follow the sources that are read here, and read again what may still count, up to the longest findtime."""

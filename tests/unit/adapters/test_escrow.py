@@ -117,7 +117,9 @@ def test_keys_are_read_as_age_writes_them() -> None:
     assert [str(one.to_public()) for one in identities_in(text)] == [str(KEY.to_public())]
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", str(KEY)[:-1], f"{KEY}\nx"])
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", str(KEY)[:-1], f"{KEY}\nx"], ids=["empty", "comment", "cut", "more"]
+)
 def test_what_is_no_key_is_not_quoted(text: str) -> None:
     with pytest.raises(SealError, match="AGE-SECRET-KEY-1") as caught:
         identities_in(text)
