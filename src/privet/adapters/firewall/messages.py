@@ -14,7 +14,7 @@ from functools import cache
 from sys import byteorder
 from typing import TYPE_CHECKING, NamedTuple
 
-from privet.adapters.firewall.layout import TABLE, milliseconds, name_of, service_key
+from privet.adapters.firewall.layout import TABLE, Hook, milliseconds, name_of, service_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 _SUBSYS_NFTABLES = 10
 ERROR, DONE = 2, 3
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
-NEW_TABLE, GET_TABLE, NEW_RULE, GET_RULE, NEW_SET, GET_SET, NEW_ELEMENT, GET_ELEMENT, DEL_ELEMENT = (
-    _SUBSYS_NFTABLES << 8 | number for number in (0, 1, 6, 7, 9, 10, 12, 13, 14)
+NEW_TABLE, GET_TABLE, NEW_CHAIN, GET_CHAIN, NEW_RULE, GET_RULE, NEW_SET, GET_SET = (
+    _SUBSYS_NFTABLES << 8 | number for number in (0, 1, 3, 4, 6, 7, 9, 10)
 )
-NEW_GENERATION, GET_GENERATION = (_SUBSYS_NFTABLES << 8 | number for number in (15, 16))
+NEW_ELEMENT, GET_ELEMENT, DEL_ELEMENT, NEW_GENERATION, GET_GENERATION = (
+    _SUBSYS_NFTABLES << 8 | number for number in (12, 13, 14, 15, 16)
+)
 _REQUEST, ACK, INTERRUPTED, DUMP, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x10, 0x300, 0x200, 0x400
 _NESTED, _KIND_BITS = 0x8000, 0x3FFF
 
@@ -36,6 +38,7 @@ _ATTRIBUTE = struct.Struct("=HH")  # length, kind
 _CODE = struct.Struct("=i")
 _SEQUENCE = 8  # bytes before the sequence number
 _TIME = 12  # bytes of an attribute that holds a time
+_DORMANT = 1  # the table is switched off
 _INTERVAL_END = 1  # the element is where a range ends
 INET = struct.pack("!BBH", 1, 0, 0)  # NFPROTO_INET, version 0, no resource
 _BATCH = struct.pack("!BBH", 0, 0, _SUBSYS_NFTABLES)
@@ -98,8 +101,8 @@ def _frame(kind: int, flags: int, width: int, length: int, service: str, timed: 
 
 
 def named(*names: str) -> bytes:
-    """Return names as attributes 1, 2, …: table, then set or chain."""
-    return b"".join(attribute(kind, name.encode() + b"\0") for kind, name in enumerate(names, 1))
+    """Return names as attributes 1, 2, …: table, then set or chain; an empty one is left out."""
+    return b"".join(attribute(kind, name.encode() + b"\0") for kind, name in enumerate(names, 1) if name)
 
 
 def transaction(orders: Sequence[Order], first: int) -> tuple[bytes, list[int]]:
@@ -193,6 +196,27 @@ def generation(payload: bytes) -> int:
 def table_handle(payload: bytes) -> int:
     """Return the handle of the table that a message describes."""
     return int.from_bytes(dict(attributes(payload[4:])).get(4, b""))
+
+
+def sleeps(payload: bytes) -> bool:
+    """Tell whether the table that a message describes is switched off."""
+    return bool(int.from_bytes(dict(attributes(payload[4:])).get(2, b"")) & _DORMANT)
+
+
+def hooked(payload: bytes) -> Hook | None:
+    """Return where the chain that a message describes is hooked in, None if it is not."""
+    parts = dict(attributes(payload[4:]))
+    hook = dict(attributes(parts.get(4, b"")))
+    if not hook:
+        return None
+    number, priority = (int.from_bytes(hook.get(kind, b""), signed=True) for kind in (1, 2))
+    return Hook(_text(parts.get(7, b"")), number, priority, int.from_bytes(parts.get(5, b"")))
+
+
+def commented(payload: bytes) -> str:
+    """Return the comment of the rule that a message describes, as nft keeps it; empty if there is none."""
+    data = dict(attributes(payload[4:])).get(7, b"")
+    return _text(data[2 : 2 + data[1]]) if len(data) > 2 and data[0] == 0 else ""
 
 
 def named_set(payload: bytes) -> tuple[str, int]:

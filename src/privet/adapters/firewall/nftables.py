@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.adapters.firewall.layout import (
+    ALLOW4,
+    ALLOW6,
     BASE,
     FAMILY,
-    GUARDS,
     PAUSED,
     TABLE,
     Element,
@@ -23,10 +24,12 @@ from privet.adapters.firewall.layout import (
     closed_by,
     emptying,
     name_of,
+    outermost,
     pausing,
     script,
     set_name,
     shape,
+    waking,
 )
 from privet.adapters.firewall.netlink import NetlinkWriter, connect
 from privet.adapters.firewall.program import TextWriter, build, listing
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _TRANSACTION = 10_000  # orders: about 15 ms in the kernel, during which nobody else can change rules
 _ROUNDS = 5  # one per reason to try again: gone structure, refused orders, held ones, busy ones, and one spare
+_ROUNDING = 1.0  # seconds by which the kernel may tell another end of a pause
 _BREATH = 0.02  # seconds before another round because the kernel was busy
 _BUSY = (errno.EBUSY, errno.EAGAIN, errno.EINTR)
 _WORDS = {
@@ -69,33 +73,41 @@ class NftablesFirewall:
         self._lost = False
         # Counted where news are read, compared where repairs are made: these may be two threads.
         self._removals = self._removals_repaired = 0
+        self._touched = self._touched_repaired = 0  # the same for the sets that win over bans
 
     def open(self) -> None:
         """Make the structure, or complete and adopt what is there."""
         self.close()
         try:
             self._complete()
+            self._paused_until = time.monotonic() + self.paused()
         except FirewallError:
             self.close()
             raise
 
     def repair(self) -> bool:
-        """Make the structure again if it is gone; tell whether bans were lost since the last call."""
-        removals = self._removals
+        """Make again what somebody changed; tell whether there was something since the last call."""
+        removals, touched = self._removals, self._touched
         self._complete()
         lost = self._lost or removals != self._removals_repaired
-        self._lost, self._removals_repaired = False, removals
+        if touched != self._touched_repaired and not self._guarded():
+            build(self._program, self._guards())
+            lost = True
+        self._lost, self._removals_repaired, self._touched_repaired = False, removals, touched
         return lost
 
     def _complete(self, more: frozenset[str] = frozenset()) -> None:
         """Bring what stands up to what has stood before and `more`."""
         with _as_firewall_error():
             standing = self._writer.structure()
+        if standing.sleeps:
+            build(self._program, waking())
+            self._lost = True
         wanted = BASE | more | self._sets.keys() | {name for name in standing.sets if shape(name)}
         replaced = self._table not in (0, standing.table)
         lost = {name for name in self._sets if replaced or standing.sets.get(name) != self._sets[name]}
-        self._lost = self._lost or not lost <= GUARDS.keys()
-        if lost or not wanted <= standing.counters.keys():
+        self._lost = self._lost or bool(lost) or (self._table != 0 and not standing.upright(self._sets))
+        if lost or not standing.upright(wanted):
             text = script(standing, wanted)
             if lost:
                 text += emptying(lost & standing.sets.keys()) + self._guards()
@@ -107,6 +119,16 @@ class NftablesFirewall:
     def _guards(self) -> str:
         """Return the text for nft with what is in the sets that win over bans."""
         return allowing(self._allowed) + pausing(self._paused_until - time.monotonic())
+
+    def _guarded(self) -> bool:
+        """Tell whether nobody else changed the sets that win over bans."""
+        with _as_firewall_error():
+            allowed = {key for name in (ALLOW4, ALLOW6) for key, _ in self._writer.elements(name)}
+            paused = [seconds for _, seconds in self._writer.elements(PAUSED)]
+        left = max(0.0, self._paused_until - time.monotonic())
+        ends = all(seconds is not None and abs(seconds - left) < _ROUNDING for seconds in paused)
+        missing = left > _ROUNDING and not paused
+        return allowed == {one.packed for one in outermost(self._allowed)} and ends and not missing
 
     @property
     def _writer(self) -> Writer:
@@ -217,9 +239,10 @@ class NftablesFirewall:
         """Read the descriptor of watch() empty; tell whether repair() should look."""
         if self._watch is None:
             return False
-        anything, removed = self._watch.read()
-        self._removals += removed
-        return anything
+        news = self._watch.read()
+        self._removals += news.removed
+        self._touched += news.guards
+        return news.anything
 
     def counters(self) -> Mapping[str, tuple[int, int]]:
         """Return the packets and bytes dropped, by set."""
