@@ -45,6 +45,7 @@ from privet.daemon.lists import Lists
 from privet.daemon.lookups import Lookups
 from privet.daemon.pause import Pause
 from privet.daemon.protect import Protection
+from privet.daemon.swarms import SwarmLog
 from privet.daemon.tables import look as look_at_networks
 from privet.daemon.tables import networks_for, too_dear
 from privet.daemon.told import Told
@@ -97,6 +98,7 @@ class Daemon:
         self.protection = Protection(self)
         self.told = Told(self)
         self.lookups = Lookups(self)
+        self.swarms = SwarmLog(self)
         self.escrow = Escrow(self)
         self._keys = DayKeys(runtime / KEYS)
         self.engine = self._engine_for(config, self.networks)
@@ -342,6 +344,7 @@ class Daemon:
             self.engine.expire(self.clock.now())
             self._go("epochs", self.epochs.look())
         self._voice_complaints()
+        self.swarms.look()
         self.masks()  # the keys of days that are over go
         self.told.look(everything=count % MINUTE == 0)
         for place in self.places.values():
