@@ -57,7 +57,7 @@ class DayKeys:
         with suppress(OSError):
             for path in self._directory.iterdir():
                 day = _day(path.name)
-                if day and not _midnight(day) - GRACE <= now <= _midnight(day, 1) + GRACE:
+                if day and not _midnight(day) - GRACE <= now < _midnight(day, 1) + GRACE:
                     path.unlink(missing_ok=True)
 
 
