@@ -16,6 +16,7 @@ from privet.core.filters.conversations import PutOff
 from privet.core.filters.dates import Dates
 from privet.core.filters.model import FilterSpec
 from privet.core.filters.plan import FilterPlan
+from privet.core.filters.swift import Swift
 from privet.core.filters.tags import expand
 from privet.core.filters.trees import halved, needles_of
 
@@ -130,6 +131,22 @@ def test_putting_lines_off_changes_nothing(text: str) -> None:
 def test_any_bytes_do_no_harm(lines: list[bytes]) -> None:
     for _, place, _, _, _, _ in told(*lines):
         assert place >= 0
+
+
+EVERY = FilterSpec(name="every", failregex=(r'^(?:<HOST>|x) .*"(?:GET|POST) ', "<HOST>$"))
+
+
+@given(st.lists(LINES, max_size=12), st.integers(0, 12))
+def test_dense_blocks_are_judged_as_others(lines: list[str], cut: int) -> None:
+    dense = '192.0.2.7 [14/Aug/2005:11:59:56 +0000] "GET \n' * 6
+    blocks = [block_of("".join(f"{line}\n" for line in part) + dense) for part in ([], lines[:cut], lines[cut:])]
+    swift = FilterPlan([EVERY], UTC)
+    found = [swift.parse(block, NOW) for block in blocks]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Swift, "fits", lambda *_: False)
+        plain = FilterPlan([EVERY], UTC)
+    assert found == [plain.parse(block, NOW) for block in blocks]
+    assert (swift.nobody, swift.undated) == (plain.nobody, plain.undated)
 
 
 SPEC_TEXTS = sorted({text for spec in SPECS for text in (spec.prefregex, *spec.failregex) if text} - {PAIR})

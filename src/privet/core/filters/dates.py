@@ -173,8 +173,9 @@ class _Quick:
     def __init__(self, form: _Form, body: str) -> None:
         self._form = form
         self._regex = re.compile(rf"(?:{body})(?=\b|\W|$)", re.IGNORECASE)
-        self._heads: dict[str, bool] = {}
+        self.heads: dict[str, bool] = {}  # what stood before a stamp: whether no other begins there
         self._before, self._length, self._after = "", 0, ""  # what the last stamp stood in
+        self.again: tuple[str, float] | None = None  # that stamp with what closes it, and what it says, if it is sure
 
     def find(self, line: str, today: Today) -> Stamp | None:
         start = line.find(self._before) + 1
@@ -190,8 +191,10 @@ class _Quick:
             self._before, self._length, self._after = line[start - 1 : start], end - start, line[end : end + 1]
             if self._after not in _CLOSING:
                 self._length = 0
+            sure = self._length and self._form.memory.get(found[0])
+            self.again = (found[0] + self._after, sure) if sure else None
         head = line[:start]
-        clear = self._heads.get(head)
+        clear = self.heads.get(head)
         if clear is None:
             clear = self._remember(head)
         return (start, start, end, time) if clear else None
@@ -199,10 +202,10 @@ class _Quick:
     def _remember(self, head: str) -> bool:
         """Tell whether no usual form begins in what stands before one that begins with a digit."""
         clear = _SUSPECT.search(head) is None and not (head[-1:].isalnum() or head[-1:] == "_")
-        if len(self._heads) >= _HEADS:
-            self._heads.clear()
+        if len(self.heads) >= _HEADS:
+            self.heads.clear()
         if len(head) <= _LONGEST_HEAD:
-            self._heads[head] = clear
+            self.heads[head] = clear
         return clear
 
 
@@ -237,15 +240,27 @@ class Dates:
             for finder in self._finders:
                 for form in finder.forms:
                     form.forget()
+            for quick in filter(None, self._quicks):
+                quick.again = None
         self._today = today
 
     def find(self, line: str) -> Stamp | None:
         """Return the date of a line."""
         today = self._today
         assert today is not None, "begin() comes first"  # noqa: S101  a mistake of ours
-        if self._free and (quick := self._quicks[self._free.last]) and (stamp := quick.find(line, today)):
+        if (quick := self.quick) and (stamp := quick.find(line, today)):
             return stamp
         return self._best(line, today)[0]
+
+    @property
+    def anywhere(self) -> bool:
+        """Whether any usual form is sought anywhere."""
+        return self._free is not None
+
+    @property
+    def quick(self) -> _Quick | None:
+        """What finds the form that was found last, where any usual form is sought anywhere."""
+        return self._quicks[self._free.last] if self._free else None
 
     def form(self, line: str) -> str | None:
         """Return the form of a line's date, as a datepattern would write it."""
