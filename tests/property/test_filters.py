@@ -19,6 +19,8 @@ from privet.core.filters.plan import FilterPlan
 from privet.core.filters.swift import Swift
 from privet.core.filters.tags import expand
 from privet.core.filters.trees import halved, needles_of
+from privet.core.filters.views import History, View
+from privet.core.filters.watch import Watch
 
 if TYPE_CHECKING:
     from privet.core.filters.matching import Failure
@@ -201,6 +203,29 @@ def test_dates_are_the_same_whatever_was_seen_before(lines: list[str]) -> None:
         fresh = Dates("", UTC)
         fresh.begin(NOW)
         assert learned.find(line) == fresh.find(line), line
+
+
+BEGINNINGS = st.sampled_from(
+    ("Aug 14 11:00:00", "2005-08-14 11:00:00", "2005-08-14T11:00:00", "11:00:00", "14/08/2005 11:00:00")
+)
+MORE_STAMP = st.sampled_from(
+    (" host", " 2005 x", " pm x", "] x", ".5 x", " +0100 x", " Z x", " [x", "Z x", "", " hx \xff", " hé")
+)
+
+
+@pytest.mark.parametrize("pattern", ["", "{^LN-BEG}", "{^LN-BEG}\n%H:%M"])
+@given(st.lists(st.tuples(BEGINNINGS, MORE_STAMP).map("".join), min_size=2, max_size=8))
+def test_lines_are_read_alike_whatever_was_read_before(pattern: str, lines: list[str]) -> None:
+    spec = FilterSpec(name="f", failregex=("^<HOST>",), datepattern=pattern)
+
+    def view() -> View:
+        one = View(spec, UTC, Watch(), History(), journal=False)
+        one.begin(NOW)
+        return one
+
+    learned = view()
+    for line in lines:
+        assert learned.read(line.encode("latin-1")) == view().read(line.encode("latin-1")), line
 
 
 @given(st.text(max_size=60), st.text(max_size=60))

@@ -81,6 +81,8 @@ _REMEMBERED = 4096  # stamps: several per second of a busy log
 _HEADS = 65_536  # what stands before a stamp: with web servers, clients
 _LONGEST_HEAD = 64  # characters; what is longer is an attacker's
 _CLOSING = frozenset("])>}|\"'")  # after a stamp: it cannot go on with this
+_WORDS = re.compile(r" [b-fh-oq-tv-yB-FH-OQ-TV-Y\[(<]")
+"""After a usual stamp at the beginning of a line: it cannot go on with this, as with a year, a zone or `pm`."""
 _NEAR = 2048  # characters of a line in which usual forms are looked for
 
 
@@ -226,6 +228,7 @@ class Dates:
                 self._add(line)
             except (UnknownLetterError, re.error, OverflowError, RecursionError) as error:
                 raise FilterError("datepattern", number, str(error)) from None
+        self._at_beginning = lines[0] in {_LINE_BEGIN, "{DEFAULT}"}  # whether any usual form is sought there first
         free = self._finders[-1]
         self._free = free if lines == ["{DEFAULT}"] and isinstance(free, _Family) else None
         self._quicks: list[_Quick | None] = []
@@ -251,6 +254,21 @@ class Dates:
         if (quick := self.quick) and (stamp := quick.find(line, today)):
             return stamp
         return self._best(line, today)[0]
+
+    def lasting(self, line: str, stamp: Stamp) -> int:
+        """Return how many characters at the beginning of a line settle its date; 0: all may matter.
+
+        Lines that begin with the same ones have the same date, until `begin`.
+        """
+        start, begin, end, time = stamp
+        first = self._finders[0]
+        if not (self._at_beginning and isinstance(first, _Family)) or time is None or start or begin:
+            return 0
+        if first.forms[first.last].memory.get(line[:end]) != time:
+            return 0
+        if line[end : end + 1] in _CLOSING:
+            return end + 1
+        return end + 2 if _WORDS.match(line, end) else 0
 
     @property
     def anywhere(self) -> bool:
@@ -333,6 +351,10 @@ class JournalDates:
 
     def begin(self, now: float) -> None:
         """Do nothing: these dates leave nothing open."""
+
+    def lasting(self, _line: str, _stamp: Stamp) -> int:
+        """Return how many characters settle a date: here all may matter."""
+        return 0
 
     def find(self, line: str) -> Stamp | None:
         """Return the date of a line."""

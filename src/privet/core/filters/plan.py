@@ -133,10 +133,10 @@ class FilterPlan:
     def _seek(self, block: bytes) -> None:
         """Try the lines in which the needles of an expression are."""
         works = self._work
-        for start, end, mask in self._prefilter.lines(block):
+        for start, line, mask in self._prefilter.lines(block):
             work = works.get(mask)
             for view, tasks in self._work_for(mask) if work is None else work:
-                self._try(view, tasks, block[start:end], start)
+                self._try(view, tasks, line, start)
 
     def _alone(self) -> Swift | None:
         """Return the loop for a filter that is alone on the source, and simple."""
@@ -145,8 +145,8 @@ class FilterPlan:
         view, one, _ = self._owner[0]
         tasks = [_task(view, one, one.failures)]
 
-        def slowly(block: bytes, start: int, end: int) -> None:
-            self._try(view, tasks, block[start:end], start)
+        def slowly(line: bytes, start: int) -> None:
+            self._try(view, tasks, line, start)
 
         return Swift(view, one, slowly, self._book) if Swift.fits(view, one) else None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from privet.core.filters.dates import Dates
 from privet.core.filters.matching import Failure
+from privet.core.filters.views import BYTEWISE
 from privet.core.filters.watch import Overrun
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from privet.core.filters.plan import Found
     from privet.core.filters.views import View
 
-_ENCODINGS = frozenset({"utf-8", "ascii", "latin-1", "iso-8859-1"})  # a newline is one byte, and ends every character
 _NEVER = "\n"  # is in no line
 _FEW = 3  # expressions: with more of them it pays to seek their needles first
 
@@ -27,14 +27,14 @@ _FEW = 3  # expressions: with more of them it pays to seek their needles first
 class Swift:
     """The loop for one filter.
 
-    `slowly` judges a line, given its block and where it begins and ends there; `book` enters a failure.
+    `slowly` judges a line that begins somewhere in the block; `book` enters a failure.
     """
 
     def __init__(
         self,
         view: View,
         filter_: Filter,
-        slowly: Callable[[bytes, int, int], None],
+        slowly: Callable[[bytes, int], None],
         book: Callable[[Filter, int, Failure], None],
     ) -> None:
         self._view, self._filter = view, filter_
@@ -46,7 +46,7 @@ class Swift:
         return (
             isinstance(view.dates, Dates)
             and view.dates.anywhere
-            and view.encoding in _ENCODINGS
+            and view.encoding in BYTEWISE
             and len(filter_.failures) <= _FEW
             and not (filter_.prefix or filter_.ignores or filter_.observed)
             and all(one.plain and not one.has_cidr for one in filter_.failures)
@@ -71,7 +71,7 @@ class Swift:
             start, place = place, place + len(raw) + 1
             head, found, rest = line.partition(stamp)
             if not found or not heads.get(head):
-                self._slowly(block, start, place - 1)
+                self._slowly(raw, start)
                 if (quick := dates.quick) is not None:
                     heads, (stamp, time) = quick.heads, quick.again or (_NEVER, 0.0)
                 continue
@@ -88,7 +88,7 @@ class Swift:
                     continue
             except Overrun:  # the plan will try it again, and do what is to be done
                 watch.at = None
-                self._slowly(block, start, place - 1)
+                self._slowly(raw, start)
                 continue
             for kind in expression.identities:
                 if who := match[kind]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from privet.core.filters.model import FilterSpec
@@ -55,7 +56,7 @@ def test_the_loop_finds_what_the_plan_finds(odd: bytes, monkeypatch: pytest.Monk
 )
 def test_only_simple_filters_are_taken(more: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Swift, "run", lambda *_: pytest.fail("taken"))
-    spec = FilterSpec(**{"name": "f", "failregex": EVERY.failregex, **more})
+    spec = msgspec.structs.replace(EVERY, **more)
     plan = FilterPlan([spec], UTC)
     plan.parse(DENSE, NOW)
     plan.parse(DENSE, NOW)
