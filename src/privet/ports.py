@@ -62,9 +62,10 @@ class Firewall(Protocol):
     def apply(self, orders: Sequence[Order]) -> list[str | None]:
         """Carry out orders; a subject that is already closed gets the new end, a missing one opens."""
 
-    # Cheap when nothing is wrong, so that it can be called every second. Raises FirewallError.
+    # Cheap when nothing is wrong, so that it can be called every second. Bans may be missing after an answer of True:
+    # they are not known here. Raises FirewallError.
     def repair(self) -> bool:
-        """Make the structure again if somebody removed it; tell whether bans were lost since the last call."""
+        """Make again what somebody changed of the structure; tell whether there was anything since the last call."""
 
     # Raises FirewallError. Slow for large sets: for start-up only.
     def held(self) -> Iterator[Held]:
@@ -149,6 +150,24 @@ class Seal(Protocol):
     # Never fails for a purpose of at most 16 bytes. Equal data has equal tokens, for one key and purpose.
     def token(self, data: bytes, purpose: bytes) -> bytes:
         """Return 16 bytes by which data is found again, and from which nobody without the key can tell it."""
+
+
+class Seals(Protocol):
+    """Seals by number, one for all that ends at about the same time, so that its key can be destroyed then."""
+
+    seals: Mapping[int, Seal]
+
+    # Raises StoreError when the new key cannot be stored: then nothing may be sealed with it either.
+    def number(self, since: float, until: float) -> int:
+        """Return the number of the seal for what begins and ends so, made now if there is none."""
+
+    # Never fails.
+    def over(self, now: float) -> bool:
+        """Tell whether the time of any seal is over."""
+
+    # Idempotent. Raises StoreError when the keys are gone in memory only.
+    def retire(self, used: Collection[int], now: float) -> None:
+        """Destroy the keys of the seals whose time is over, and of those that are not in use."""
 
 
 class Store(Protocol[T]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 import socket
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.lab import Lab
+from tests.e2e.net import PATIENCE, run, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,3 +89,42 @@ def test_the_next_daemon_and_the_kernel_agree(lab: Answers) -> None:
     lab.start_daemon()
     assert lab.subjects() == set()
     assert lab.balanced()["store"]["problem"] is None
+
+
+def test_a_second_daemon_with_directories_of_its_own_ends_and_says_why(lab: Answers) -> None:
+    lab.start_daemon()
+    lab.speak("ban", subjects=["198.51.100.1"])
+    runtime = lab.runtime / "second"
+    state = {"PRIVET_RUNTIME": str(runtime), "PRIVET_STATE": str(lab.root / "second")}
+    for _ in range(2):
+        second = lab.spawn(*lab.here("/usr/local/bin/privet run").split(), log="second.log", **state)
+        assert second.wait(timeout=20) == 2
+    assert re.search(r"process \d+ guards the table inet privet of this network already", lab.log("second.log"))
+    assert lab.closed() == {"198.51.100.1"}
+    lab.kill(lab.daemon, signal.SIGKILL)
+    lab.spawn(*lab.here("/usr/local/bin/privet run").split(), log="second.log", **state)
+    until((runtime / "control.sock").exists, "whoever is left guards the table")
+    assert lab.closed() == {"198.51.100.1"}
+
+
+def test_a_rule_of_somebody_else_among_ours_is_gone_within_a_second_and_told_of(lab: Answers) -> None:
+    lab.start_daemon()
+    lab.speak("ban", subjects=["198.51.100.1"])
+
+    def rules() -> list[str]:
+        text = lab.net.server(run, "nft", "-s", "list", "chain", "inet", "privet", "bans")
+        return [line.strip() for line in text.splitlines()]
+
+    def losses() -> int:
+        return int(lab.speak("status")["firewall"]["losses"])
+
+    right = rules()
+    for number, act in enumerate(("insert rule inet privet bans accept", "flush chain inet privet bans"), 1):
+        lab.net.server(run, "nft", act)
+        began = time.monotonic()
+        until(lambda: rules() == right, "the rules are back")
+        assert time.monotonic() - began < 1
+        while losses() < number:
+            assert time.monotonic() - began < PATIENCE
+        assert losses() == number
+    assert lab.log("privet.service.log").count("somebody changed the firewall's rules") == 2

@@ -16,6 +16,7 @@ from privet.config.model import (
     Config,
     DaemonConfig,
     EngineConfig,
+    EscrowConfig,
     Fail2banConfig,
     FeedConfig,
     FirewallConfig,
@@ -44,6 +45,7 @@ MODELS: dict[str, type[msgspec.Struct]] = {
     "filter": FilterSpec,
     "action": ActionConfig,
     "fail2ban": Fail2banConfig,
+    "escrow": EscrowConfig,
 }
 WRITTEN_AS = {
     "name": (),
@@ -54,6 +56,7 @@ WRITTEN_AS = {
     "scope": ("ports", "protocol"),
     "commands": COMMANDS,
     "ignorelists": ("ignoreip",),
+    "answer": ("action",),
     "trustedlists": ("trusted",),
 }
 GROWTH = "Longer bans for those who come back: `[escalation]`"
@@ -71,6 +74,7 @@ HEADINGS = {
     "filter": ("Filters: `[filter.NAME]`",),
     "action": ("Programs that are told: `[action.NAME]`",),
     "fail2ban": ("Jails of fail2ban: `[fail2ban]`",),
+    "escrow": ("For those who must answer: `[escrow]`",),
 }
 ALL_SETTINGS = [(table, setting) for table, settings in SETTINGS.items() for setting in settings]
 SHORTEST_PARAGRAPH = 60

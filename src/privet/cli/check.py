@@ -30,12 +30,14 @@ def command(config_path: str, *, as_json: bool) -> int:
     from privet.cli.findings import not_understood, print_report  # noqa: PLC0415
     from privet.cli.output import print_json  # noqa: PLC0415
     from privet.config.compile import blind_to_proxies, engine_for, idle_jails, missing_fields  # noqa: PLC0415
+    from privet.config.escrow import idle_escrow  # noqa: PLC0415
     from privet.config.fail2ban.report import as_items  # noqa: PLC0415
     from privet.tasks.suit import unsuitable  # noqa: PLC0415
 
     config = load_config(config_path)
     engine_for(config)
     warnings = missing_fields(config) + idle_jails(config) + blind_to_proxies(config)
+    warnings += idle_escrow(config)
     warnings += unsuitable(config, local_zone(), time.time())
     if as_json:
         print_json("check", warnings, findings=as_items(config.findings))

@@ -57,7 +57,7 @@ def command(
 ) -> int:
     """Mask every address in finished logs, for good.
 
-    FILE may be plain, .gz, .xz or .zst, and stays so. Each is replaced whole or not at all, with its times,
+    FILE may be plain, .gz, .bz2, .xz or .zst, and stays so. Each is replaced whole or not at all, with its times,
     mode, owner and attributes; what is done is not done again by the next run. With - standard input is
     masked to standard output (and unpacked, if it is compressed). A client has one pseudonym per day
     within one run; the key is forgotten at its end, so nothing can turn it back.

@@ -16,6 +16,7 @@ from privet.core.forwarded import Proxies
 from privet.core.parse import Plan, plan_of
 from privet.core.recognise import AutoPlan
 from privet.core.select import columns_for
+from privet.core.swarm import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from privet.core.filters.model import FilterSpec
     from privet.core.filters.plan import Found
     from privet.core.guard import Listed
+    from privet.core.jails import Jail
     from privet.core.networks import Networks
     from privet.core.parse import Rows
 
@@ -108,7 +110,7 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
         if is_plain(config, source):
             continue
         jails = [jail for jail in config.jails.values() if name in jail.sources]
-        columns = set(want).union(*(columns_for(jail.predicates) for jail in jails))
+        columns = set(want).union(*(_columns_for(jail) for jail in jails))
         plans[name] = plan_for(source, columns, zone, proxies)
     return Engine(
         plans,
@@ -124,6 +126,11 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
         networks=networks,
         proxied=[name for name, source in config.sources.items() if source.proxied],
     )
+
+
+def _columns_for(jail: Jail) -> set[str]:
+    """Return the columns that a jail reads."""
+    return columns_for(jail.predicates) | (COLUMNS if jail.kind == "swarm" else set())
 
 
 def lists_of(config: Config) -> Iterator[Listed]:

@@ -15,7 +15,7 @@ from privet.core.jails import Counting, Jail
 
 MaskMode = Literal["drop", "truncate", "pseudonym"]
 Backend = Literal["auto", "nftables", "command", "null"]
-StoreBackend = Literal["sqlite", "memory"]
+Persist = Literal["sealed", "none"]
 
 PLAIN = "plain"
 """The format of lines that are no requests: only filters look at them."""
@@ -50,7 +50,7 @@ class FirewallConfig(msgspec.Struct, frozen=True, kw_only=True):
 class StoreConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[store]`: how bans outlast a restart."""
 
-    backend: StoreBackend = "sqlite"
+    persist: Persist = "sealed"
     max_bans: int = 200_000
 
 
@@ -103,6 +103,13 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     optional: bool = False
 
 
+class EscrowConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[escrow]`: the age key to which pseudonyms are sealed with their addresses; batches are kept so many seconds."""
+
+    recipient: str | None = None
+    keep: float = 604_800.0
+
+
 class ActionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[action.NAME]`: commands that are told of bans, by what they are told and by family ("" for both).
 
@@ -144,5 +151,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     feeds: dict[str, FeedConfig] = {}
     actions: dict[str, ActionConfig] = {}
     fail2ban: Fail2banConfig = Fail2banConfig()
+    escrow: EscrowConfig = EscrowConfig()
     findings: tuple[Finding, ...] = ()
     places: dict[str, Place] = {}

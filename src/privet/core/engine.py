@@ -20,11 +20,10 @@ import msgspec
 
 from privet.core.address import IPV6_CLIENT, Subject, widened
 from privet.core.cache import Cache
-from privet.core.detect import Limit, Reached, Window
 from privet.core.escalate import KIND as OFFENCES
 from privet.core.escalate import Offences, counted_with, draw_for
 from privet.core.escalate import state_of as offence_of
-from privet.core.evidence import Lines, Places, Recent
+from privet.core.evidence import Lines, Places
 from privet.core.filters.plan import Found
 from privet.core.forwarded import BEHIND
 from privet.core.networks import as_text
@@ -32,17 +31,19 @@ from privet.core.pardons import KIND as PARDON
 from privet.core.pardons import Pardons
 from privet.core.pardons import state_of as pardon_of
 from privet.core.prefixes import PrefixSet
-from privet.core.rate import Rate
 from privet.core.recidive import KIND as RECIDIVE
 from privet.core.recidive import Recidive, Who
 from privet.core.recidive import state_of as recidive_of
-from privet.core.select import Selector
+from privet.core.rules import Rule, identity_of
 from privet.core.source import SourceState
+from privet.core.swarm import Swarms
 from privet.core.verdicts import Action, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from privet.core.detect import Reached
+    from privet.core.evidence import Recent
     from privet.core.filters.model import FilterSpec
     from privet.core.filters.plan import FilterPlan
     from privet.core.guard import Listed
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from privet.core.notes import Note
     from privet.core.parse import Rows
     from privet.core.source import LinePlan
+    from privet.core.swarm import Event
 
 NO_FILTERS: Mapping[str, FilterPlan] = MappingProxyType({})
 EMPTY: Mapping[str, Sequence[Subject]] = MappingProxyType({})
@@ -67,53 +69,6 @@ class Batch(msgspec.Struct, frozen=True):
     source: str
     data: bytes
     old: bool = False
-
-
-class _Rule:
-    """A window, the rows or the filter's failures that belong in it, and the sources it listens to."""
-
-    def __init__(self, jails: Sequence[tuple[int, Jail]], tolerance: float, max_clients: int) -> None:
-        first = jails[0][1]
-        self.identity = _identity(first)
-        self.sources = frozenset(first.sources)
-        self.filter = first.filter
-        self.select = Selector(first.predicates) if first.predicates else None
-        limits = [Limit(jail, order) for order, jail in jails]
-        rate = first.counting == "rate"
-        self.window = Rate(limits[0], max_clients) if rate else Window(limits, tolerance, max_clients)
-        self.recent = Recent()
-        self.matched = 0
-        self.last_match: float | None = None
-
-    def feed(self, rows: Rows, lines: Lines) -> Iterable[Reached]:
-        """Count the failures among the rows; the limits that they reach come one by one, as `Window.hit` says."""
-        if self.select is None:
-            chosen: Sequence[int] = range(len(rows))
-            keys, times = rows.keys, rows.times
-        else:
-            chosen = self.select(rows)
-            keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
-        return self._count(chosen, keys, times, lines)
-
-    def feed_failures(self, found: Found, lines: Places) -> Iterable[Reached]:
-        """Count the failures that the filter has found; each stands in the row of its place."""
-        return self._count(found.places, found.keys, found.times, lines)
-
-    def _count(
-        self, chosen: Sequence[int], keys: Sequence[bytes], times: Sequence[float], lines: Lines | Places
-    ) -> Iterable[Reached]:
-        if not chosen:
-            return ()
-        self.matched += len(chosen)
-        self.last_match = times[-1]
-        self.recent.note(lines, chosen, keys, times)
-        return self.window.hit(chosen, keys, times)
-
-
-def _identity(jail: Jail) -> tuple[object, ...]:
-    """Return what jails that share a window have in common."""
-    own = (jail.name, jail.findtime) if jail.counting == "rate" else ()
-    return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr)), jail.filter, own
 
 
 _in_order = attrgetter("row", "limit.order")
@@ -181,8 +136,8 @@ class Engine:
         shared: dict[tuple[object, ...], list[tuple[int, Jail]]] = {}
         for order, jail in enumerate(self.jails):
             if jail.bans_of is None:
-                shared.setdefault(_identity(jail), []).append((order, jail))
-        self._rules = [_Rule(group, tolerance, max_clients) for group in shared.values()]
+                shared.setdefault(identity_of(jail), []).append((order, jail))
+        self._rules = [Rule(group, tolerance, max_clients) for group in shared.values()]
         self.ignore({})
 
     def ignore(
@@ -248,7 +203,7 @@ class Engine:
         rows = source.plan.parse(data)
         source.count(rows, data)
         if rows.keys:
-            rows.times = source.requests.keep(rows.times, now, self._tolerance)
+            rows.times, rows.clients = source.requests.keep(rows.times, now, self._tolerance), rows.keys
             if self._widened is not None:
                 rows.keys = list(map(self._widened.__getitem__, rows.keys))
         for observe in self._observers:
@@ -399,6 +354,12 @@ class Engine:
     def _recent(self, name: str) -> Recent | None:
         rules = (rule for rule in self._rules if any(limit.jail.name == name for limit in rule.window.limits))
         return next((rule.recent for rule in rules), None)
+
+    def swarms(self) -> list[Event]:
+        """Return the swarms that are there now, and those that were lately, the oldest first."""
+        windows = (rule.window for rule in self._rules if isinstance(rule.window, Swarms))
+        seen = [event for swarms in windows for event in (*swarms.over, *swarms.going)]
+        return sorted(seen, key=lambda event: event.seen)
 
     def history(self, who: Who) -> dict[str, int]:
         """Return how often somebody was banned of late, by jail."""

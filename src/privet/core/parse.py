@@ -37,14 +37,16 @@ class Rows:
     """The lines of one block, parsed: a column is a sequence of bytes with one value per row.
 
     `keys` are client keys, `times` seconds since the epoch. `bad` holds (reason, line) of what did
-    not parse; `ignored` counts lines that are no requests. `lines` = rows + bad + ignored.
+    not parse; `ignored` counts lines that are no requests. `lines` = rows + bad + ignored. An engine keeps
+    the keys as `clients`, by which masks name them, before it makes IPv6 clients wider.
     """
 
-    __slots__ = ("bad", "columns", "ignored", "keys", "lines", "times")
+    __slots__ = ("bad", "clients", "columns", "ignored", "keys", "lines", "times")
 
     def __init__(self, lines: int) -> None:
         self.lines = lines
         self.keys: list[bytes] = []
+        self.clients: list[bytes] = []
         self.times: list[float] = []
         self.columns: dict[str, Sequence[bytes]] = {}
         self.bad: list[tuple[str, bytes]] = []

@@ -57,7 +57,7 @@ class Enforcement:
         self.name, self.firewall, self._mark = name, firewall, mark
         self.ledger = Ledger()
         self.problem: str | None = None
-        self.losses = 0  # how often somebody removed rules or bans
+        self.losses = 0  # how often somebody changed rules or bans
         self.last_loss: float | None = None
         self.brought_back = 0  # elements that were ordered anew for that
         self._clock, self._changed, self._log = clock, changed, log

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
+from privet.adapters.store.host import credential
 from privet.adapters.store.memory import MemoryStore
+from privet.adapters.store.ring import RING, Buckets, Ring, keys_of
 from privet.adapters.store.rows import BANS, NOTES
-from privet.adapters.store.seal import KEY_BYTES, KeySeal, read_key
 from privet.adapters.store.sqlite import SqliteStore
 from privet.ports import SealError, StoreError
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 PATIENCE = 5.0  # seconds that a caller waits for what was changed to be stored
-_SECRET = b"repeated bans"
+_OLD_KEY = "key"  # to all that was stored, before there was a ring
 _COUNT = re.compile(r"\d+")  # of what waits: it changes every second
 
 
@@ -49,28 +50,31 @@ class Changing(Protocol):
 
 
 class Stores(NamedTuple):
-    """Where bans and notes are kept, a secret that stays the same, and why nothing is kept if that is so."""
+    """Where bans and notes are kept, the secret of this epoch, the keys, and why nothing is kept if that is so."""
 
     bans: Store[Ban]
     notes: Store[Note]
     secret: bytes
+    ring: Ring
     problem: str | None = None
 
 
-def open_stores(folder: Path, config: StoreConfig) -> Stores:
-    """Return the stores as configured; those in memory where the key cannot be had, since bans must go on."""
+def open_stores(folder: Path, config: StoreConfig, now: float) -> Stores:
+    """Return the stores as configured; those in memory where the keys cannot be had, since bans must go on."""
     problem = None
-    if config.backend == "sqlite":
+    if config.persist != "none":
         try:
-            seal = KeySeal(read_key(folder / "key"))
-        except SealError as error:
+            ring = Ring.after(keys_of(folder) / RING, credential(), folder / _OLD_KEY, ("bans", "notes"), now)
+            secret = ring.secrets(now, inf)[0]
+        except (SealError, StoreError) as error:
             problem = f"nothing outlasts a restart: {error}"
         else:
-            bans = SqliteStore(folder / "bans.db", seal, BANS, config.max_bans)
-            notes = SqliteStore(folder / "notes.db", seal, NOTES, config.max_bans)
-            return Stores(bans, notes, seal.token(b"", _SECRET))
+            bans = SqliteStore(folder / "bans.db", Buckets(ring, "bans"), BANS, config.max_bans)
+            notes = SqliteStore(folder / "notes.db", Buckets(ring, "notes"), NOTES, config.max_bans)
+            return Stores(bans, notes, secret, ring)
     in_memory = MemoryStore(BANS, config.max_bans), MemoryStore(NOTES, config.max_bans)
-    return Stores(*in_memory, secrets.token_bytes(KEY_BYTES), problem)
+    ring = Ring()
+    return Stores(*in_memory, ring.secrets(now, inf)[0], ring, problem)
 
 
 class Keeper:

@@ -9,13 +9,14 @@ import os
 import signal
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from privet.adapters.daykeys import DayKeys, filesystem_of
 from privet.adapters.denylist import FOLDER, DenyList
+from privet.adapters.firewall.claim import claim
 from privet.adapters.firewall.null import NullFirewall
 from privet.adapters.localtime import local_zone
 from privet.adapters.notify import sd_notify
@@ -36,15 +37,18 @@ from privet.core.verdicts import Action
 from privet.daemon.clock import Clock
 from privet.daemon.control import Control
 from privet.daemon.enforce import Enforcement
+from privet.daemon.escrow import Escrow
 from privet.daemon.feeds import Files, Intakes
 from privet.daemon.keep import Keeper, open_stores
 from privet.daemon.lists import Lists
 from privet.daemon.lookups import Lookups
 from privet.daemon.pause import Pause
 from privet.daemon.protect import Protection
+from privet.daemon.swarms import SwarmLog
 from privet.daemon.tables import look as look_at_networks
 from privet.daemon.tables import networks_for, too_dear
 from privet.daemon.told import Told
+from privet.ports import FirewallError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Mapping
@@ -73,7 +77,7 @@ SINGLE_LINES = 20  # verdicts of one batch that the log tells one by one
 
 
 class AlreadyRunningError(Exception):
-    """Another daemon holds the run-time directory."""
+    """Another daemon holds the run-time directory, or the firewall."""
 
 
 class Daemon:
@@ -85,15 +89,19 @@ class Daemon:
         self.config, self.runtime, self.state, self.log = config, runtime, state, log
         self.since = time.time()
         self.clock = Clock(runtime / "clock")
-        self.keeper = Keeper(open_stores(state, config.store), self._kept, self.clock.now, log)
+        self.keeper = Keeper(open_stores(state, config.store, time.time()), self._kept, self.clock.now, log)
         self.seen = Seen()
         self.lookout = Lookout()
         self.networks = networks_for(config.networks)
         self.protection = Protection(self)
         self.told = Told(self)
         self.lookups = Lookups(self)
+        self.swarms = SwarmLog(self)
+        self.escrow = Escrow(self)
+        self._keys = DayKeys(runtime / KEYS)
         self.engine = self._engine_for(config, self.networks)
         self.protection.configure(config)
+        self.escrow.configure(config)
         told = self.clock.now, self.keeper.wake, log
         self.kernel = Enforcement("kernel", firewall, *told, mark=runtime / "kernel.mark")
         deny = DenyList(runtime / FOLDER, config.proxies.group, _boot_time, filesystem_of)
@@ -105,18 +113,21 @@ class Daemon:
         self.pause = Pause(self)
         self.config_problem: str | None = None
         self.unknown_lines = 0  # lines from pipes whose source is not configured
-        self._keys = DayKeys(runtime / KEYS)
         self._complaints: dict[str, str | None] = {}
         self._going: dict[str, asyncio.Task[None]] = {}  # what was begun by a tick and is not done
         self._stopwatch = Stopwatch()
+        self._ends = ExitStack()  # what keeps other daemons away
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT. Raises AlreadyRunningError, OSError, SourceError."""
         prepare_runtime(self.runtime, self.config.daemon.user)
-        locks = [_locked(self.runtime / "lock"), *self._lock_state()]
+        for lock in (_locked(self.runtime / "lock"), *self._lock_state()):
+            self._ends.callback(os.close, lock)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._failed)
+        if self.kernel.firewall.name == "nftables":
+            self._claim(loop)
         await self.protection.start()
         await self._restore()
         await self.protection.look()
@@ -154,11 +165,11 @@ class Daemon:
             self.protection.close()
             self.lookups.close()
             await self.told.close()
+            await self.escrow.close()
             for place in self.places.values():
                 await place.close()
             await self.keeper.close(list(self.bans()))
-            for lock in locks:
-                os.close(lock)
+            self._ends.close()
 
     def stop(self) -> None:
         """Have `run` come to its end."""
@@ -220,11 +231,16 @@ class Daemon:
 
     def name(self, subject: Subject) -> str:
         """Return the pseudonym of a subject, for today."""
-        return self._names().site(b"").name(subject)
+        return self.masks().site(b"").name(subject)
+
+    @property
+    def keys_complaint(self) -> str | None:
+        """Why the pseudonyms here are not those of the pipes, None if they are."""
+        return self._keys.complaint
 
     def mask_of(self, site: str) -> Mask:
         """Return the mask by which the clients of a site are named today."""
-        return self._names().site(site.encode())
+        return self.masks().site(site.encode())
 
     def reload(self) -> None:
         """Read the configuration again: the new state is built whole before the old one goes."""
@@ -243,6 +259,7 @@ class Daemon:
             self.config, self.engine, self.networks, self.config_problem = config, engine, networks, None
             self.protection.configure(config)
             self.told.configure(config)
+            self.escrow.configure(config)
             self.files.change(config)
         if self.config_problem:
             self.log.error("configuration not reloaded, the old one stays", errors=self.config_problem.splitlines())
@@ -254,7 +271,8 @@ class Daemon:
         return engine_for(
             config,
             zone=local_zone(),
-            observers=(self.seen, lambda _source, rows: self.lookout.see(rows.keys)),
+            want={"host"} if config.escrow.recipient else (),
+            observers=(self.seen, self.escrow.see, lambda _source, rows: self.lookout.see(rows.keys)),
             secret=self.keeper.stores.secret,
             networks=networks,
             proxies=self.protection.proxies,
@@ -323,7 +341,8 @@ class Daemon:
         if count % MINUTE == 0:
             self.engine.expire(self.clock.now())
         self._voice_complaints()
-        self._names()  # the keys of days that are over go
+        self.swarms.look()
+        self.masks()  # the keys of days that are over go
         self.told.look(everything=count % MINUTE == 0)
         for place in self.places.values():
             if change.slept:
@@ -332,6 +351,7 @@ class Daemon:
         self._go("store", self.keeper.look())
         self._go("lists", self.lists.look())
         self._go("protection", self.protection.look())
+        self._go("escrow", self.escrow.look())
         self._go("networks", look_at_networks(self))
 
     def _go(self, name: str, work: Coroutine[Any, Any, None]) -> None:
@@ -385,11 +405,28 @@ class Daemon:
 
     def _lock_state(self) -> list[int]:
         """Keep other daemons away from what is stored here; where it cannot be stored there is nothing to lock."""
-        if self.config.store.backend == "sqlite":
+        if self.config.store.persist != "none":
             with suppress(OSError):
                 self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
                 return [_locked(self.state / "lock")]
         return []
+
+    def _claim(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Keep other daemons away from the table of this network, whatever their directories are."""
+        try:
+            line = claim()
+        except FirewallError as error:
+            raise AlreadyRunningError(str(error)) from None
+        if line is None:
+            self.log.warning("a user without rights has the name by which daemons keep away from each other")
+            return
+
+        def answer() -> None:  # who asks wants to know who is here, and no more
+            line.accept()[0].close()
+
+        loop.add_reader(line, answer)
+        self._ends.callback(line.close)
+        self._ends.callback(loop.remove_reader, line)
 
     def _open_files(self) -> None:
         """Follow the sources that are read here, and read again what may still count, up to the longest findtime."""
@@ -417,7 +454,8 @@ class Daemon:
                     self.log.info("source recovered", source=name)
                 self._complaints[name] = complaint
 
-    def _names(self) -> Masks:
+    def masks(self) -> Masks:
+        """Return the masks by which everybody is named today."""
         day, key = self._keys.today(self.clock.now())
         if day != getattr(self, "_names_day", None):
             self._names_day, self._names_masks = day, Masks("pseudonym", key)

@@ -47,12 +47,19 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "networks": {"rows": len(daemon.networks), "problem": daemon.networks.problem},
         "feeds": daemon.lists.state(),
         "actions": daemon.told.state(),
+        "swarms": daemon.swarms.state(),
+        "escrow": daemon.escrow.state(),
         "fail2ban": {
             "config": daemon.config.fail2ban.config,
             "jails": len(daemon.config.places),
             "findings": dict(Counter(one.fate.value for one in daemon.config.findings)),
         },
-        "warnings": [*_warnings(daemon), *daemon.told.problems, *(w for source in sources for w in source["warnings"])],
+        "warnings": [
+            *_warnings(daemon),
+            *daemon.told.problems,
+            *daemon.swarms.problems,
+            *(warning for source in sources for warning in source["warnings"]),
+        ],
     }
 
 
@@ -72,9 +79,10 @@ def _accounts(ledger: Ledger) -> dict[str, Any]:
 
 
 def _store(daemon: Daemon) -> dict[str, Any]:
-    bans, notes, *_ = daemon.keeper.stores
+    bans, notes, _, ring, _ = daemon.keeper.stores
     return {
-        "backend": daemon.config.store.backend,
+        "persist": daemon.config.store.persist,
+        "keys": ring.level,
         "problem": daemon.keeper.problem,
         "refused": bans.refused + notes.refused,
         "evicted": bans.evicted + notes.evicted,
@@ -96,6 +104,7 @@ def jails(daemon: Daemon) -> list[dict[str, Any]]:
             "maxretry": jail.maxretry,
             "bantime": jail.bantime,
             "increment": jail.escalation.increment,
+            "kind": jail.kind,
             "scope": jail.scope,
             "close": jail.close,
             "dry_run": jail.dry_run,
@@ -145,6 +154,7 @@ def _warnings(daemon: Daemon) -> list[str]:
         f"store: {daemon.keeper.problem}": daemon.keeper.problem,
         f"{evicted} bans will end with a restart: [store] holds max_bans already": evicted,
         "all bans are off for a while; let them hold again with: privet pause --end": daemon.pause.until,
+        f"escrow: {daemon.escrow.problem}": daemon.escrow.problem,
         str(daemon.networks.problem): daemon.config.networks.table and daemon.networks.problem not in (None, NO_TABLE),
         **{problem: problem for problem in daemon.protection.lists.problems},
         **{f"feed {feed['feed']}: {feed['problem']}": feed["problem"] for feed in daemon.lists.state()},

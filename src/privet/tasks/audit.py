@@ -29,7 +29,7 @@ FILES = 1000  # with findings that are listed; more are counted
 PIECE = 1 << 20  # bytes looked at together
 LONGEST = 1 << 16  # bytes of one word that may wait for their end
 PACKED = {
-    b"BZh": "bzip2", b"PK\x03\x04": "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x04\x22\x4d\x18": "lz4",
+    b"PK\x03\x04": "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"\x04\x22\x4d\x18": "lz4",
     b"\x89PNG": "pictures", b"\xff\xd8\xff": "pictures", b"%PDF": "PDF",
 }  # fmt: skip
 """By its first bytes: what is read as it is, without being unpacked."""

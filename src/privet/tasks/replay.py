@@ -18,6 +18,7 @@ from privet.adapters.stopwatch import Stopwatch
 from privet.config.compile import engine_for, lists_of, trusted_by
 from privet.core.engine import Batch
 from privet.core.forwarded import Proxies
+from privet.core.swarm import Event
 from privet.core.verdicts import Verdict
 from privet.ports import SourceError
 
@@ -44,12 +45,16 @@ class Totals(msgspec.Struct):
 
 
 class Replayed(msgspec.Struct):
-    """The outcome of a replay. `samples` hold masked lines per reason, `complaints` what the sources suffer from."""
+    """The outcome of a replay. `samples` hold masked lines per reason, `complaints` what the sources suffer from.
+
+    `swarms` are those that were found last, the oldest first.
+    """
 
     verdicts: list[Verdict]
     totals: Totals
     samples: dict[str, list[str]]
     complaints: list[str]
+    swarms: list[Event]
 
 
 def source_of(config: Config, paths: Sequence[str], name: str | None) -> str:
@@ -116,7 +121,7 @@ def replay(
     for batch in batches(engine, paths, source, progress):
         with stopwatch.over(filters.watch if filters else None):
             verdicts += [verdict for verdict in engine.feed(batch, math.inf) if verdict.jail in chosen]
-    return _outcome(engine.sources[source], verdicts, len(clients), lists.problems)
+    return _outcome(engine.sources[source], verdicts, len(clients), lists.problems, engine.swarms())
 
 
 def networks_of(config: Config) -> Networks:
@@ -137,7 +142,9 @@ def batches(
         yield Batch(source, block)
 
 
-def _outcome(state: SourceState, verdicts: list[Verdict], clients: int, problems: list[str]) -> Replayed:
+def _outcome(
+    state: SourceState, verdicts: list[Verdict], clients: int, problems: list[str], swarms: list[Event]
+) -> Replayed:
     totals = Totals(
         lines=state.lines,
         parsed=state.parsed,
@@ -149,4 +156,4 @@ def _outcome(state: SourceState, verdicts: list[Verdict], clients: int, problems
     )
     complaints = [state.complaint] if state.complaint else []
     complaints += [f"filter {slow}" for slow in state.filters.slow] if state.filters else []
-    return Replayed(verdicts, totals, state.samples, complaints + problems)
+    return Replayed(verdicts, totals, state.samples, complaints + problems, swarms)

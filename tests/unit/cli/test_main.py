@@ -40,7 +40,7 @@ def test_every_verb_explains_itself(capsys: pytest.CaptureFixture[str], path: tu
     out, err = capsys.readouterr()
     assert out.startswith(f"Usage: privet {' '.join(path)}")
     assert err == ""
-    if path[-1] not in ("report", "firewall", "show", "remove"):
+    if path[-1] not in ("report", "firewall", "escrow", "show", "remove"):
         assert re.search(rf"Examples:\n +(privet|CustomLog .*/privet) {' '.join(path)}", out)
 
 

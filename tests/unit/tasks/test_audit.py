@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import lzma
 import sqlite3
@@ -50,6 +51,14 @@ PLANTED = {
 }
 
 
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zstd.compress,
+}
+
+
 def look(*roots: Path, allowed: str = "", accepted: tuple[str, ...] = (), mounts: Path | None = None) -> Scan:
     subjects = [Subject.parse(text) for text in allowed.split()]
     return scan(Tree(roots, accepted, str(mounts)) if mounts else Tree(roots, accepted, "/dev/null"), Finder(subjects))
@@ -68,14 +77,14 @@ def test_what_is_planted_is_found_with_its_line_and_not_shown(tmp_path: Path, na
         assert secret not in file.places[0].sample
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, zstd.compress], ids=["gz", "xz", "zst"])
+@pytest.mark.parametrize("pack", PACK.values(), ids=PACK)
 def test_packed_files_are_looked_into(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     (tmp_path / "log.1").write_bytes(pack(b"line\n" * 5000 + f"{V4} x\n".encode()))
 
     assert [(file.found, file.places[0].where) for file in look(tmp_path).leaky] == [(1, "line 5001")]
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, zstd.compress], ids=["gz", "xz", "zst"])
+@pytest.mark.parametrize("pack", PACK.values(), ids=PACK)
 def test_what_follows_packed_data_is_read_too(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     (tmp_path / "log.1").write_bytes(pack(b"line\n") + f"\n{V4} x\n".encode())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import lzma
 import os
@@ -39,6 +40,7 @@ TEXT = "".join(f"{line(client, at=DAY + number)}\n" for number, client in enumer
 PACK: dict[str, tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]] = {
     "log": (bytes, bytes),
     "gz": (gzip.compress, gzip.decompress),
+    "bz2": (bz2.compress, bz2.decompress),
     "xz": (lzma.compress, lzma.decompress),
     "zst": (zstd.compress, zstd.decompress),
 }
@@ -155,9 +157,10 @@ def test_copies_leave_the_files_as_they_are(tmp_path: Path, order: Order) -> Non
         (gzip.compress(TEXT)[:-20], "ends too early"),
         (gzip.compress(TEXT)[:40] + b"damage" + gzip.compress(TEXT)[50:], "damaged"),
         (gzip.compress(TEXT) + b"more", "is ignored"),
-        (b"BZh91AY&SY" + bytes(40), "NUL"),
+        (bz2.compress(TEXT)[:-9], "ends too early"),
+        (b"PK\3\4" + bytes(40), "NUL"),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_what_is_in_doubt_is_left_as_it_is(text: bytes, said: str, tmp_path: Path, order: Order) -> None:
     path = put(tmp_path, text=text)

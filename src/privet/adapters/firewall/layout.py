@@ -32,6 +32,9 @@ GUARDS = {PAUSED: "meta nfproto", ALLOW4: "ip saddr", ALLOW6: "ip6 saddr"}
 BASE = frozenset({*GUARDS, "v4_32", "v6_64"})
 """What clients need; sets for other lengths and for services are made when the first such ban comes."""
 
+LOOPBACK = "lo"
+"""The comment of the rule for it: of all rules it is the name of their set, by which they are known."""
+
 _NAME = re.compile(r"v([46])_(\d{1,3})(_ports)?")
 _WIDTHS = {"4": 4, "6": 16}
 _TYPES = {PAUSED: "nf_proto; flags timeout", ALLOW4: "ipv4_addr; flags interval", ALLOW6: "ipv6_addr; flags interval"}
@@ -39,16 +42,39 @@ _SHORTEST = 0.1  # seconds: kernels before 6.12 read a timeout below one tick (1
 _LONGEST = 1e16  # seconds: fits 64 bits of milliseconds; the kernel itself refuses more than 584 years
 
 
+class Hook(NamedTuple):
+    """Where packets come to a chain, and what becomes of those that no rule decides about."""
+
+    kind: str
+    number: int
+    priority: int
+    policy: int
+
+
+HOOK = Hook("filter", 0, -300, 1)  # prerouting, raw, accept
+
+
 class Structure(NamedTuple):
     """What stands in the kernel: by their handles our table (0: none) and sets, and what rules have counted.
 
-    Handles tell a thing from another one of the same name that was made later. `counters` has
-    packets and bytes for each set that a rule looks up.
+    Handles tell a thing from another one of the same name that was made later. `counters` has packets and bytes for
+    each set that a rule of ours looks up, `rules` the comments of all rules in their order. `chain` is where the
+    rules are hooked in (`HOOK`), None if there is none; but nothing holds while the table `sleeps`.
     """
 
     table: int
     sets: Mapping[str, int]
     counters: Mapping[str, tuple[int, int]]
+    rules: Sequence[str] = ()
+    chain: Hook | None = None
+    sleeps: bool = False
+
+    def upright(self, names: Iterable[str]) -> bool:
+        """Tell whether these sets, and perhaps others of bans, are looked up by a rule each, and by nothing else."""
+        first = (LOOPBACK, *GUARDS)
+        own = tuple(self.rules[: len(first)]) == first and self.chain == HOOK
+        bans = self.rules[len(first) :]
+        return own and len(bans) == len(set(bans)) and all(map(shape, bans)) and set(names) <= {*GUARDS, *bans}
 
 
 Element = tuple[Subject, str]
@@ -129,6 +155,11 @@ def milliseconds(seconds: float) -> int | None:
     return None if seconds == math.inf else int(min(max(_SHORTEST, seconds), _LONGEST) * 1000)
 
 
+def waking() -> str:
+    """Return the text for nft that switches the table on: for some kernels that is a step of its own."""
+    return f"add table {FAMILY} {TABLE}\n"
+
+
 def script(standing: Structure, wanted: Iterable[str]) -> str:
     """Return the text for nft that completes what stands; elements and counters stay."""
     place, wanted = f"{FAMILY} {TABLE}", set(wanted)
@@ -136,15 +167,24 @@ def script(standing: Structure, wanted: Iterable[str]) -> str:
     lines += [f"add set {place} {name} {{ type {_type(name)}; }}" for name in sorted(wanted - standing.sets.keys())]
     # Before connection tracking, and before it is known whether a packet is for this machine, for a
     # container or for a host behind it: a banned client costs little and is closed out of all of them.
-    lines += [f"add chain {place} {CHAIN} {{ type filter hook prerouting priority raw; policy accept; }}"]
-    matched = set(standing.counters)
-    if not matched >= GUARDS.keys():  # they must stand before all others
-        matched = set()
-        lines += [f"flush chain {place} {CHAIN}", f'add rule {place} {CHAIN} iif "lo" accept']
-        lines += [f"add rule {place} {CHAIN} {left} @{name} counter accept" for name, left in GUARDS.items()]
-    missing = sorted(wanted - matched - GUARDS.keys())
-    lines += [f"add rule {place} {CHAIN} {_match(name)} counter drop" for name in missing]
+    known: set[str] = set(standing.rules)
+    if not standing.upright(()):  # then all of it is made again, in the one right order, and in one step
+        known = set()
+        if standing.table:
+            lines += [f"{verb} chain {place} {CHAIN}" for verb in ("add", "flush", "delete")]
+        lines += [f"add chain {place} {CHAIN} {{ type filter hook prerouting priority raw; policy accept; }}"]
+        lines += [f'add rule {place} {CHAIN} iif "lo" accept comment "{LOOPBACK}"']
+        lines += [_rule(f"{left} @{name}", name, "accept", standing) for name, left in GUARDS.items()]
+    missing = sorted(wanted - known - GUARDS.keys())
+    lines += [_rule(_match(name), name, "drop", standing) for name in missing]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _rule(match: str, name: str, verdict: str, standing: Structure) -> str:
+    """Return the rule that looks up a set; it goes on with what one before it has counted."""
+    packets, octets = standing.counters.get(name, (0, 0))
+    counter = f"counter packets {packets} bytes {octets}" if packets else "counter"
+    return f'add rule {FAMILY} {TABLE} {CHAIN} {match} {counter} {verdict} comment "{name}"'
 
 
 def emptying(names: Iterable[str]) -> str:
@@ -154,7 +194,7 @@ def emptying(names: Iterable[str]) -> str:
 
 def allowing(subjects: Iterable[Subject]) -> str:
     """Return the text for nft that makes these, and no others, the sources that no ban concerns."""
-    widest = _outermost(subjects)
+    widest = outermost(subjects)
     lines = []
     for name, version in ((ALLOW4, 4), (ALLOW6, 6)):
         lines.append(f"flush set {FAMILY} {TABLE} {name}\n")
@@ -172,7 +212,7 @@ def pausing(seconds: float) -> str:
     return f"{flush}add element {FAMILY} {TABLE} {PAUSED} {{ ipv4 {end}, ipv6 {end} }}\n"
 
 
-def _outermost(subjects: Iterable[Subject]) -> list[Subject]:
+def outermost(subjects: Iterable[Subject]) -> list[Subject]:
     """Return the subjects that no other one covers: an interval set takes no others."""
     kept: list[Subject] = []
     for subject in sorted(subjects, key=lambda one: (one.version, one)):  # what covers others comes right before them

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 import struct
 from functools import cache
+from sys import byteorder
 from typing import TYPE_CHECKING, NamedTuple
 
-from privet.adapters.firewall.layout import TABLE, milliseconds, name_of, service_key
+from privet.adapters.firewall.layout import TABLE, Hook, milliseconds, name_of, service_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,17 +24,21 @@ if TYPE_CHECKING:
 _SUBSYS_NFTABLES = 10
 ERROR, DONE = 2, 3
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
-NEW_TABLE, GET_TABLE, NEW_RULE, GET_RULE, NEW_SET, GET_SET, NEW_ELEMENT, GET_ELEMENT, DEL_ELEMENT = (
-    _SUBSYS_NFTABLES << 8 | number for number in (0, 1, 6, 7, 9, 10, 12, 13, 14)
+NEW_TABLE, GET_TABLE, NEW_CHAIN, GET_CHAIN, NEW_RULE, GET_RULE, NEW_SET, GET_SET = (
+    _SUBSYS_NFTABLES << 8 | number for number in (0, 1, 3, 4, 6, 7, 9, 10)
 )
-NEW_GENERATION, GET_GENERATION = (_SUBSYS_NFTABLES << 8 | number for number in (15, 16))
+NEW_ELEMENT, GET_ELEMENT, DEL_ELEMENT, NEW_GENERATION, GET_GENERATION = (
+    _SUBSYS_NFTABLES << 8 | number for number in (12, 13, 14, 15, 16)
+)
 _REQUEST, ACK, INTERRUPTED, DUMP, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x10, 0x300, 0x200, 0x400
 _NESTED, _KIND_BITS = 0x8000, 0x3FFF
 
 _HEADER = struct.Struct("=IHHII")  # length, kind, flags, sequence number, port
 _ATTRIBUTE = struct.Struct("=HH")  # length, kind
 _CODE = struct.Struct("=i")
+_SEQUENCE = 8  # bytes before the sequence number
 _TIME = 12  # bytes of an attribute that holds a time
+_DORMANT = 1  # the table is switched off
 _INTERVAL_END = 1  # the element is where a range ends
 INET = struct.pack("!BBH", 1, 0, 0)  # NFPROTO_INET, version 0, no resource
 _BATCH = struct.pack("!BBH", 0, 0, _SUBSYS_NFTABLES)
@@ -75,30 +80,29 @@ def message(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
     return _HEADER.pack(_HEADER.size + len(body), kind, flags | _REQUEST, sequence, 0) + body
 
 
-def element(order: Order, timeout: int | None) -> bytes:
-    """Return the body of a message about the element that an order closes or opens."""
+def element(kind: int, flags: int, sequence: int, order: Order, timeout: int | None) -> bytes:
+    """Return the message about the element that an order closes or opens."""
     subject = order.subject
-    frame = _frame(len(subject.packed), subject.length, order.service, timeout is not None)
-    if timeout is None:
-        return frame[0] + subject.packed + frame[1]
-    return frame[0] + subject.packed + frame[1] + timeout.to_bytes(8)
+    start, before, behind = _frame(kind, flags, len(subject.packed), subject.length, order.service, timeout is not None)
+    end = b"" if timeout is None else timeout.to_bytes(8)
+    return b"".join((start, sequence.to_bytes(4, byteorder), before, subject.packed, behind, end))
 
 
 @cache
-def _frame(width: int, length: int, service: str, timed: bool) -> tuple[bytes, bytes]:  # noqa: FBT001  part of the cache key
-    """Return what stands before the address and behind it: it is the same for every element about a service."""
+def _frame(kind: int, flags: int, width: int, length: int, service: str, timed: bool) -> tuple[bytes, bytes, bytes]:  # noqa: FBT001, PLR0913, PLR0917  the cache key
+    """Return what stands before the sequence number, behind it, and behind the address: all else is always the same."""
     behind = service_key(service)
     key = attribute(1 | _NESTED, attribute(1, bytes(width) + behind))
     timeout = attribute(4, bytes(8)) if timed else b""
     elements = attribute(3 | _NESTED, attribute(1 | _NESTED, key + timeout))
-    whole = INET + named(TABLE, name_of(width, length, bool(service))) + elements
+    whole = message(kind, flags, 0, INET + named(TABLE, name_of(width, length, bool(service))) + elements)
     before = len(whole) - width - len(behind) - len(timeout)
-    return whole[:before], behind + timeout[: _ATTRIBUTE.size]
+    return whole[:_SEQUENCE], whole[_SEQUENCE + 4 : before], behind + timeout[: _ATTRIBUTE.size]
 
 
 def named(*names: str) -> bytes:
-    """Return names as attributes 1, 2, …: table, then set or chain."""
-    return b"".join(attribute(kind, name.encode() + b"\0") for kind, name in enumerate(names, 1))
+    """Return names as attributes 1, 2, …: table, then set or chain; an empty one is left out."""
+    return b"".join(attribute(kind, name.encode() + b"\0") for kind, name in enumerate(names, 1) if name)
 
 
 def transaction(orders: Sequence[Order], first: int) -> tuple[bytes, list[int]]:
@@ -113,8 +117,7 @@ def transaction(orders: Sequence[Order], first: int) -> tuple[bytes, list[int]]:
         timeout = milliseconds(order.seconds or 0)
         for kind, flags in _steps(order):
             owners.append(position)
-            body = element(order, None if kind == DEL_ELEMENT else timeout)
-            parts.append(message(kind, flags, first + len(owners), body))
+            parts.append(element(kind, flags, first + len(owners), order, None if kind == DEL_ELEMENT else timeout))
     parts[-1] = _acknowledged(parts[-1])
     parts.append(message(_BATCH_END, 0, first + len(owners) + 1, _BATCH))
     return b"".join(parts), owners
@@ -193,6 +196,27 @@ def generation(payload: bytes) -> int:
 def table_handle(payload: bytes) -> int:
     """Return the handle of the table that a message describes."""
     return int.from_bytes(dict(attributes(payload[4:])).get(4, b""))
+
+
+def sleeps(payload: bytes) -> bool:
+    """Tell whether the table that a message describes is switched off."""
+    return bool(int.from_bytes(dict(attributes(payload[4:])).get(2, b"")) & _DORMANT)
+
+
+def hooked(payload: bytes) -> Hook | None:
+    """Return where the chain that a message describes is hooked in, None if it is not."""
+    parts = dict(attributes(payload[4:]))
+    hook = dict(attributes(parts.get(4, b"")))
+    if not hook:
+        return None
+    number, priority = (int.from_bytes(hook.get(kind, b""), signed=True) for kind in (1, 2))
+    return Hook(_text(parts.get(7, b"")), number, priority, int.from_bytes(parts.get(5, b"")))
+
+
+def commented(payload: bytes) -> str:
+    """Return the comment of the rule that a message describes, as nft keeps it; empty if there is none."""
+    data = dict(attributes(payload[4:])).get(7, b"")
+    return _text(data[2 : 2 + data[1]]) if len(data) > 2 and data[0] == 0 else ""
 
 
 def named_set(payload: bytes) -> tuple[str, int]:

@@ -12,6 +12,7 @@ from privet.adapters.firewall.layout import CHAIN, TABLE, Structure
 from privet.adapters.firewall.messages import (
     ACK,
     DUMP,
+    GET_CHAIN,
     GET_ELEMENT,
     GET_GENERATION,
     GET_RULE,
@@ -19,19 +20,23 @@ from privet.adapters.firewall.messages import (
     GET_TABLE,
     INET,
     INTERRUPTED,
+    NEW_CHAIN,
     NEW_ELEMENT,
     NEW_GENERATION,
     NEW_RULE,
     NEW_SET,
     NEW_TABLE,
     Reply,
+    commented,
     counted,
     generation,
+    hooked,
     listed,
     message,
     named,
     named_set,
     replies,
+    sleeps,
     table_handle,
     transaction,
 )
@@ -129,11 +134,16 @@ class NetlinkWriter:
         """Read what stands of our table."""
         tables = self._ask(GET_TABLE, ACK, NEW_TABLE, TABLE)
         sets = dict(map(named_set, self._ask(GET_SET, DUMP, NEW_SET, TABLE)))
-        counters = dict(map(counted, self._ask(GET_RULE, DUMP, NEW_RULE, TABLE, CHAIN)))
+        chains = self._ask(GET_CHAIN, ACK, NEW_CHAIN, TABLE, "", CHAIN)
+        rules = self._ask(GET_RULE, DUMP, NEW_RULE, TABLE, CHAIN)
+        counters = dict(map(counted, rules))
         return Structure(
             table_handle(tables[0]) if tables else 0,
             sets,
             {name: count for name, count in counters.items() if name in sets},
+            tuple(map(commented, rules)),
+            hooked(chains[0]) if chains else None,
+            sleeps=bool(tables) and sleeps(tables[0]),
         )
 
     def elements(self, name: str) -> Iterator[tuple[bytes, float | None]]:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.adapters.firewall.layout import (
+    ALLOW4,
+    ALLOW6,
     BASE,
     FAMILY,
-    GUARDS,
     PAUSED,
     TABLE,
     Element,
@@ -22,10 +23,13 @@ from privet.adapters.firewall.layout import (
     allowing,
     closed_by,
     emptying,
+    name_of,
+    outermost,
     pausing,
     script,
     set_name,
     shape,
+    waking,
 )
 from privet.adapters.firewall.netlink import NetlinkWriter, connect
 from privet.adapters.firewall.program import TextWriter, build, listing
@@ -35,13 +39,14 @@ from privet.core.bans import Held
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from privet.core.bans import Order
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _TRANSACTION = 10_000  # orders: about 15 ms in the kernel, during which nobody else can change rules
 _ROUNDS = 5  # one per reason to try again: gone structure, refused orders, held ones, busy ones, and one spare
+_ROUNDING = 1.0  # seconds by which the kernel may tell another end of a pause
 _BREATH = 0.02  # seconds before another round because the kernel was busy
 _BUSY = (errno.EBUSY, errno.EAGAIN, errno.EINTR)
 _WORDS = {
@@ -68,33 +73,41 @@ class NftablesFirewall:
         self._lost = False
         # Counted where news are read, compared where repairs are made: these may be two threads.
         self._removals = self._removals_repaired = 0
+        self._touched = self._touched_repaired = 0  # the same for the sets that win over bans
 
     def open(self) -> None:
         """Make the structure, or complete and adopt what is there."""
         self.close()
         try:
             self._complete()
+            self._paused_until = time.monotonic() + self.paused()
         except FirewallError:
             self.close()
             raise
 
     def repair(self) -> bool:
-        """Make the structure again if it is gone; tell whether bans were lost since the last call."""
-        removals = self._removals
+        """Make again what somebody changed; tell whether there was something since the last call."""
+        removals, touched = self._removals, self._touched
         self._complete()
         lost = self._lost or removals != self._removals_repaired
-        self._lost, self._removals_repaired = False, removals
+        if touched != self._touched_repaired and not self._guarded():
+            build(self._program, self._guards())
+            lost = True
+        self._lost, self._removals_repaired, self._touched_repaired = False, removals, touched
         return lost
 
     def _complete(self, more: frozenset[str] = frozenset()) -> None:
         """Bring what stands up to what has stood before and `more`."""
         with _as_firewall_error():
             standing = self._writer.structure()
+        if standing.sleeps:
+            build(self._program, waking())
+            self._lost = True
         wanted = BASE | more | self._sets.keys() | {name for name in standing.sets if shape(name)}
         replaced = self._table not in (0, standing.table)
         lost = {name for name in self._sets if replaced or standing.sets.get(name) != self._sets[name]}
-        self._lost = self._lost or not lost <= GUARDS.keys()
-        if lost or not wanted <= standing.counters.keys():
+        self._lost = self._lost or bool(lost) or (self._table != 0 and not standing.upright(self._sets))
+        if lost or not standing.upright(wanted):
             text = script(standing, wanted)
             if lost:
                 text += emptying(lost & standing.sets.keys()) + self._guards()
@@ -107,6 +120,16 @@ class NftablesFirewall:
         """Return the text for nft with what is in the sets that win over bans."""
         return allowing(self._allowed) + pausing(self._paused_until - time.monotonic())
 
+    def _guarded(self) -> bool:
+        """Tell whether nobody else changed the sets that win over bans."""
+        with _as_firewall_error():
+            allowed = {key for name in (ALLOW4, ALLOW6) for key, _ in self._writer.elements(name)}
+            paused = [seconds for _, seconds in self._writer.elements(PAUSED)]
+        left = max(0.0, self._paused_until - time.monotonic())
+        ends = all(seconds is not None and abs(seconds - left) < _ROUNDING for seconds in paused)
+        missing = left > _ROUNDING and not paused
+        return allowed == {one.packed for one in outermost(self._allowed)} and ends and not missing
+
     @property
     def _writer(self) -> Writer:
         """The way to the elements: chosen once, by whether netlink answers."""
@@ -117,9 +140,11 @@ class NftablesFirewall:
     def apply(self, orders: Sequence[Order]) -> list[str | None]:
         """Carry out orders; of several for one element the last counts."""
         wishes = list({(order.subject, order.service): order for order in orders}.values())
-        # What needs a new set comes last: the program that makes it may be slow, or missing by now.
-        housed = [order for order in wishes if set_name(order) in self._sets]
-        strays = [order for order in wishes if set_name(order) not in self._sets] if len(housed) < len(wishes) else []
+        housed, strays = wishes, []
+        if not _sets_of(wishes) <= self._sets.keys():
+            # What needs a new set comes last: the program that makes it may be slow, or missing by now.
+            housed = [order for order in wishes if set_name(order) in self._sets]
+            strays = [order for order in wishes if set_name(order) not in self._sets]
         answers: dict[Element, str | None] = {}
         for batch in _batches(housed) + _batches(strays):
             try:
@@ -154,6 +179,8 @@ class NftablesFirewall:
 
     def _housed(self, orders: Sequence[Order]) -> list[Order]:
         """Make the sets that bans still need; return the orders that have a set, all but those to open there."""
+        if _sets_of(orders) <= self._sets.keys():
+            return list(orders)
         needed = frozenset(set_name(order) for order in orders if order.seconds is not None)
         if not needed <= self._sets.keys():
             self._complete(needed)
@@ -212,9 +239,10 @@ class NftablesFirewall:
         """Read the descriptor of watch() empty; tell whether repair() should look."""
         if self._watch is None:
             return False
-        anything, removed = self._watch.read()
-        self._removals += removed
-        return anything
+        news = self._watch.read()
+        self._removals += news.removed
+        self._touched += news.guards
+        return news.anything
 
     def counters(self) -> Mapping[str, tuple[int, int]]:
         """Return the packets and bytes dropped, by set."""
@@ -265,6 +293,12 @@ def _choose(program: str) -> Writer:
 
 def _batches(orders: Sequence[Order]) -> list[Sequence[Order]]:
     return [orders[start : start + _TRANSACTION] for start in range(0, len(orders), _TRANSACTION)]
+
+
+def _sets_of(orders: Iterable[Order]) -> set[str]:
+    """Return the names of the sets that orders are about: few, however many orders there are."""
+    shapes = {(len(order.subject.packed), order.subject.length, order.service != "") for order in orders}
+    return {name_of(*shape) for shape in shapes}
 
 
 def _answers(orders: Sequence[Order], answer: str | None) -> dict[Element, str | None]:

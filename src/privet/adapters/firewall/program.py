@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from privet.adapters.firewall.layout import FAMILY, TABLE, Structure, milliseconds, set_name
+from privet.adapters.firewall.layout import CHAIN, FAMILY, HOOK, TABLE, Hook, Structure, milliseconds, set_name
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
@@ -88,11 +88,18 @@ class TextWriter:
     def structure(self) -> Structure:
         """Read what stands of our table."""
         items = self._list("-t", "list", "table", FAMILY, TABLE)
-        tables = [item["table"]["handle"] for item in items if "table" in item]
+        tables = [item["table"] for item in items if "table" in item]
         sets = {item["set"]["name"]: item["set"]["handle"] for item in items if "set" in item}
-        counters = dict(_counted(item["rule"]["expr"]) for item in items if "rule" in item)
+        rules = [item["rule"] for item in items if "rule" in item and item["rule"]["chain"] == CHAIN]
+        counters = dict(_counted(rule["expr"]) for rule in rules)
+        chains = [_hooked(item["chain"]) for item in items if "chain" in item and item["chain"]["name"] == CHAIN]
         return Structure(
-            tables[0] if tables else 0, sets, {name: count for name, count in counters.items() if name in sets}
+            tables[0]["handle"] if tables else 0,
+            sets,
+            {name: count for name, count in counters.items() if name in sets},
+            tuple(rule.get("comment", "") for rule in rules),
+            chains[0] if chains else None,
+            sleeps=bool(tables) and "dormant" in tables[0].get("flags", ()),
         )
 
     def commit(self, orders: Sequence[Order]) -> dict[int, int]:
@@ -144,6 +151,12 @@ def _lines(order: Order) -> Iterator[str]:
 def _code(complaint: str) -> int:
     """Return the error number for a complaint, EINVAL for one of nft's own."""
     return next((code for text, code in _CODES.items() if text in complaint), errno.EINVAL)
+
+
+def _hooked(chain: dict[str, Any]) -> Hook | None:
+    """Return where a chain is hooked in, None if it is not, or not where it should be."""
+    found = tuple(chain.get(part) for part in ("type", "hook", "prio", "policy"))
+    return HOOK if found == ("filter", "prerouting", HOOK.priority, "accept") else None
 
 
 def _counted(expressions: list[dict[str, Any]]) -> tuple[str, tuple[int, int]]:

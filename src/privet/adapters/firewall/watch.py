@@ -14,8 +14,9 @@ import socket
 import struct
 import sys
 from array import array
+from typing import NamedTuple
 
-from privet.adapters.firewall.layout import TABLE, shape
+from privet.adapters.firewall.layout import GUARDS, TABLE, shape
 from privet.adapters.firewall.messages import DEL_ELEMENT, NEW_ELEMENT, NEW_GENERATION, listed, named_set, replies
 from privet.adapters.firewall.netlink import SOL_NETLINK, connect
 
@@ -23,6 +24,14 @@ _ADD_MEMBERSHIP, _GROUP_NFTABLES, _ATTACH_FILTER = 1, 7, 26
 _LOAD_WORD, _LOAD_HALF, _EQUAL, _RETURN = 0x20, 0x28, 0x15, 0x06  # of the classic BPF
 _KIND_AT, _PORT_AT, _NAME_AT = 4, 12, 24  # bytes from the beginning of a message
 _BUFFER = 1 << 20
+
+
+class News(NamedTuple):
+    """Whether there was anything, and whether bans may be gone, or those may have changed who win over bans."""
+
+    anything: bool
+    removed: bool
+    guards: bool
 
 
 class Watch:
@@ -43,37 +52,43 @@ class Watch:
         """Return the descriptor that becomes readable."""
         return self._socket.fileno()
 
-    def read(self) -> tuple[bool, bool]:
-        """Read all that came; tell whether there was anything, and whether bans may have been removed by hand."""
-        anything = lost = False
+    def read(self) -> News:
+        """Read all that came."""
+        anything = lost = guards = False
         removed: set[tuple[str, bytes]] = set()
         while True:
             try:
                 news = self._socket.recv(1 << 16)
             except BlockingIOError:
-                return anything, lost or bool(removed)
+                return News(anything, lost or bool(removed), lost or guards)
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
-                    return True, True
+                    return News(anything=True, removed=True, guards=True)
                 news, lost = b"", True  # more came than there is room for
             anything = True
-            _note(news, removed)
+            guards = _note(news, removed) or guards
 
     def close(self) -> None:
         """Stop listening."""
         self._socket.close()
 
 
-def _note(news: bytes, removed: set[tuple[str, bytes]]) -> None:
-    """Keep track of which bans are gone: who changes the end of one removes it, and adds it again."""
+def _note(news: bytes, removed: set[tuple[str, bytes]]) -> bool:
+    """Keep track of which bans are gone: who changes the end of one removes it, and adds it again.
+
+    Return whether somebody changed the sets that win over bans.
+    """
+    guards = False
     for reply in replies(news):
         if reply.kind in (NEW_ELEMENT, DEL_ELEMENT):
             name = named_set(reply.payload)[0]
+            guards = guards or name in GUARDS
             elements = {(name, key) for key, _ in listed(reply.payload)} if shape(name) else set()
             if reply.kind == NEW_ELEMENT:
                 removed -= elements
             else:
                 removed |= elements
+    return guards
 
 
 def pass_over(line: socket.socket, own: int) -> None:

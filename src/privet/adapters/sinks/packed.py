@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import zlib
+from bz2 import BZ2Compressor
 from lzma import FORMAT_XZ, LZMACompressor
 from typing import TYPE_CHECKING, Protocol
 
@@ -39,6 +40,7 @@ class _Plain:
 PACKERS: dict[str, Callable[[], Packer]] = {
     "": _Plain,
     "gz": lambda: zlib.compressobj(wbits=16 + zlib.MAX_WBITS),
+    "bz2": BZ2Compressor,
     "xz": lambda: LZMACompressor(FORMAT_XZ),
     "zst": ZstdCompressor,
 }

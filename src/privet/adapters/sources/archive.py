@@ -77,7 +77,7 @@ class Archive:
 
 
 def packing(path: str) -> str:
-    """Tell how a file is compressed: "gz", "xz", "zst", or "" for not at all. Raises OSError."""
+    """Tell how a file is compressed: "gz", "bz2", "xz", "zst", or "" for not at all. Raises OSError."""
     with open(path, "rb") as file:  # noqa: PTH123  a path as it was given
         head = file.read(_LONGEST_MAGIC)
     return next((_SUFFIXES[make] for magic, make in _MAGICS.items() if head.startswith(magic)), "")
@@ -272,7 +272,12 @@ _MAGICS: dict[bytes, Callable[[], _Decoder]] = {
     **{bytes((number, 0x2A, 0x4D, 0x18)): ZstdDecompressor for number in range(0x50, 0x60)},
 }
 _LONGEST_MAGIC = max(map(len, _MAGICS))
-_SUFFIXES: dict[Callable[[], _Decoder], str] = {_Gunzip: "gz", _unxz: "xz", ZstdDecompressor: "zst"}
+_SUFFIXES: dict[Callable[[], _Decoder], str] = {
+    _Gunzip: "gz",
+    BZ2Decompressor: "bz2",
+    _unxz: "xz",
+    ZstdDecompressor: "zst",
+}
 
 
 def _begins(data: bytes, make: Callable[[], _Decoder]) -> bool:

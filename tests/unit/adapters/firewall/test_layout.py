@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from privet.adapters.firewall.layout import (
     BASE,
+    HOOK,
+    Hook,
     Structure,
     allowing,
     closed_by,
@@ -26,11 +28,14 @@ from privet.core.bans import Order
 from privet.core.scope import PROTOCOLS
 
 NOTHING = Structure(0, {}, {})
+AS_MADE = ("lo", "paused", "allow4", "allow6", "v4_32", "v6_64")
+"""The comments of the rules, in their order."""
 
 
 def standing(*names: str) -> Structure:
     """Return a structure of sets with their rules."""
-    return Structure(7, dict.fromkeys(names, 1), dict.fromkeys(names, (0, 0)))
+    rules = [name for name in AS_MADE if name in ("lo", *names)]
+    return Structure(7, dict.fromkeys(names, 1), dict.fromkeys(names, (0, 0)), rules, HOOK)
 
 
 subjects = st.builds(
@@ -91,13 +96,12 @@ def test_script_from_nothing() -> None:
         "add set inet privet v4_32 { type ipv4_addr; flags timeout; }\n"
         "add set inet privet v6_64 { type ipv6_addr; flags timeout; }\n"
         "add chain inet privet bans { type filter hook prerouting priority raw; policy accept; }\n"
-        "flush chain inet privet bans\n"
-        'add rule inet privet bans iif "lo" accept\n'
-        "add rule inet privet bans meta nfproto @paused counter accept\n"
-        "add rule inet privet bans ip saddr @allow4 counter accept\n"
-        "add rule inet privet bans ip6 saddr @allow6 counter accept\n"
-        "add rule inet privet bans ip saddr @v4_32 counter drop\n"
-        "add rule inet privet bans ip6 saddr & ffff:ffff:ffff:ffff:: @v6_64 counter drop\n"
+        'add rule inet privet bans iif "lo" accept comment "lo"\n'
+        'add rule inet privet bans meta nfproto @paused counter accept comment "paused"\n'
+        'add rule inet privet bans ip saddr @allow4 counter accept comment "allow4"\n'
+        'add rule inet privet bans ip6 saddr @allow6 counter accept comment "allow6"\n'
+        'add rule inet privet bans ip saddr @v4_32 counter drop comment "v4_32"\n'
+        'add rule inet privet bans ip6 saddr & ffff:ffff:ffff:ffff:: @v6_64 counter drop comment "v6_64"\n'
     )
 
 
@@ -117,15 +121,45 @@ def test_script_adds_one_set_and_leaves_the_rest(name: str, kind: str, match: st
     assert script(standing(*BASE), BASE | {name}) == (
         "add table inet privet\n"
         f"add set inet privet {name} {{ type {kind}; flags timeout; }}\n"
-        "add chain inet privet bans { type filter hook prerouting priority raw; policy accept; }\n"
-        f"add rule inet privet bans {match} @{name} counter drop\n"
+        f'add rule inet privet bans {match} @{name} counter drop comment "{name}"\n'
     )
 
 
-def test_script_makes_lost_rules_anew_and_keeps_the_sets() -> None:
-    text = script(standing(*BASE)._replace(counters={}), BASE)
+@pytest.mark.parametrize(
+    "rules",
+    [
+        (),
+        AS_MADE[1:],
+        ("", *AS_MADE),
+        (*AS_MADE, ""),
+        (*AS_MADE, "v4_32"),
+        (*AS_MADE, "hello"),
+        ("lo", "allow4", "paused", "allow6", "v4_32", "v6_64"),
+    ],
+)
+def test_rules_that_are_not_as_they_were_made_are_made_again_in_one_step(rules: tuple[str, ...]) -> None:
+    changed = standing(*BASE)._replace(rules=rules, counters={"v4_32": (3, 99)})
+    assert not changed.upright(())
+    text = script(changed, BASE)
     assert "add set" not in text
-    assert text.index("flush chain") < text.index("accept\n") < text.index("@v4_32") < text.index("@v6_64")
+    assert text.index("delete chain") < text.index("add chain inet privet bans {") < text.index("accept comment")
+    assert text.index('"allow6"') < text.index('"v4_32"') < text.index('"v6_64"')
+    assert "ip saddr @v4_32 counter packets 3 bytes 99 drop" in text
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [None, Hook("filter", 0, -300, 0), Hook("filter", 1, -300, 1), Hook("filter", 0, 0, 1), Hook("nat", 0, -300, 1)],
+)
+def test_a_chain_elsewhere_is_made_again(hook: Hook | None) -> None:
+    changed = standing(*BASE)._replace(chain=hook)
+    assert not changed.upright(BASE)
+    assert "delete chain" in script(changed, BASE)
+
+
+def test_rules_of_more_sets_and_in_another_order_are_as_good() -> None:
+    assert standing(*BASE)._replace(rules=(*AS_MADE[:4], "v4_7", "v6_64", "v4_32")).upright(BASE)
+    assert not standing(*BASE).upright(BASE | {"v4_7"})
 
 
 def test_rules_that_win_are_put_before_those_that_stand_already() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.adapters.firewall import netlink
-from privet.adapters.firewall.layout import Structure
+from privet.adapters.firewall.layout import HOOK, Structure
 from privet.adapters.firewall.messages import attribute, replies
 from privet.adapters.firewall.netlink import NetlinkWriter, connect
 from privet.core.address import Subject
@@ -185,15 +185,23 @@ def test_the_structure_is_table_sets_and_rules(line: tuple[NetlinkWriter, Kernel
     def rules(numbers: list[int]) -> list[bytes]:
         names = (b"v4_32\0", b"of_another\0")
         looked_up = [attribute(1, attribute(1, b"lookup\0") + attribute(2, attribute(1, name))) for name in names]
-        return [b"".join(item(0xA06, numbers[0], attribute(4, one)) for one in looked_up) + answer(numbers[0], 0)]
+        comments = attribute(7, b"\0\6v4_32\0"), attribute(7, b"\1\2x\0")
+        both = zip(looked_up, comments, strict=True)
+        items = b"".join(item(0xA06, numbers[0], attribute(4, one), text) for one, text in both)
+        return [items + answer(numbers[0], 0)]
 
-    serve(kernel, table, sets, rules)
-    assert writer.structure() == Structure(3, {"v4_32": 5}, {"v4_32": (0, 0)})
+    def chain(numbers: list[int]) -> list[bytes]:
+        hook = attribute(1, bytes(4)) + attribute(2, (-300).to_bytes(4, signed=True))
+        parts = attribute(4, hook), attribute(5, (1).to_bytes(4)), attribute(7, b"filter\0")
+        return [item(0xA03, numbers[0], *parts), answer(numbers[0], 0)]
+
+    serve(kernel, table, sets, chain, rules)
+    assert writer.structure() == Structure(3, {"v4_32": 5}, {"v4_32": (0, 0)}, ("v4_32", ""), HOOK)
 
 
 def test_nothing_stands_where_nothing_is_found(line: tuple[NetlinkWriter, Kernel]) -> None:
     writer, kernel = line
-    serve(kernel, *[lambda numbers: [answer(numbers[0], errno.ENOENT)]] * 3)
+    serve(kernel, *[lambda numbers: [answer(numbers[0], errno.ENOENT)]] * 4)
     assert writer.structure() == Structure(0, {}, {})
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.adapters.firewall import program
-from privet.adapters.firewall.layout import Structure
+from privet.adapters.firewall.layout import HOOK, Structure
 from privet.adapters.firewall.program import TextWriter, build, listing, run
 from privet.core.address import Subject
 from privet.core.bans import Order
@@ -113,9 +113,12 @@ def test_a_listing_is_read(nft: Callable[[str], str]) -> None:
         {"elem": {"val": "192.0.2.1", "timeout": 60, "expires": 7}}, "192.0.2.2", {"prefix": {"addr": "192.0.2.8",
         "len": 29}}, {"range": ["192.0.2.4", "192.0.2.6"]}, "2001:db8::", {"concat": ["192.0.2.1", 6, 22]},
         {"elem": {"val": {"concat": ["192.0.2.1", 17, 53]}, "expires": 9}}]}}, {"table": {"handle": 3}},
-        {"rule": {"expr": [{"match": {"right": "@v4_32"}}, {"counter": {"packets": 2, "bytes": 80}}, {"drop": null}]}},
-        {"rule": {"expr": [{"match": {"right": {"set": [1]}}}]}},
-        {"rule": {"expr": [{"match": {"right": "@v6_64"}}]}}]}"""
+        {"chain": {"name": "bans", "type": "filter", "hook": "prerouting", "prio": -300, "policy": "accept"}},
+        {"chain": {"name": "others"}}, {"rule": {"chain": "others", "expr": []}},
+        {"rule": {"chain": "bans", "comment": "v4_32", "expr": [{"match": {"right": "@v4_32"}},
+        {"counter": {"packets": 2, "bytes": 80}}, {"drop": null}]}},
+        {"rule": {"chain": "bans", "expr": [{"match": {"right": {"set": [1]}}}]}},
+        {"rule": {"chain": "bans", "comment": "v6_64", "expr": [{"match": {"right": "@v6_64"}}]}}]}"""
     writer = TextWriter(nft(f"cat <<'EOF'\n{listing}\nEOF"))
     assert list(writer.elements("v4_32")) == [
         (b"\xc0\0\2\1", 7),
@@ -126,4 +129,4 @@ def test_a_listing_is_read(nft: Callable[[str], str]) -> None:
         (b"\xc0\0\2\1\6\0\0\0\0\x16\0\0", None),
         (b"\xc0\0\2\1\x11\0\0\0\0\x35\0\0", 9),
     ]
-    assert writer.structure() == Structure(3, {"v4_32": 5}, {"v4_32": (2, 80)})
+    assert writer.structure() == Structure(3, {"v4_32": 5}, {"v4_32": (2, 80)}, ("v4_32", "", "v6_64"), HOOK)
