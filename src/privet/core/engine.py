@@ -20,7 +20,7 @@ import msgspec
 from privet.core.address import IPV6_CLIENT, Subject, widened
 from privet.core.cache import Cache
 from privet.core.escalate import KIND as OFFENCES
-from privet.core.escalate import Offences, draw_for
+from privet.core.escalate import Offences, counted_with, draw_for
 from privet.core.escalate import state_of as offence_of
 from privet.core.evidence import Lines, Places
 from privet.core.filters.plan import Found
@@ -80,8 +80,9 @@ def _by_place(lines: Lines, one: Reached) -> tuple[int, int]:
 
 
 class Engine:
-    """Jails over sources. `observers` are called with each source's name and parsed rows, for reports.
+    """Jails over sources.
 
+    `observers` are called with each source's name and parsed rows, `found` with its name and a filter's failures.
     `plans` read lines as requests, `filters` look at them whole; a source has a plan, filters, or both. Dates without
     a year are close to `today` where the clock does not tell.
 
@@ -100,6 +101,7 @@ class Engine:
         tolerance: float,
         max_clients: int,
         observers: Sequence[Callable[[str, Rows], None]] = (),
+        found: Callable[[str, Found], None] | None = None,
         secrets: Sequence[bytes] = (),
         ipv6_client: int = IPV6_CLIENT,
         networks: Networks | None = None,
@@ -125,12 +127,12 @@ class Engine:
         self.bans: Counter[str] = Counter()
         self.spared: Counter[str] = Counter()  # limits reached by clients in ignoreip
         self._tolerance = tolerance
-        self._observers = observers
+        self._observers, self._observe_found = observers, found
         self._ipv6_client = ipv6_client
         self._widened = None if ipv6_client == IPV6_CLIENT else Cache(partial(widened, length=ipv6_client))
         self._networks = networks
         self._proxied = frozenset(proxied)
-        self._counted = _counted(self.jails)
+        self._counted = counted_with(self.jails)
         shared: dict[tuple[object, ...], list[tuple[int, Jail]]] = {}
         for order, jail in enumerate(self.jails):
             if jail.bans_of is None:
@@ -218,25 +220,24 @@ class Engine:
         if not batch.old and isfinite(now):
             for columns in found.values():
                 columns.times = source.failures.as_of(columns.times, now)
-        if len(found) == 1:
-            (columns,) = found.values()
-            if columns.times:
-                columns.times = source.failures.keep(columns.times, now, self._tolerance)
-        elif found:
-            self._keep_all(source, found.values(), now)
-        if self._widened is not None:
-            for columns in found.values():
+        self._keep_all(source, list(found.values()), now)
+        for columns in found.values():
+            if self._widened is not None:
                 columns.keys = list(map(self._widened.__getitem__, columns.keys))
+            if self._observe_found is not None:
+                self._observe_found(source.name, columns)
         return found
 
-    def _keep_all(self, source: SourceState, found: Iterable[Found], now: float) -> None:
-        """Bring the times of several filters within reach, in the order of the lines."""
+    def _keep_all(self, source: SourceState, columns: Sequence[Found], now: float) -> None:
+        """Bring the times of all filters within reach, in the order of the lines."""
+        if len(columns) == 1 and columns[0].times:
+            columns[0].times = source.failures.keep(columns[0].times, now, self._tolerance)
+            return
         spots = sorted(
-            (place, number, index) for number, columns in enumerate(found) for index, place in enumerate(columns.places)
+            (place, number, index) for number, one in enumerate(columns) for index, place in enumerate(one.places)
         )
         if not spots:
             return
-        columns = list(found)
         times = source.failures.keep([columns[number].times[index] for _, number, index in spots], now, self._tolerance)
         for (_, number, index), time in zip(spots, times, strict=True):
             columns[number].times[index] = time
@@ -471,15 +472,3 @@ def _packed(who: Who) -> bytes:
 
 def _unpacked(packed: bytes) -> Who:
     return int.from_bytes(packed[1:]) if packed.startswith(_NUMBER) else Subject(packed[1:], packed[0])
-
-
-def _counted(jails: Sequence[Jail]) -> dict[str, frozenset[str]]:
-    """Map the jails whose bans must be noted to the other jails whose bans count with theirs.
-
-    Others count for jails with `overalljails` only: those that ban for requests. A dry run bans nobody, and
-    a ban for bans is no new offence.
-    """
-    shared = frozenset(jail.name for jail in jails if jail.bans_of is None and not jail.dry_run)
-    overall = {j.name for j in jails if j.escalation.increment and j.escalation.overalljails and j.bans_of is None}
-    noted = {jail.name for jail in jails if jail.escalation.increment} | (shared if overall else frozenset())
-    return {name: shared if name in overall else frozenset() for name in noted}
