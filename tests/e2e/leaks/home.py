@@ -113,7 +113,8 @@ class Home:
             process.kill()
             process.wait(10)
             if process.stdin:
-                process.stdin.close()
+                with suppress(BrokenPipeError):
+                    process.stdin.close()
         shutil.rmtree(self.memory)
 
     def start(self, name: str, *words: str) -> subprocess.Popen[bytes]:
