@@ -37,6 +37,7 @@ from privet.core.verdicts import Action
 from privet.daemon.clock import Clock
 from privet.daemon.control import Control
 from privet.daemon.enforce import Enforcement
+from privet.daemon.epochs import Epochs
 from privet.daemon.escrow import Escrow
 from privet.daemon.feeds import Files, Intakes
 from privet.daemon.keep import Keeper, open_stores
@@ -91,6 +92,7 @@ class Daemon:
         self.since = time.time()
         self.clock = Clock(runtime / "clock")
         self.keeper = Keeper(open_stores(state, config.store, time.time()), self._kept, self.clock.now, log)
+        self.epochs = Epochs(self)
         self.seen = Seen()
         self.lookout = Lookout()
         self.networks = networks_for(config.networks)
@@ -276,7 +278,7 @@ class Daemon:
             zone=local_zone(),
             want={"host"} if config.escrow.recipient else (),
             observers=(self.seen, self.escrow.see, lambda _source, rows: self.lookout.see(rows.keys)),
-            secret=self.keeper.stores.secret,
+            secrets=self.epochs.secrets,
             networks=networks,
             proxies=self.protection.proxies,
             observe=self._observe,
@@ -344,6 +346,7 @@ class Daemon:
         if count % MINUTE == 0:
             self.engine.expire(self.clock.now())
             self._go("vigilance", self.vigilance.look())
+            self._go("epochs", self.epochs.look())
         self._voice_complaints()
         self.swarms.look()
         self.masks()  # the keys of days that are over go

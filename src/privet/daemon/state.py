@@ -81,7 +81,7 @@ def _accounts(ledger: Ledger) -> dict[str, Any]:
 
 
 def _store(daemon: Daemon) -> dict[str, Any]:
-    bans, notes, _, ring, _ = daemon.keeper.stores
+    bans, notes, ring, _ = daemon.keeper.stores
     return {
         "persist": daemon.config.store.persist,
         "keys": ring.level,

@@ -16,7 +16,6 @@ from privet.adapters.networks import Networks
 from privet.adapters.sources.archive import Archive
 from privet.adapters.stopwatch import Stopwatch
 from privet.config.compile import engine_for, lists_of, trusted_by
-from privet.core.address import client_key
 from privet.core.engine import Batch
 from privet.core.forwarded import Proxies
 from privet.core.swarm import Event
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
 
     from privet.config.model import Config
     from privet.core.engine import Engine
-    from privet.core.filters.matching import Failure
-    from privet.core.filters.model import FilterSpec
+    from privet.core.filters.plan import Found
     from privet.core.parse import Rows
     from privet.core.source import SourceState
 
@@ -98,11 +96,8 @@ def replay(
     """
     clients: set[bytes] = set()
 
-    def observe(_source: str, rows: Rows) -> None:
-        clients.update(rows.keys)
-
-    def observe_failure(_source: str, _spec: FilterSpec, _place: int, failure: Failure) -> None:
-        clients.add(client_key(failure.who.encode()) or failure.who.encode())
+    def observe(_source: str, found: Rows | Found) -> None:
+        clients.update(found.keys)
 
     chosen = {name: jail for name, jail in config.jails.items() if not jails or name in jails}
     if not any(jail.bans_of is not None or jail.escalation.overalljails for jail in chosen.values()):
@@ -117,7 +112,7 @@ def replay(
         observers=(observe,),
         networks=networks,
         proxies=Proxies(trusted_by(config, lists.answers)),
-        observe=observe_failure,
+        found=observe,
         today=time.time(),
     )
     engine.ignore(lists.answers)
