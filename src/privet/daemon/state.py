@@ -47,13 +47,21 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "networks": {"rows": len(daemon.networks), "problem": daemon.networks.problem},
         "feeds": daemon.lists.state(),
         "actions": daemon.told.state(),
+        "swarms": daemon.swarms.state(),
+        "alarms": daemon.vigilance.state(),
         "escrow": daemon.escrow.state(),
         "fail2ban": {
             "config": daemon.config.fail2ban.config,
             "jails": len(daemon.config.places),
             "findings": dict(Counter(one.fate.value for one in daemon.config.findings)),
         },
-        "warnings": [*_warnings(daemon), *daemon.told.problems, *(w for source in sources for w in source["warnings"])],
+        "warnings": [
+            *_warnings(daemon),
+            *daemon.told.problems,
+            *daemon.swarms.problems,
+            *daemon.vigilance.problems,
+            *(warning for source in sources for warning in source["warnings"]),
+        ],
     }
 
 
@@ -73,7 +81,7 @@ def _accounts(ledger: Ledger) -> dict[str, Any]:
 
 
 def _store(daemon: Daemon) -> dict[str, Any]:
-    bans, notes, _, ring, _ = daemon.keeper.stores
+    bans, notes, ring, _ = daemon.keeper.stores
     return {
         "persist": daemon.config.store.persist,
         "keys": ring.level,
@@ -98,6 +106,7 @@ def jails(daemon: Daemon) -> list[dict[str, Any]]:
             "maxretry": jail.maxretry,
             "bantime": jail.bantime,
             "increment": jail.escalation.increment,
+            "kind": jail.kind,
             "scope": jail.scope,
             "close": jail.close,
             "dry_run": jail.dry_run,

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import struct
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 from privet.ports import SealError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 KEY_BYTES = 32
 NONCE_BYTES, TAG_BYTES = 12, 16
 TOKEN_BYTES = 16
+_NONCES = 256  # that are asked for at a time
 
 
 class KeySeal:
@@ -24,11 +30,19 @@ class KeySeal:
         # than that two plaintexts are the same.
         self._cipher = AESGCMSIV(_subkey(key, b"privet seal"))
         self._token_key = _subkey(key, b"privet token")
+        self._nonces: Iterator[tuple[bytes]] = iter(())
 
     def seal(self, plain: bytes, context: bytes) -> bytes:
         """Encrypt; what is sealed can be opened with the very same context only."""
-        nonce = os.urandom(NONCE_BYTES)
+        nonce = self._nonce()
         return nonce + self._cipher.encrypt(nonce, plain, context)
+
+    def _nonce(self) -> bytes:
+        """Return a random number that nobody has used: asking the kernel for each takes longer than the cipher."""
+        for (nonce,) in self._nonces:  # of two threads none gets what the other got
+            return nonce
+        self._nonces = struct.iter_unpack(f"{NONCE_BYTES}s", os.urandom(NONCE_BYTES * _NONCES))
+        return self._nonce()
 
     def open(self, sealed: bytes, context: bytes) -> bytes:
         """Return what was sealed. Raises SealError."""

@@ -10,7 +10,7 @@ import heapq
 import sqlite3
 from contextlib import suppress
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from math import inf
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
@@ -34,14 +34,18 @@ MOST = 200_000
 BATCH = 10_000
 """Changes in one transaction: a full disk costs no more work than that, and the journal stays small."""
 
+AT_ONCE = 100
+"""Rows in one statement: each statement waits for its turn in an interpreter that other threads use."""
+
 RETIRE = 60.0
 """Seconds between looks for buckets that nothing is in any more."""
 
 _ROWS = "SELECT rowid, id, CAST(jail AS BLOB), until, sealed, bucket FROM kept"
 _PUT = (
-    "INSERT INTO kept (id, jail, until, sealed, bucket) VALUES (?, CAST(? AS TEXT), ?, ?, ?) "
+    "INSERT INTO kept (id, jail, until, sealed, bucket) VALUES {} "
     "ON CONFLICT (id) DO UPDATE SET until = excluded.until, sealed = excluded.sealed"
 )
+_VALUES = "(?, CAST(? AS TEXT), ?, ?, ?)"
 _DROP = "DELETE FROM kept WHERE id = ?"
 _DROP_ROW = "DELETE FROM kept WHERE rowid = ?"
 _EXPIRE = "DELETE FROM kept WHERE until <= ?"
@@ -299,7 +303,8 @@ class SqliteStore(Generic[T]):
         with db:
             stale = db.execute(_DROP_WHOLE).rowcount
             erased = db.executemany(_DROP, gone).rowcount > 0 if gone else False
-            db.executemany(_PUT, rows)
+            while some := list(islice(rows, AT_ONCE)):
+                db.execute(_PUT.format(", ".join([_VALUES] * len(some))), list(chain.from_iterable(some)))
             excess = max(0, _count(db) - self._most)
             if excess:
                 db.execute(_EVICT, (excess,))
