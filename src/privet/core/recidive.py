@@ -94,14 +94,16 @@ class Recidive:
         self.until[group] = verdict.time + self.jail.bantime
         return group
 
-    def forget(self, who: Who) -> None:
-        """Forget the bans of somebody and those on it, as after an unban."""
-        self.until.pop(who, None)
-        self._touch(self._groups.pop(who, ()))
+    def forget(self, who: Who, jail: str = "") -> None:
+        """Forget the bans of somebody (by one jail only, if named) and those on it, as after an unban."""
+        if jail in ("", self.jail.name):
+            self.until.pop(who, None)
+            self._touch(self._groups.pop(who, ()))
         group = self._group(who) if isinstance(who, Subject) else None
         if group in self._groups:
-            self._touch(one for one in self._groups[group] if one[1] == who)
-            self._groups[group] = [one for one in self._groups[group] if one[1] != who]
+            gone = [one for one in self._groups[group] if one[1] == who and jail in ("", one[2])]
+            self._touch(gone)
+            self._groups[group] = [one for one in self._groups[group] if one not in gone]
 
     def export(self) -> Iterator[State]:
         """Yield the bans that count."""
