@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bench.report import Result
 from bench.runs import LONGEST, Failed, Spread, memory_of
+from privet.adapters.store.ring import Buckets, Ring
 from privet.adapters.store.rows import BANS
-from privet.adapters.store.seal import KeySeal
 from privet.adapters.store.sqlite import SqliteStore
 from privet.core.address import Subject
 from privet.core.bans import Ban
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 COUNT = 100_000
 BEGIN, HOUR = 1_790_000_000.0, 3600.0
-KEY = bytes(range(32))
 FIRST = int.from_bytes(bytes((10, 0, 0, 0)))
 
 
@@ -128,6 +127,6 @@ def _ban(number: int, count: int) -> Ban:
 WORKS = {"put": _put, "load": _load, "expire": _expire}
 
 if __name__ == "__main__":
-    place = SqliteStore(Path(sys.argv[2]), KeySeal(KEY), BANS)
+    place = SqliteStore(Path(sys.argv[2]), Buckets(Ring(Path(f"{sys.argv[2]}-ring")), "bans"), BANS)
     print(json.dumps(WORKS[sys.argv[1]](place, int(sys.argv[3]))))
     place.close()

@@ -23,7 +23,11 @@ FAIL2BAN = TESTS.parent / ".cache/peers/fail2ban"
 JOURNAL_REMOTE = TESTS.parent / ".cache/peers/systemd-journal-remote/lib/systemd/systemd-journal-remote"
 """Debian's program that writes journals, likewise."""
 
+AWSTATS = Path("/usr/lib/cgi-bin/awstats.pl")
+"""The program of Debian's package, which is on nobody's search path."""
+
 KEPT = {
+    "awstats": (AWSTATS, "needs the package awstats"),
     "fail2ban": (FAIL2BAN, "needs fail2ban's files: scripts/fetch-peer fail2ban"),
     "journal-remote": (JOURNAL_REMOTE, "needs programs: scripts/fetch-peer systemd-journal-remote libmicrohttpd12"),
     "shared": (SHARED, "needs data that is not in the repository"),

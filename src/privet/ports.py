@@ -152,6 +152,24 @@ class Seal(Protocol):
         """Return 16 bytes by which data is found again, and from which nobody without the key can tell it."""
 
 
+class Seals(Protocol):
+    """Seals by number, one for all that ends at about the same time, so that its key can be destroyed then."""
+
+    seals: Mapping[int, Seal]
+
+    # Raises StoreError when the new key cannot be stored: then nothing may be sealed with it either.
+    def number(self, since: float, until: float) -> int:
+        """Return the number of the seal for what begins and ends so, made now if there is none."""
+
+    # Never fails.
+    def over(self, now: float) -> bool:
+        """Tell whether the time of any seal is over."""
+
+    # Idempotent. Raises StoreError when the keys are gone in memory only.
+    def retire(self, used: Collection[int], now: float) -> None:
+        """Destroy the keys of the seals whose time is over, and of those that are not in use."""
+
+
 class Store(Protocol[T]):
     """Where bans outlast the daemon, one for each subject, jail and action; or notes of earlier bans, by their keys.
 

@@ -16,8 +16,11 @@ from privet.core.filters.conversations import PutOff
 from privet.core.filters.dates import Dates
 from privet.core.filters.model import FilterSpec
 from privet.core.filters.plan import FilterPlan
+from privet.core.filters.swift import Swift
 from privet.core.filters.tags import expand
 from privet.core.filters.trees import halved, needles_of
+from privet.core.filters.views import History, View
+from privet.core.filters.watch import Watch
 
 if TYPE_CHECKING:
     from privet.core.filters.matching import Failure
@@ -132,6 +135,22 @@ def test_any_bytes_do_no_harm(lines: list[bytes]) -> None:
         assert place >= 0
 
 
+EVERY = FilterSpec(name="every", failregex=(r'^(?:<HOST>|x) .*"(?:GET|POST) ', "<HOST>$"))
+
+
+@given(st.lists(LINES, max_size=12), st.integers(0, 12))
+def test_dense_blocks_are_judged_as_others(lines: list[str], cut: int) -> None:
+    dense = '192.0.2.7 [14/Aug/2005:11:59:56 +0000] "GET \n' * 6
+    blocks = [block_of("".join(f"{line}\n" for line in part) + dense) for part in ([], lines[:cut], lines[cut:])]
+    swift = FilterPlan([EVERY], UTC)
+    found = [swift.parse(block, NOW) for block in blocks]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Swift, "fits", lambda *_: False)
+        plain = FilterPlan([EVERY], UTC)
+    assert found == [plain.parse(block, NOW) for block in blocks]
+    assert (swift.nobody, swift.undated) == (plain.nobody, plain.undated)
+
+
 SPEC_TEXTS = sorted({text for spec in SPECS for text in (spec.prefregex, *spec.failregex) if text} - {PAIR})
 MORE = (
     r"Login (?:failed|denied) for (?P<u>\w{1,4})(?: via (?P=u))?",
@@ -184,6 +203,29 @@ def test_dates_are_the_same_whatever_was_seen_before(lines: list[str]) -> None:
         fresh = Dates("", UTC)
         fresh.begin(NOW)
         assert learned.find(line) == fresh.find(line), line
+
+
+BEGINNINGS = st.sampled_from(
+    ("Aug 14 11:00:00", "2005-08-14 11:00:00", "2005-08-14T11:00:00", "11:00:00", "14/08/2005 11:00:00")
+)
+MORE_STAMP = st.sampled_from(
+    (" host", " 2005 x", " pm x", "] x", ".5 x", " +0100 x", " Z x", " [x", "Z x", "", " hx \xff", " hé")
+)
+
+
+@pytest.mark.parametrize("pattern", ["", "{^LN-BEG}", "{^LN-BEG}\n%H:%M"])
+@given(st.lists(st.tuples(BEGINNINGS, MORE_STAMP).map("".join), min_size=2, max_size=8))
+def test_lines_are_read_alike_whatever_was_read_before(pattern: str, lines: list[str]) -> None:
+    spec = FilterSpec(name="f", failregex=("^<HOST>",), datepattern=pattern)
+
+    def view() -> View:
+        one = View(spec, UTC, Watch(), History(), journal=False)
+        one.begin(NOW)
+        return one
+
+    learned = view()
+    for line in lines:
+        assert learned.read(line.encode("latin-1")) == view().read(line.encode("latin-1")), line
 
 
 @given(st.text(max_size=60), st.text(max_size=60))

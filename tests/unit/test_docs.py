@@ -56,6 +56,7 @@ WRITTEN_AS = {
     "scope": ("ports", "protocol"),
     "commands": COMMANDS,
     "ignorelists": ("ignoreip",),
+    "answer": ("action",),
     "trustedlists": ("trusted",),
 }
 GROWTH = "Longer bans for those who come back: `[escalation]`"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from privet.cli.main import EX_ERROR, EX_NOT_RUNNING, EX_PERMISSION, Failure
@@ -22,7 +23,8 @@ def ask(runtime: str | None, verb: str, **request: object) -> dict[str, Any]:
         line.settimeout(PATIENCE)
         try:
             line.connect(str(path))
-            line.sendall(json.dumps({"verb": verb, **request}).encode() + b"\n")
+            with suppress(BrokenPipeError):  # who is refused is not listened to, but answered
+                line.sendall(json.dumps({"verb": verb, **request}).encode() + b"\n")
             answer = _received(line)
         except (FileNotFoundError, ConnectionError):
             raise Failure(f"the daemon does not run ({path}): start it with privet run", EX_NOT_RUNNING) from None
@@ -33,7 +35,7 @@ def ask(runtime: str | None, verb: str, **request: object) -> dict[str, Any]:
         except ValueError:
             raise Failure(f"what answers is no daemon of this version ({path})", EX_ERROR) from None
     if "error" in answer:
-        raise Failure(answer["error"], EX_PERMISSION if answer["error"] == "not allowed" else EX_ERROR)
+        raise Failure(answer["error"], EX_PERMISSION if answer["error"].startswith("not allowed") else EX_ERROR)
     return answer
 
 
@@ -45,8 +47,9 @@ def runs(runtime: Path) -> bool:
 
 def _received(line: socket.socket) -> dict[str, Any]:
     parts = []
-    while part := line.recv(1 << 16):
-        parts.append(part)
+    with suppress(ConnectionResetError):
+        while part := line.recv(1 << 16):
+            parts.append(part)
     if not parts:
         raise ConnectionResetError
     answer: dict[str, Any] = json.loads(b"".join(parts))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from privet.cli.main import EX_WARNING, Failure
-from privet.cli.options import config_option, json_option, load_config, runtime_dir, runtime_option
+from privet.cli.options import config_option, json_option, load_config, runtime_dir, runtime_option, state_dir
 
 if TYPE_CHECKING:
+    from privet.adapters.store.host import Level
     from privet.config.model import Config
-    from privet.tasks.doctor import Level
 
 
 @click.command(
@@ -45,8 +44,9 @@ def command(config_path: str, runtime: str | None, *, as_json: bool) -> int:
             return None
 
     config = _config(config_path)
-    where = runtime_dir(runtime, None if isinstance(config, str) else config)
-    checks = list(Doctor(Setup(config, where, _level(_state_dir())), Finder(), status).checks())
+    usable = None if isinstance(config, str) else config
+    where, kept = runtime_dir(runtime, usable), state_dir(None, usable)
+    checks = list(Doctor(Setup(config, where, kept, _level(kept)), Finder(), status).checks())
     if as_json:
         print_json("doctor", msgspec.to_builtins(checks))
     else:
@@ -66,12 +66,10 @@ def _config(path: str) -> Config | str:
         return failure.format_message()
 
 
-def _level(state: Path) -> Level:
-    return "file" if (state / "key").exists() else "memory"
+def _level(state: Path) -> Level | None:
+    from privet.adapters.store.ring import level_of  # noqa: PLC0415
 
-
-def _state_dir() -> Path:
-    """Return where the daemon keeps what outlasts a restart."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/privet")
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "privet"
+    try:
+        return level_of(state, Path("/"))
+    except OSError:
+        return None

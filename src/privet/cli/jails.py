@@ -29,7 +29,7 @@ def command(runtime: str | None, *, as_json: bool) -> None:
         (
             item["jail"],
             ", ".join(item["sources"] or [f"bans of {name}" for name in item["bans_of"]]),
-            f"{item['maxretry']} in {rounded(item['findtime'])}",
+            "swarms" if item["kind"] == "swarm" else f"{item['maxretry']} in {rounded(item['findtime'])}",
             rounded(item["bantime"])
             + (", growing" if item["increment"] else "")
             + (" (dry run)" if item["dry_run"] else "" if item["close"] else " (told only)"),

@@ -22,6 +22,7 @@ VERBS = {
     "bans": "who is banned now",
     "ban": "ban addresses, prefixes and AS numbers by hand",
     "unban": "lift bans",
+    "who": "who a pseudonym of today is, for root",
     "why": "why somebody is banned",
     "pause": "all bans off for a while",
     "replay": "what the rules would have done on old logs",

@@ -63,10 +63,10 @@ def runtime_dir(given: str | None, config: Config | None = None) -> Path:
     return Path(f"/tmp/privet-{os.getuid()}")  # noqa: S108  made 0700, its owner is checked
 
 
-def state_dir(given: str | None, config: Config) -> Path:
+def state_dir(given: str | None, config: Config | None) -> Path:
     """Return the directory of what outlasts a restart."""
-    if given or config.daemon.state:
-        return Path(given or str(config.daemon.state))
+    if given or (config and config.daemon.state):
+        return Path(given or str(config and config.daemon.state))
     if os.geteuid() == 0:
         return Path("/var/lib/privet")
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "privet"

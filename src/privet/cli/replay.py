@@ -76,7 +76,7 @@ def command(
 def _print_json(outcome: Replayed, names: Names) -> None:
     import msgspec  # noqa: PLC0415
 
-    from privet.cli.output import print_json  # noqa: PLC0415
+    from privet.cli.output import dated, print_json  # noqa: PLC0415
 
     print_json(
         "replay",
@@ -84,6 +84,7 @@ def _print_json(outcome: Replayed, names: Names) -> None:
         totals=msgspec.to_builtins(outcome.totals),
         samples=outcome.samples,
         complaints=outcome.complaints,
+        swarms=[dated(msgspec.to_builtins(swarm), "began", "seen", "last", "ended") for swarm in outcome.swarms],
     )
 
 
@@ -99,6 +100,23 @@ def _print_tables(outcome: Replayed, names: Names) -> None:
     hint = f", the first {SHOWN} shown; all of them with --json" if len(verdicts) > SHOWN else ""
     print_table("", ("TIME", "JAIL", "SUBJECT", "#FAILURES", "FOR", "ACTION"), rows, f"{len(verdicts)} verdicts{hint}")
     print_table("", ("JAIL", "#VERDICTS", "#CLIENTS"), _by_jail([v for v, _ in verdicts]))
+    if outcome.swarms:
+        print_table(
+            "",
+            ("BEGAN", "SEEN AFTER", "FOR", "JAIL", "#CLIENTS", "AIM"),
+            [
+                (
+                    local(one.began),
+                    f"{one.seen - one.began:.0f} s",
+                    rounded((one.ended or one.last) - one.began),
+                    one.jail,
+                    one.members,
+                    f"{one.level} {one.what}",
+                )
+                for one in outcome.swarms
+            ],
+            f"{len(outcome.swarms)} swarms: many clients with one aim that fetch no assets",
+        )
     unparsed = ", ".join(f"{count} {reason}" for reason, count in totals.unparsed.items()) or "0"
     click.echo(
         f"{counted(totals.lines, 'line')}: {totals.parsed} parsed, {totals.ignored} ignored, unparsed: {unparsed}; "

@@ -14,6 +14,7 @@ from privet.core.plurals import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SWARM_TIMES = ("began", "seen", "last", "ended")
 ACCOUNT = ("in_kernel", "waiting", "expired", "unbanned", "superseded", "refused", "failed")
 
 
@@ -41,6 +42,7 @@ def command(runtime: str | None, *, as_json: bool) -> int:
         for place in ("firewall", "web"):
             state[place] = dated(state[place], "last_loss")
         state["actions"] = [dated(one, "last_failure_at") for one in state["actions"]]
+        state["swarms"] = [dated(swarm, *SWARM_TIMES) for swarm in state["swarms"]]
         state["feeds"] = [dated(feed, "read") for feed in state["feeds"]]
         print_json("status", items, **dated(state, "since", "paused_until"))
     else:
@@ -64,7 +66,7 @@ def _print(state: dict[str, Any]) -> None:
     for title, more in (("bans in the web server", state["web"]["bans"]), ("bans only told of", state["told"])):
         if more["ordered"]:
             _print_account(title, more)
-    for line in (*_events(state), *_helpers(state)):
+    for line in (*_events(state), *_swarms(state), *_helpers(state)):
         click.echo(line)
     for source in state["items"]:
         for pipe in source["pipes"]:
@@ -103,6 +105,18 @@ def _events(state: dict[str, Any]) -> Iterator[str]:
         yield f"store: was lost and made again {counted(store['losses'], 'time')}"
     if clock["set"] or clock["suspensions"]:
         yield f"clock: set {counted(clock['set'], 'time')}, {counted(clock['suspensions'], 'suspension')}"
+
+
+def _swarms(state: dict[str, Any]) -> Iterator[str]:
+    """Yield the swarms that are over; those that are there are warnings."""
+    from privet.cli.output import local, rounded  # noqa: PLC0415
+
+    for one in state["swarms"]:
+        if one["ended"] is not None:
+            yield (
+                f"swarm on the {one['level']} {one['what']}: {one['members']} clients at {local(one['began'])}, over "
+                f"after {rounded(one['ended'] - one['began'])}"
+            )
 
 
 def _helpers(state: dict[str, Any]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from privet.core.forwarded import Proxies
 from privet.core.parse import Plan, plan_of
 from privet.core.recognise import AutoPlan
 from privet.core.select import columns_for
+from privet.core.swarm import COLUMNS
 from privet.core.verdicts import Action
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from privet.core.address import Subject
     from privet.core.filters.matching import Failure
     from privet.core.filters.model import FilterSpec
+    from privet.core.filters.plan import Found
     from privet.core.guard import Listed
+    from privet.core.jails import Jail
     from privet.core.networks import Networks
     from privet.core.parse import Rows
 
@@ -58,8 +61,14 @@ def is_plain(config: Config, source: SourceConfig) -> bool:
 def filters_for(config: Config, zone: tzinfo = UTC, observe: Observe | None = None) -> dict[str, FilterPlan]:
     """Make what looks at whole lines, by source; dates that carry no offset are in `zone`.
 
-    `observe` is told of every failure as `FilterPlan` says, after the name of the source.
+    `observe` is told of failures as `FilterPlan` says, after the name of the source: of those that a program of
+    their jail wants to know more of, or whose names are to be looked up.
     """
+    observed = {
+        jail.filter
+        for jail in config.jails.values()
+        if jail.filter and (jail.actions or jail.ignorecommand or jail.filter.usedns == "yes")
+    }
     specs: dict[str, dict[FilterSpec, None]] = {}
     for jail in config.jails.values():
         for name in jail.sources if jail.filter else ():
@@ -70,6 +79,7 @@ def filters_for(config: Config, zone: tzinfo = UTC, observe: Observe | None = No
             list(wanted),
             zone,
             partial(observe, name) if observe else None,
+            observed=observed,
             journal=config.sources[name].journal is not None,
         )
         for name, wanted in {**plain, **specs}.items()
@@ -82,17 +92,18 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
     zone: tzinfo = UTC,
     want: Collection[str] = (),
     observers: Sequence[Callable[[str, Rows], None]] = (),
-    secret: bytes = b"",
+    secrets: Sequence[bytes] = (),
     networks: Networks | None = None,
     proxies: Proxies | None = None,
     observe: Observe | None = None,
+    found: Callable[[str, Found], None] | None = None,
     today: float = 0.0,
 ) -> Engine:
     """Build the engine; `want` names columns that the observers read besides those of the jails.
 
-    `secret` hides the clients whose bans are counted, `networks` tells their AS numbers, see `Engine`. `proxies`
+    `secrets` hide the clients whose bans are counted, `networks` tells their AS numbers, see `Engine`. `proxies`
     are those whose word about a client is believed: if none are given, those that stand in the configuration.
-    `observe` is for `filters_for`, `today` for the engine.
+    `observe` is for `filters_for`, `found` and `today` for the engine.
     """
     proxies = proxies or Proxies(config.proxies.trusted)
     plans = {}
@@ -100,7 +111,7 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
         if is_plain(config, source):
             continue
         jails = [jail for jail in config.jails.values() if name in jail.sources]
-        columns = set(want).union(*(columns_for(jail.predicates) for jail in jails))
+        columns = set(want).union(*(_columns_for(jail) for jail in jails))
         plans[name] = plan_for(source, columns, zone, proxies)
     return Engine(
         plans,
@@ -110,11 +121,17 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
         tolerance=config.engine.tolerance,
         max_clients=config.engine.max_clients,
         observers=observers,
-        secret=secret,
+        found=found,
+        secrets=secrets,
         ipv6_client=config.engine.ipv6_client,
         networks=networks,
         proxied=[name for name, source in config.sources.items() if source.proxied],
     )
+
+
+def _columns_for(jail: Jail) -> set[str]:
+    """Return the columns that a jail reads."""
+    return columns_for(jail.predicates) | (COLUMNS if jail.kind == "swarm" else set())
 
 
 def lists_of(config: Config) -> Iterator[Listed]:

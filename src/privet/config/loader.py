@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from privet.config import actions, escalation, escrow, feeds, filters, firewall, ignore, ports, recidive, sources
+from privet.config import actions, escalation, escrow, feeds, filters, firewall, ignore, ports, recidive, sources, swarm
 from privet.config.adoption import adopted
 from privet.config.errors import ConfigError, ConfigErrors, dotted
 from privet.config.lines import KeyLines
@@ -19,8 +19,8 @@ from privet.config.model import (
     Fail2banConfig,
     FeedConfig,
     NetworksConfig,
+    Persist,
     ProxiesConfig,
-    StoreBackend,
     StoreConfig,
 )
 from privet.config.predicates import predicates
@@ -67,7 +67,7 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
     "daemon": {"runtime": text, "state": text, "user": text, "ignoreip": ignore.ignored},
     "proxies": {"trusted": ignore.ignored, "group": text},
     "firewall": firewall.SETTINGS,
-    "store": {"backend": choice(StoreBackend), "max_bans": whole(_LEAST_BANS)},
+    "store": {"persist": choice(Persist), "max_bans": whole(_LEAST_BANS)},
     "engine": {
         "tolerance": at_least(_LEAST_TOLERANCE, duration),
         "max_clients": whole(_LEAST_CLIENTS),
@@ -93,6 +93,7 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
         "actions": partial(actions.jail_actions, {}),
         **escalation.SETTINGS,
         **recidive.SETTINGS,
+        **swarm.SETTINGS,
         **ports.SETTINGS,
     },
     "escalation": escalation.SETTINGS,
@@ -248,12 +249,13 @@ def _jail(known: _Known, name: str, value: object) -> Jail:
     scope, wrong = ports.jail_scope(settings)
     problems += [*recidive.kind_problems(table(value)), *more, *wrong]
     problems += [*filters.jail_problems(table(value)), *actions.jail_problems(table(value))]
+    problems += swarm.swarm_problems(table(value))
     if problems:
         raise Invalid(*problems)
     # In the order of FIELDS, so that jails that ask the same are equal however they are written.
     conditions = tuple(one for field in FIELDS for one in settings.pop(field, ()))
     sources = settings.pop("source", ())
-    settings = ignore.sorted_out(settings)
+    settings = swarm.swarm_settings(ignore.sorted_out(settings))
     return Jail(name=name, sources=sources, predicates=conditions, escalation=grown, scope=scope, **settings)
 
 

@@ -15,7 +15,7 @@ from privet.core.jails import Counting, Jail
 
 MaskMode = Literal["drop", "truncate", "pseudonym"]
 Backend = Literal["auto", "nftables", "command", "null"]
-StoreBackend = Literal["sqlite", "memory"]
+Persist = Literal["sealed", "none"]
 
 PLAIN = "plain"
 """The format of lines that are no requests: only filters look at them."""
@@ -50,7 +50,7 @@ class FirewallConfig(msgspec.Struct, frozen=True, kw_only=True):
 class StoreConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[store]`: how bans outlast a restart."""
 
-    backend: StoreBackend = "sqlite"
+    persist: Persist = "sealed"
     max_bans: int = 200_000
 
 

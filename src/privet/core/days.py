@@ -42,20 +42,29 @@ class Days:
         self._last = last
         self._day = ""  # of the last line
         self._kind = 0  # how that of the last line which had one is written
+        self._begins = b"\n"  # how the last line began, if its day came first; no line begins with a newline
         self._names: Cache[str] = Cache(self._name)
 
     def split(self, block: bytes) -> list[tuple[str, bytes]]:
         """Return whole lines in pieces of one day each, with the day as YYYY-MM-DD; "" while none is known."""
+        if block.startswith(self._begins) and block.count(b"\n" + self._begins) == block.count(b"\n") - 1:
+            return [(self._day, block)]  # each line has this day, or one like it that is none
         _, every_line = _KINDS[self._kind]
         stamps = every_line.findall(block)
         days = list(map(self._names.__getitem__, stamps))
         if "" in days:
             days = list(map(self._of, block.split(b"\n")[:-1]))
-        self._day = days[-1]
+        self._day, self._begins = days[-1], self._beginning(block)
         if days.count(days[0]) == len(days):
             return [(days[0], block)]
         lines = zip(days, block.split(b"\n")[:-1], strict=True)
         return [(day, b"".join(line + b"\n" for _, line in run)) for day, run in groupby(lines, itemgetter(0))]
+
+    def _beginning(self, block: bytes) -> bytes:
+        """Return the last line of a block up to its day and what parts that from the time; a newline if it has none."""
+        line = block[block.rfind(b"\n", 0, -1) + 1 :]
+        found = _KINDS[self._kind][0].match(line)
+        return line[: found.end(1) + 1] if found and not found.start(1) and self._names[found[1]] else b"\n"
 
     def _of(self, line: bytes) -> str:
         for number, (one_line, _) in enumerate(_KINDS):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
-from hashlib import blake2b
 from heapq import merge
 from itertools import chain
 from math import isfinite
@@ -20,11 +19,10 @@ import msgspec
 
 from privet.core.address import IPV6_CLIENT, Subject, widened
 from privet.core.cache import Cache
-from privet.core.detect import Limit, Reached, Window
 from privet.core.escalate import KIND as OFFENCES
-from privet.core.escalate import Offences, draw_for
+from privet.core.escalate import Offences, counted_with, draw_for
 from privet.core.escalate import state_of as offence_of
-from privet.core.evidence import Lines, Places, Recent
+from privet.core.evidence import Lines, Places
 from privet.core.filters.plan import Found
 from privet.core.forwarded import BEHIND
 from privet.core.networks import as_text
@@ -32,17 +30,20 @@ from privet.core.pardons import KIND as PARDON
 from privet.core.pardons import Pardons
 from privet.core.pardons import state_of as pardon_of
 from privet.core.prefixes import PrefixSet
-from privet.core.rate import Rate
 from privet.core.recidive import KIND as RECIDIVE
 from privet.core.recidive import Recidive, Who
 from privet.core.recidive import state_of as recidive_of
-from privet.core.select import Selector
+from privet.core.rules import Rule, identity_of
 from privet.core.source import SourceState
+from privet.core.swarm import Swarms
+from privet.core.tokens import Tokens
 from privet.core.verdicts import Action, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from privet.core.detect import Reached
+    from privet.core.evidence import Recent
     from privet.core.filters.model import FilterSpec
     from privet.core.filters.plan import FilterPlan
     from privet.core.guard import Listed
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from privet.core.notes import Note
     from privet.core.parse import Rows
     from privet.core.source import LinePlan
+    from privet.core.swarm import Event
 
 NO_FILTERS: Mapping[str, FilterPlan] = MappingProxyType({})
 EMPTY: Mapping[str, Sequence[Subject]] = MappingProxyType({})
@@ -69,53 +71,6 @@ class Batch(msgspec.Struct, frozen=True):
     old: bool = False
 
 
-class _Rule:
-    """A window, the rows or the filter's failures that belong in it, and the sources it listens to."""
-
-    def __init__(self, jails: Sequence[tuple[int, Jail]], tolerance: float, max_clients: int) -> None:
-        first = jails[0][1]
-        self.identity = _identity(first)
-        self.sources = frozenset(first.sources)
-        self.filter = first.filter
-        self.select = Selector(first.predicates) if first.predicates else None
-        limits = [Limit(jail, order) for order, jail in jails]
-        rate = first.counting == "rate"
-        self.window = Rate(limits[0], max_clients) if rate else Window(limits, tolerance, max_clients)
-        self.recent = Recent()
-        self.matched = 0
-        self.last_match: float | None = None
-
-    def feed(self, rows: Rows, lines: Lines) -> Iterable[Reached]:
-        """Count the failures among the rows; the limits that they reach come one by one, as `Window.hit` says."""
-        if self.select is None:
-            chosen: Sequence[int] = range(len(rows))
-            keys, times = rows.keys, rows.times
-        else:
-            chosen = self.select(rows)
-            keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
-        return self._count(chosen, keys, times, lines)
-
-    def feed_failures(self, found: Found, lines: Places) -> Iterable[Reached]:
-        """Count the failures that the filter has found; each stands in the row of its place."""
-        return self._count(found.places, found.keys, found.times, lines)
-
-    def _count(
-        self, chosen: Sequence[int], keys: Sequence[bytes], times: Sequence[float], lines: Lines | Places
-    ) -> Iterable[Reached]:
-        if not chosen:
-            return ()
-        self.matched += len(chosen)
-        self.last_match = times[-1]
-        self.recent.note(lines, chosen, keys, times)
-        return self.window.hit(chosen, keys, times)
-
-
-def _identity(jail: Jail) -> tuple[object, ...]:
-    """Return what jails that share a window have in common."""
-    own = (jail.name, jail.findtime) if jail.counting == "rate" else ()
-    return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr)), jail.filter, own
-
-
 _in_order = attrgetter("row", "limit.order")
 
 
@@ -125,15 +80,16 @@ def _by_place(lines: Lines, one: Reached) -> tuple[int, int]:
 
 
 class Engine:
-    """Jails over sources. `observers` are called with each source's name and parsed rows, for reports.
+    """Jails over sources.
 
+    `observers` are called with each source's name and parsed rows, `found` with its name and a filter's failures.
     `plans` read lines as requests, `filters` look at them whole; a source has a plan, filters, or both. Dates without
     a year are close to `today` where the clock does not tell.
 
-    `offences` remembers who was banned how often, by tokens: the subject itself, or its hash under `secret`
-    if there is one. An IPv6 client has `ipv6_client` bits, at most 64. `networks` tells AS numbers, for the
-    jails that count by them. To `proxied` sources all clients come through a proxy; such clients, and those
-    of other sources whose rows say so, get a deny in place of a ban.
+    `offences` and `recidives` remember who was banned, by tokens under `secrets`, those of the epochs. An IPv6 client
+    has `ipv6_client` bits, at most 64. `networks` tells AS numbers, for the jails that count by them. To `proxied`
+    sources all clients come through a proxy; such clients, and those of other sources whose rows say so, get a deny in
+    place of a ban.
     """
 
     def __init__(  # noqa: PLR0913  each is a thing of its own
@@ -145,7 +101,8 @@ class Engine:
         tolerance: float,
         max_clients: int,
         observers: Sequence[Callable[[str, Rows], None]] = (),
-        secret: bytes = b"",
+        found: Callable[[str, Found], None] | None = None,
+        secrets: Sequence[bytes] = (),
         ipv6_client: int = IPV6_CLIENT,
         networks: Networks | None = None,
         proxied: Collection[str] = (),
@@ -161,26 +118,26 @@ class Engine:
         self.offences = Offences(max_clients, max((jail.escalation.forget for jail in self.jails), default=0.0))
         longest = max((jail.findtime for jail in self.jails), default=0.0)
         self.pardons = Pardons(max_clients, longest + tolerance)
+        self._tokens = Tokens(secrets)
         self.recidives = [
-            Recidive(jail, self.jails, tolerance, max_clients, networks)
+            Recidive(jail, self.jails, tolerance, max_clients, networks, tokens=self._tokens)
             for jail in self.jails
             if jail.bans_of is not None
         ]
         self.bans: Counter[str] = Counter()
         self.spared: Counter[str] = Counter()  # limits reached by clients in ignoreip
         self._tolerance = tolerance
-        self._observers = observers
-        self._secret = secret
+        self._observers, self._observe_found = observers, found
         self._ipv6_client = ipv6_client
         self._widened = None if ipv6_client == IPV6_CLIENT else Cache(partial(widened, length=ipv6_client))
         self._networks = networks
         self._proxied = frozenset(proxied)
-        self._counted = _counted(self.jails)
+        self._counted = counted_with(self.jails)
         shared: dict[tuple[object, ...], list[tuple[int, Jail]]] = {}
         for order, jail in enumerate(self.jails):
             if jail.bans_of is None:
-                shared.setdefault(_identity(jail), []).append((order, jail))
-        self._rules = [_Rule(group, tolerance, max_clients) for group in shared.values()]
+                shared.setdefault(identity_of(jail), []).append((order, jail))
+        self._rules = [Rule(group, tolerance, max_clients) for group in shared.values()]
         self.ignore({})
 
     def ignore(
@@ -263,25 +220,24 @@ class Engine:
         if not batch.old and isfinite(now):
             for columns in found.values():
                 columns.times = source.failures.as_of(columns.times, now)
-        if len(found) == 1:
-            (columns,) = found.values()
-            if columns.times:
-                columns.times = source.failures.keep(columns.times, now, self._tolerance)
-        elif found:
-            self._keep_all(source, found.values(), now)
-        if self._widened is not None:
-            for columns in found.values():
+        self._keep_all(source, list(found.values()), now)
+        for columns in found.values():
+            if self._widened is not None:
                 columns.keys = list(map(self._widened.__getitem__, columns.keys))
+            if self._observe_found is not None:
+                self._observe_found(source.name, columns)
         return found
 
-    def _keep_all(self, source: SourceState, found: Iterable[Found], now: float) -> None:
-        """Bring the times of several filters within reach, in the order of the lines."""
+    def _keep_all(self, source: SourceState, columns: Sequence[Found], now: float) -> None:
+        """Bring the times of all filters within reach, in the order of the lines."""
+        if len(columns) == 1 and columns[0].times:
+            columns[0].times = source.failures.keep(columns[0].times, now, self._tolerance)
+            return
         spots = sorted(
-            (place, number, index) for number, columns in enumerate(found) for index, place in enumerate(columns.places)
+            (place, number, index) for number, one in enumerate(columns) for index, place in enumerate(one.places)
         )
         if not spots:
             return
-        columns = list(found)
         times = source.failures.keep([columns[number].times[index] for _, number, index in spots], now, self._tolerance)
         for (_, number, index), time in zip(spots, times, strict=True):
             columns[number].times[index] = time
@@ -405,6 +361,12 @@ class Engine:
         rules = (rule for rule in self._rules if any(limit.jail.name == name for limit in rule.window.limits))
         return next((rule.recent for rule in rules), None)
 
+    def swarms(self) -> list[Event]:
+        """Return the swarms that are there now, and those that were lately, the oldest first."""
+        windows = (rule.window for rule in self._rules if isinstance(rule.window, Swarms))
+        seen = [event for swarms in windows for event in (*swarms.over, *swarms.going)]
+        return sorted(seen, key=lambda event: event.seen)
+
     def history(self, who: Who) -> dict[str, int]:
         """Return how often somebody was banned of late, by jail."""
         return self.offences.of(self._token(who))
@@ -490,11 +452,23 @@ class Engine:
         return count, bantime
 
     def _token(self, who: Who) -> bytes:
-        """Return what stands for a subject or an AS number in `offences`."""
-        token = who.packed + bytes([who.length]) if isinstance(who, Subject) else as_text(who).encode()
-        if not self._secret:
-            return token
-        return blake2b(token, key=self._secret, digest_size=16, person=b"privet-offence").digest()
+        """Return what stands for a subject or an AS number in `offences`, with what was known before this epoch."""
+        token = self._tokens.of(who)
+        for before in self._tokens.before(who):
+            self.offences.rename(before, token)
+        return token
+
+    def turn(self, secrets: Sequence[bytes]) -> None:
+        """Begin a new epoch."""
+        self._tokens = Tokens(secrets)
+        for recidive in self.recidives:
+            recidive.tokens = self._tokens
+
+    def renew(self, who: Who) -> None:
+        """Let what is remembered of somebody go on in this epoch, as for who is banned for longer than one lasts."""
+        self._token(who)
+        for recidive in self.recidives:
+            recidive.renew(who)
 
 
 def _packed(who: Who) -> bytes:
@@ -504,15 +478,3 @@ def _packed(who: Who) -> bytes:
 
 def _unpacked(packed: bytes) -> Who:
     return int.from_bytes(packed[1:]) if packed.startswith(_NUMBER) else Subject(packed[1:], packed[0])
-
-
-def _counted(jails: Sequence[Jail]) -> dict[str, frozenset[str]]:
-    """Map the jails whose bans must be noted to the other jails whose bans count with theirs.
-
-    Others count for jails with `overalljails` only: those that ban for requests. A dry run bans nobody, and
-    a ban for bans is no new offence.
-    """
-    shared = frozenset(jail.name for jail in jails if jail.bans_of is None and not jail.dry_run)
-    overall = {j.name for j in jails if j.escalation.increment and j.escalation.overalljails and j.bans_of is None}
-    noted = {jail.name for jail in jails if jail.escalation.increment} | (shared if overall else frozenset())
-    return {name: shared if name in overall else frozenset() for name in noted}

@@ -22,7 +22,9 @@ from privet.core.formula import FormulaError, Given, compiled
 from privet.core.notes import Changed, Note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from privet.core.jails import Jail
 
 LONGEST = 36525 * 86400.0  # seconds: 100 years, as long as any bantime may be
 MOST = 1000  # bans before that a formula can be asked about, so that all answers can be tried at load time
@@ -141,6 +143,16 @@ class Offences:
                 del clients[token]
                 self.changed.add((token, name))
 
+    def rename(self, old: bytes, token: bytes) -> None:
+        """Let what is known of a client go on under another token."""
+        for jail, clients in self._jails.items():
+            if old in clients:
+                count, end = clients.pop(old)
+                more, later = clients.get(token, (0, -inf))
+                clients[token] = (count + more, max(end, later))
+                self.changed.add((old, jail))
+                self.changed.add((token, jail))
+
     def expire(self, now: float) -> None:
         """Drop what no jail asks for any more."""
         horizon = now - self._keep
@@ -200,3 +212,15 @@ class Offences:
                 del self._jails[jail][token]
                 self.evicted += 1
         self._sweep_at = min(max(_SWEEP_FROM, len(self) * 3 // 2), self._cap)
+
+
+def counted_with(jails: Sequence[Jail]) -> dict[str, frozenset[str]]:
+    """Map the jails whose bans must be noted to the other jails whose bans count with theirs.
+
+    Others count for jails with `overalljails` only: those that ban for requests. A dry run bans nobody, and
+    a ban for bans is no new offence.
+    """
+    shared = frozenset(jail.name for jail in jails if jail.bans_of is None and not jail.dry_run)
+    overall = {j.name for j in jails if j.escalation.increment and j.escalation.overalljails and j.bans_of is None}
+    noted = {jail.name for jail in jails if jail.escalation.increment} | (shared if overall else frozenset())
+    return {name: shared if name in overall else frozenset() for name in noted}

@@ -19,6 +19,8 @@ FIELDS = TEXT_FIELDS + NUMBER_FIELDS
 ALL_JAILS = "*"
 Key = Literal["address", "prefix", "asn"]
 Counting = Literal["window", "rate"]
+Kind = Literal["clients", "swarm"]
+Answer = Literal["report", "ban"]
 
 
 class Is(msgspec.Struct, frozen=True):
@@ -63,6 +65,8 @@ class Jail(msgspec.Struct, frozen=True):
 
     A jail with `bans_of` has no sources: its failures are the bans of the jails named there (or `ALL_JAILS`),
     counted by `key` (see `core.recidive`); `prefixes` are the lengths for IPv4 and IPv6.
+
+    A jail of the kind `swarm` looks for many clients with one aim (see `core.swarm`); `answer` is what happens to them.
     """
 
     name: str
@@ -84,6 +88,8 @@ class Jail(msgspec.Struct, frozen=True):
     actions: tuple[str, ...] = ()
     ignorecommand: str | None = None
     ignorelists: tuple[Listed, ...] = ()
+    kind: Kind = "clients"
+    answer: Answer = "report"
 
     @property
     def action(self) -> Action:

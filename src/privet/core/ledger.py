@@ -7,7 +7,8 @@ The rules it keeps:
   holds the latest of their ends, so that lifting one brings back the next;
 - a ban is confirmed when the kernel holds every element of its scope to its end at least, and fails when
   it refuses one of them;
-- one jail has one ban of a subject; a new one supersedes it.
+- one jail has one ban of a subject; a new one supersedes it;
+- what jails find goes to the kernel before whatever came in bulk, from a list or a store.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 from privet.core.address import Subject
 from privet.core.bans import ADOPTED, Accounts, Ban, Order
 from privet.core.scope import scope_of, services
+from privet.core.verdicts import JAIL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -33,8 +35,11 @@ ROUNDING = 1.0
 LATE = 60.0
 """Seconds by which the kernel may hold an end too late: it counts from when it gets an order, and may be busy."""
 
-BATCH = 10_000
-"""Orders at once: between two batches of a hundred thousand bans there is time to read lines."""
+BATCH = 2_000
+"""Orders at once, some 20 ms: so long a verdict waits when a hundred thousand bans are on their way."""
+
+CHANGES = 10_000
+"""Changes that a store gets at once."""
 
 MOST_EVIDENCE = 10_000
 """Bans whose evidence is kept, the latest: it takes more memory than all the rest of a ban."""
@@ -44,6 +49,9 @@ Element = tuple[Subject, str]
 
 Told = dict[str, dict[Subject, float]]
 """What a firewall told: until when it holds whom, by service."""
+
+Due = dict[str, dict[Subject, None]]
+"""What is to be brought up to date in the kernel, by service."""
 
 Changes = tuple[list[Ban], list[Ban]]
 """What a store is to know: bans to put, and bans to drop."""
@@ -65,8 +73,9 @@ class Ledger:
         self.accounts = Accounts()
         self._bans: dict[Subject, tuple[Ban, ...]] = {}
         self._held: dict[str, dict[Subject, float]] = {"": {}}  # by service: what the kernel confirmed, until when
-        self._due: dict[str, dict[Subject, None]] = {}  # by service: what is to be brought up to date in the kernel
-        self._sent: dict[Element, float | None] = {}  # the ends in the orders that are out
+        self._soon: Due = {}  # of jails: before all the rest
+        self._due: Due = {}
+        self._sent: dict[str, dict[Subject, float | None]] = {}  # by service: the ends in the orders that are out
         self._again: dict[Element, None] = {}  # what the kernel would not open or shorten: due at the next expire()
         self._changed: dict[tuple[Subject, str], Ban] = {}  # what changes() tells next
         self._next_end = inf  # nothing ends before that
@@ -121,12 +130,14 @@ class Ledger:
                 ban.confirmed = True
                 for service in services(ban.scope):
                     ends = self._held.setdefault(service, {})
-                    ends[ban.subject] = max(ban.until, ends.get(ban.subject, -inf))
+                    if ends.setdefault(ban.subject, ban.until) < ban.until:
+                        ends[ban.subject] = ban.until
 
     @property
     def quiet(self) -> bool:
         """Whether the kernel holds all that it should, and nothing else."""
-        return not any(self._due.values()) and not self._again and all(ban.confirmed for ban in self)
+        due = chain(self._soon.values(), self._due.values())
+        return not any(due) and not self._again and all(ban.confirmed for ban in self)
 
     def order(
         self,
@@ -146,7 +157,8 @@ class Ledger:
             self.accounts.ordered += 1
             self.accounts.expired += 1
             return
-        if any(_told_again(old, verdict) for old in self.of(verdict.subject)):
+        present = self._bans.get(verdict.subject, ())
+        if present and any(_told_again(old, verdict) for old in present):
             return
         ban = Ban(
             verdict.subject,
@@ -161,9 +173,10 @@ class Ledger:
             evidence=evidence,
             action=verdict.action,
         )
-        gone = [old for old in self.of(ban.subject) if old.jail == ban.jail or _known_again(old, ban)]
-        self._end(gone)
-        self.accounts.superseded += len(gone)
+        gone = [old for old in present if old.jail == ban.jail or _known_again(old, ban)]
+        if gone:
+            self._end(gone)
+            self.accounts.superseded += len(gone)
         self._enter(ban)
         self._mark(ban)
         self._touch(ban)
@@ -234,54 +247,58 @@ class Ledger:
             self._touch(ban)
         for service, ends in self._held.items():
             self._held[service] = {subject: until + seconds for subject, until in ends.items()}
-        self._sent = {one: None if until is None else until + seconds for one, until in self._sent.items()}
+        self._sent = {
+            service: {subject: None if until is None else until + seconds for subject, until in sent.items()}
+            for service, sent in self._sent.items()
+        }
         self._next_end += seconds
 
     def overslept(self, seconds: float) -> None:
         """Take note that the kernel's timers stood still for so long: what it holds would end too late."""
         for service, ends in self._held.items():
             self._held[service] = {subject: until + seconds for subject, until in ends.items()}
-            self._due.setdefault(service, {}).update(dict.fromkeys(ends))
+            for subject in ends:
+                self._make_due(subject, service)
 
     def orders(self, now: float) -> list[Order]:
         """Return what the firewall is to do next so that it holds the latest end of each element."""
         orders: list[Order] = []
         settled: list[Element] = []
         self._sent.clear()
-        for subject, service in ((subject, service) for service, due in self._due.items() for subject in due):
+        for subject, service in chain(_elements(self._soon), _elements(self._due)):
             until, held = self._wanted(subject, service), self._held_until(subject, service)
             if until == held:
                 settled.append((subject, service))
             elif until is None or until > now:  # what is over is left to expire()
                 orders.append(Order(subject, None if until is None else until - now, held is not None, service))
-                self._sent[subject, service] = until
+                self._sent.setdefault(service, {})[subject] = until
                 if len(orders) == BATCH:
                     break
         for subject, service in settled:
-            del self._due[service][subject]
+            self._made(subject, service)
             self._settle(subject)
         return orders
 
     def confirm(self, orders: Iterable[Order], answers: Iterable[str | None]) -> None:
         """Book the firewall's answers to what `orders` returned last: None for done, else the reason why not."""
-        subjects: dict[Subject, None] = {}
+        concerned: dict[Subject, None] = {}
         failed: list[tuple[Order, str]] = []
         for order, reason in zip(orders, answers, strict=True):
-            subjects[order.subject] = None
-            if reason is None:
-                self._done(order)
-            else:
+            if reason is not None:
                 failed.append((order, reason))
+            elif not self._done(order):
+                concerned[order.subject] = None
         for order, reason in failed:
             self._fail(order, reason)
-        for subject in subjects:
+            concerned[order.subject] = None
+        for subject in concerned:
             self._settle(subject)
 
     def changes(self) -> Changes:
         """Return what a store is to know since this was asked last, or a part of it; nothing when that is all."""
         puts: list[Ban] = []
         drops: list[Ban] = []
-        for subject, jail in list(islice(self._changed, BATCH)):
+        for subject, jail in list(islice(self._changed, CHANGES)):
             last = self._changed.pop((subject, jail))
             ban = next((ban for ban in self._bans.get(subject, ()) if ban.jail == jail), None)
             if ban is None:
@@ -340,10 +357,20 @@ class Ledger:
     def _mark(self, ban: Ban) -> None:
         """Have the elements of a ban brought up to date."""
         for service in services(ban.scope):
-            self._make_due(ban.subject, service)
+            self._make_due(ban.subject, service, soon=ban.origin == JAIL)
 
-    def _make_due(self, subject: Subject, service: str) -> None:
-        self._due.setdefault(service, {})[subject] = None
+    def _make_due(self, subject: Subject, service: str, *, soon: bool = False) -> None:
+        if soon:
+            self._made(subject, service)
+            self._soon.setdefault(service, {})[subject] = None
+        elif subject not in self._soon.get(service, ()):
+            self._due.setdefault(service, {})[subject] = None
+
+    def _made(self, subject: Subject, service: str) -> None:
+        """Take note that an element is up to date."""
+        for lane in (self._soon, self._due):
+            if due := lane.get(service):
+                due.pop(subject, None)
 
     def _touch(self, ban: Ban) -> None:
         """Have the store told of a ban."""
@@ -364,21 +391,29 @@ class Ledger:
 
     def _wanted(self, subject: Subject, service: str) -> float | None:
         """Return the latest end that any ban wants for an element."""
-        ends = [ban.until for ban in self._bans.get(subject, ()) if service in services(ban.scope)]
-        return max(ends) if ends else None
+        bans = self._bans.get(subject, ())
+        if len(bans) == 1 and bans[0].scope == service == "":  # as nearly all are
+            return bans[0].until
+        return max((ban.until for ban in bans if service in services(ban.scope)), default=None)
 
-    def _done(self, order: Order) -> None:
-        """Book that the kernel did what was asked."""
-        element = order.subject, order.service
-        until = self._sent[element]
-        self._note(*element, until)
-        if self._wanted(*element) == until:  # or else something came after the order, and stays due
-            self._due.get(order.service, {}).pop(order.subject, None)
+    def _done(self, order: Order) -> bool:
+        """Book that the kernel did what was asked; tell whether the one ban that wants it is confirmed by that."""
+        subject, service = order.subject, order.service
+        until = self._sent[service][subject]
+        self._note(subject, service, until)
+        if self._wanted(subject, service) != until:
+            return False  # something came after the order, and stays due
+        self._made(subject, service)
+        bans = self._bans.get(subject, ())
+        if len(bans) == 1 and services(bans[0].scope) == (service,):
+            bans[0].confirmed = True
+            return True
+        return False
 
     def _fail(self, order: Order, reason: str) -> None:
         """Book the bans that the order was about as failed, but not those to which the kernel holds already."""
         element = order.subject, order.service
-        asked, held = self._sent[element], self._held_until(*element) or -inf
+        asked, held = self._sent[order.service][order.subject], self._held_until(*element) or -inf
         failing = [
             ban
             for ban in self.of(order.subject)
@@ -388,7 +423,7 @@ class Ledger:
         self.accounts.failed[reason] += len(failing)
         wanted = self._wanted(*element)
         if wanted is None or wanted <= held:  # or else others came after the order, and are due
-            self._due.get(order.service, {}).pop(order.subject, None)
+            self._made(*element)
             if (wanted or -inf) != held:
                 self._again[element] = None
 
@@ -398,6 +433,10 @@ class Ledger:
             if not ban.confirmed:
                 ends = [self._held_until(subject, service) or -inf for service in services(ban.scope)]
                 ban.confirmed = min(ends) >= ban.until
+
+
+def _elements(due: Due) -> Iterator[Element]:
+    return ((subject, service) for service, subjects in due.items() for subject in subjects)
 
 
 def _known_again(old: Ban, ban: Ban) -> bool:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+JAIL = "jail"
+"""Origin of what a jail has found by itself."""
+
+
 class Action(StrEnum):
     """What a verdict asks for."""
 
@@ -38,7 +42,7 @@ class Verdict(msgspec.Struct, frozen=True):
     until: float
     failures: int
     scope: str = ""
-    origin: str = "jail"
+    origin: str = JAIL
     count: int = 0
     group: str = ""
 

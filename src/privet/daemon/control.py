@@ -16,6 +16,7 @@ from privet.daemon import scripts
 from privet.daemon.adopt import adopt
 from privet.daemon.byhand import ByHand
 from privet.daemon.state import bans, jails, status
+from privet.daemon.who import who
 from privet.daemon.whom import Refusal
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Control:
                     line = await asyncio.wait_for(reader.readline(), PATIENCE)
                 except ValueError:  # longer than LARGEST: as little understood as nothing
                     line = b""
-                answer = await self._answer(line, pid)
+                answer = await self._answer(line, pid, user)
                 writer.write(await asyncio.to_thread(_encoded, answer))  # it may be of a hundred thousand bans
             else:
                 writer.write(_encoded({"error": "not allowed"}))
@@ -74,7 +75,7 @@ class Control:
         with suppress(OSError):
             await writer.wait_closed()
 
-    async def _answer(self, line: bytes, pid: int) -> dict[str, Any]:
+    async def _answer(self, line: bytes, pid: int, user: int) -> dict[str, Any]:
         verbs: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "status": lambda _request: status(self._daemon),
             "jails": lambda _request: {"items": jails(self._daemon)},
@@ -88,6 +89,7 @@ class Control:
             "ban": partial(self._by_hand.ban, pid=pid),
             "unban": self._by_hand.unban,
             "why": self._by_hand.why,
+            "who": partial(who, self._daemon, pid, user),
             "pause": self._by_hand.pause,
             "spare": partial(scripts.spare, self._daemon),
             "adopt": partial(adopt, self._daemon),

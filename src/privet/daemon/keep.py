@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
+from privet.adapters.store.host import credential
 from privet.adapters.store.memory import MemoryStore
+from privet.adapters.store.ring import RING, Buckets, Ring, keys_of
 from privet.adapters.store.rows import BANS, NOTES
-from privet.adapters.store.seal import KEY_BYTES, KeySeal, read_key
 from privet.adapters.store.sqlite import SqliteStore
 from privet.ports import SealError, StoreError
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 PATIENCE = 5.0  # seconds that a caller waits for what was changed to be stored
-_SECRET = b"repeated bans"
+_OLD_KEY = "key"  # to all that was stored, before there was a ring
 _COUNT = re.compile(r"\d+")  # of what waits: it changes every second
 
 
@@ -49,28 +49,29 @@ class Changing(Protocol):
 
 
 class Stores(NamedTuple):
-    """Where bans and notes are kept, a secret that stays the same, and why nothing is kept if that is so."""
+    """Where bans and notes are kept, the keys, and why nothing is kept if that is so."""
 
     bans: Store[Ban]
     notes: Store[Note]
-    secret: bytes
+    ring: Ring
     problem: str | None = None
 
 
-def open_stores(folder: Path, config: StoreConfig) -> Stores:
-    """Return the stores as configured; those in memory where the key cannot be had, since bans must go on."""
+def open_stores(folder: Path, config: StoreConfig, now: float) -> Stores:
+    """Return the stores as configured; those in memory where the keys cannot be had, since bans must go on."""
     problem = None
-    if config.backend == "sqlite":
+    if config.persist != "none":
         try:
-            seal = KeySeal(read_key(folder / "key"))
-        except SealError as error:
+            ring = Ring.after(keys_of(folder) / RING, credential(), folder / _OLD_KEY, ("bans", "notes"), now)
+            ring.secrets(now)
+        except (SealError, StoreError) as error:
             problem = f"nothing outlasts a restart: {error}"
         else:
-            bans = SqliteStore(folder / "bans.db", seal, BANS, config.max_bans)
-            notes = SqliteStore(folder / "notes.db", seal, NOTES, config.max_bans)
-            return Stores(bans, notes, seal.token(b"", _SECRET))
+            bans = SqliteStore(folder / "bans.db", Buckets(ring, "bans"), BANS, config.max_bans)
+            notes = SqliteStore(folder / "notes.db", Buckets(ring, "notes"), NOTES, config.max_bans)
+            return Stores(bans, notes, ring)
     in_memory = MemoryStore(BANS, config.max_bans), MemoryStore(NOTES, config.max_bans)
-    return Stores(*in_memory, secrets.token_bytes(KEY_BYTES), problem)
+    return Stores(*in_memory, Ring(), problem)
 
 
 class Keeper:
@@ -101,7 +102,7 @@ class Keeper:
         found: list[list[Any]] = []
         for store in (self.stores.bans, self.stores.notes):
             try:
-                found.append(await self._call(store.load, now))
+                found.append(await self.call(store.load, now))
             except StoreError:
                 found.append([])
             self._losses[store] = store.losses
@@ -132,10 +133,10 @@ class Keeper:
             await asyncio.wait([self._writing])
         await self._write(expire=True)
         with suppress(StoreError):  # which stands in the complaint
-            await self._call(self.stores.bans.rest, bans)
+            await self.call(self.stores.bans.rest, bans)
         for store in (self.stores.bans, self.stores.notes):
             try:
-                await self._call(store.close)
+                await self.call(store.close)
             except StoreError as error:
                 self._log.error("not everything could be stored", problem=str(error))
         self._pool.shutdown()
@@ -145,7 +146,7 @@ class Keeper:
             with suppress(StoreError):  # it stands in the complaint, and the store itself tries again
                 await self._put(store, changing)
                 if expire:
-                    await self._call(store.expire, self._clock())
+                    await self.call(store.expire, self._clock())
                 if store.losses > self._losses[store]:
                     self._losses[store] = store.losses
                     changing.all_changed()
@@ -158,11 +159,12 @@ class Keeper:
             if not puts and not drops:
                 return
             try:
-                await self._call(store.put, puts)
+                await self.call(store.put, puts)
             finally:
-                await self._call(store.drop, drops)
+                await self.call(store.drop, drops)
 
-    async def _call(self, work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    async def call(self, work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """Do some work in the thread that writes."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*arguments, **options))
 
     def _voice(self) -> None:

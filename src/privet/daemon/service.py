@@ -36,6 +36,7 @@ from privet.core.verdicts import Action
 from privet.daemon.clock import Clock
 from privet.daemon.control import Control
 from privet.daemon.enforce import Enforcement
+from privet.daemon.epochs import Epochs
 from privet.daemon.escrow import Escrow
 from privet.daemon.feeds import Files, Intakes
 from privet.daemon.keep import Keeper, open_stores
@@ -43,6 +44,7 @@ from privet.daemon.lists import Lists
 from privet.daemon.lookups import Lookups
 from privet.daemon.pause import Pause
 from privet.daemon.protect import Protection
+from privet.daemon.swarms import SwarmLog
 from privet.daemon.tables import look as look_at_networks
 from privet.daemon.tables import networks_for, too_dear
 from privet.daemon.told import Told
@@ -87,13 +89,15 @@ class Daemon:
         self.config, self.runtime, self.state, self.log = config, runtime, state, log
         self.since = time.time()
         self.clock = Clock(runtime / "clock")
-        self.keeper = Keeper(open_stores(state, config.store), self._kept, self.clock.now, log)
+        self.keeper = Keeper(open_stores(state, config.store, time.time()), self._kept, self.clock.now, log)
+        self.epochs = Epochs(self)
         self.seen = Seen()
         self.lookout = Lookout()
         self.networks = networks_for(config.networks)
         self.protection = Protection(self)
         self.told = Told(self)
         self.lookups = Lookups(self)
+        self.swarms = SwarmLog(self)
         self.escrow = Escrow(self)
         self._keys = DayKeys(runtime / KEYS)
         self.engine = self._engine_for(config, self.networks)
@@ -269,7 +273,7 @@ class Daemon:
             zone=local_zone(),
             want={"host"} if config.escrow.recipient else (),
             observers=(self.seen, self.escrow.see, lambda _source, rows: self.lookout.see(rows.keys)),
-            secret=self.keeper.stores.secret,
+            secrets=self.epochs.secrets,
             networks=networks,
             proxies=self.protection.proxies,
             observe=self._observe,
@@ -336,7 +340,9 @@ class Daemon:
         self.files.poll()
         if count % MINUTE == 0:
             self.engine.expire(self.clock.now())
+            self._go("epochs", self.epochs.look())
         self._voice_complaints()
+        self.swarms.look()
         self.masks()  # the keys of days that are over go
         self.told.look(everything=count % MINUTE == 0)
         for place in self.places.values():
@@ -400,7 +406,7 @@ class Daemon:
 
     def _lock_state(self) -> list[int]:
         """Keep other daemons away from what is stored here; where it cannot be stored there is nothing to lock."""
-        if self.config.store.backend == "sqlite":
+        if self.config.store.persist != "none":
             with suppress(OSError):
                 self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
                 return [_locked(self.state / "lock")]

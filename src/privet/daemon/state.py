@@ -48,13 +48,19 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "networks": {"rows": len(daemon.networks), "problem": daemon.networks.problem},
         "feeds": daemon.lists.state(),
         "actions": daemon.told.state(),
+        "swarms": daemon.swarms.state(),
         "escrow": daemon.escrow.state(),
         "fail2ban": {
             "config": daemon.config.fail2ban.config,
             "jails": len(daemon.config.places),
             "findings": dict(Counter(one.fate.value for one in daemon.config.findings)),
         },
-        "warnings": [*_warnings(daemon), *daemon.told.problems, *(w for source in sources for w in source["warnings"])],
+        "warnings": [
+            *_warnings(daemon),
+            *daemon.told.problems,
+            *daemon.swarms.problems,
+            *(warning for source in sources for warning in source["warnings"]),
+        ],
     }
 
 
@@ -74,9 +80,10 @@ def _accounts(ledger: Ledger) -> dict[str, Any]:
 
 
 def _store(daemon: Daemon) -> dict[str, Any]:
-    bans, notes, *_ = daemon.keeper.stores
+    bans, notes, ring, _ = daemon.keeper.stores
     return {
-        "backend": daemon.config.store.backend,
+        "persist": daemon.config.store.persist,
+        "keys": ring.level,
         "problem": daemon.keeper.problem,
         "refused": bans.refused + notes.refused,
         "evicted": bans.evicted + notes.evicted,
@@ -98,6 +105,7 @@ def jails(daemon: Daemon) -> list[dict[str, Any]]:
             "maxretry": jail.maxretry,
             "bantime": jail.bantime,
             "increment": jail.escalation.increment,
+            "kind": jail.kind,
             "scope": jail.scope,
             "close": jail.close,
             "dry_run": jail.dry_run,

@@ -41,7 +41,7 @@ async def found(daemon: Daemon, texts: Iterable[object]) -> list[Whom]:
     """Return whom texts mean, in their order. Raises Refusal, which quotes no text."""
     subjects = [_parsed(daemon, str(text)) async for text in gently(list(texts))]
     names = {one.reveal() for one in subjects if isinstance(one, Subject) and one.is_pseudonym}
-    clear = await _unmasked(daemon, names) if names else {}
+    clear = await unmasked(daemon, names) if names else {}
     if names - clear.keys():
         raise Refusal("nobody who is banned, or who came in the last day, has this pseudonym today")
     known = [clear[s.reveal()] if isinstance(s, Subject) and s.is_pseudonym else s for s in subjects]
@@ -89,13 +89,13 @@ def _whom(daemon: Daemon, who: Who) -> Whom:
         raise Refusal(daemon.networks.problem or f"the table of networks does not have {group}") from None
 
 
-async def _unmasked(daemon: Daemon, names: set[str]) -> dict[str, Subject]:
-    """Return who has these pseudonyms: somebody who is banned or was, or a client of the last day, on any site."""
+async def unmasked(daemon: Daemon, names: set[str], site: str = "") -> dict[str, Subject]:
+    """Return who has these pseudonyms today, by any source or `site`: who is banned or was, or came in the last day."""
     known = chain((ban.subject for ban in daemon.bans()), daemon.lifted)
     clear = {name: subject for subject in known if (name := daemon.name(subject)) in names}
     if names - clear.keys():
         clients = [Subject.of_key(key, daemon.config.engine.ipv6_client) for key in daemon.seen.clients()]
-        masks = [daemon.mask_of(site) for site in ("", *daemon.config.sources)]
+        masks = [daemon.mask_of(site) for site in dict.fromkeys(("", *daemon.config.sources, site))]
         clear |= await asyncio.to_thread(lambda: dict(_matching(masks, clients, names)))
     return clear
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from privet.adapters.kernel import Machine, clock_is_synchronised
+from privet.adapters.store.ring import keys_of
 from privet.adapters.tree import MOUNTS, devices_in_memory
 from privet.core.plurals import counted
 from privet.tasks.canary import last_result
@@ -21,6 +22,7 @@ from privet.tasks.structure import Structure, structure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from privet.adapters.store.host import Level
     from privet.config.model import Config
     from privet.core.leaks import Finder
 
@@ -28,15 +30,15 @@ QUEUE = 4096  # datagrams that may wait for a pipe: packaging/privet.sysctl
 STALE = 86_400.0  # seconds after which a canary proves little
 UNITS = ("etc/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 HARDENED = ("LimitCORE=0", "MemorySwapMax=0", "NoNewPrivileges=yes", "ProtectSystem=strict")
-Level = Literal["tpm", "credential", "file", "memory"]
 LEVELS: dict[Level, str] = {
-    "tpm": "a credential sealed by the TPM: neither a stolen disk nor a copy of the state can be read elsewhere",
+    "tpm": "sealed by the TPM: neither a stolen disk nor a copy of the state and its keys can be read elsewhere",
     "credential": (
-        "a credential of this host: a copy of the state or a backup without /var/lib/systemd cannot be read; a stolen "
-        "disk can, since the secret is on it"
+        "sealed by a credential of this host: a backup without /var/lib/systemd cannot be read; a stolen disk can, "
+        "since the secret is on it"
     ),
+    "unsealed": "under a credential that nothing seals: a backup without that cannot be read; a stolen disk can",
     "file": (
-        "a key file beside the state, for its owner only: a copy of the database alone cannot be read; a stolen disk, "
+        "in a file for its owner only, apart from the state: a copy of the state alone cannot be read; a stolen disk, "
         "or a backup with the file in it, can"
     ),
     "memory": "memory only: nothing on disk can be read by anybody, and bans do not outlast a restart of the daemon",
@@ -58,7 +60,8 @@ class Setup(NamedTuple):
 
     config: Config | str
     runtime: Path
-    level: Level
+    state: Path
+    level: Level | None  # None where that may not be seen
 
 
 class Doctor:
@@ -67,7 +70,7 @@ class Doctor:
     def __init__(
         self, setup: Setup, finder: Finder, ask: Callable[[], dict[str, object] | None], root: Path = Path("/")
     ) -> None:
-        self._config, self._runtime, self._level = setup
+        self._config, self._runtime, self._state, self._level = setup
         self._finder, self._ask, self._root = finder, ask, root
         self._machine = Machine(root)
 
@@ -132,7 +135,14 @@ class Doctor:
         return _ok("day keys", f"{self._runtime} is on tmpfs: gone with the day, and with the machine's power")
 
     def _key(self) -> Check:
-        return _ok("key of the bans at rest", LEVELS[self._level])
+        name = "key of the bans at rest"
+        if self._level is None:
+            return _warning(name, "not root: where it is cannot be told", "run privet doctor as root")
+        if (self._state / "key").exists():
+            says = "of an earlier version, in the state itself: the daemon replaces it at its next start"
+            return _warning(name, says, "systemctl restart privet")
+        left_out = f"; leave {keys_of(self._state)} out of backups" if self._level in ("file", "credential") else ""
+        return _ok(name, f"{LEVELS[self._level]}{left_out}")
 
     def _queue(self) -> Check:
         length = self._machine.setting("net.unix.max_dgram_qlen")

@@ -16,9 +16,9 @@ from privet.adapters.networks import Networks
 from privet.adapters.sources.archive import Archive
 from privet.adapters.stopwatch import Stopwatch
 from privet.config.compile import engine_for, lists_of, trusted_by
-from privet.core.address import client_key
 from privet.core.engine import Batch
 from privet.core.forwarded import Proxies
+from privet.core.swarm import Event
 from privet.core.verdicts import Verdict
 from privet.ports import SourceError
 
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
     from privet.config.model import Config
     from privet.core.engine import Engine
-    from privet.core.filters.matching import Failure
-    from privet.core.filters.model import FilterSpec
+    from privet.core.filters.plan import Found
     from privet.core.parse import Rows
     from privet.core.source import SourceState
 
@@ -46,12 +45,16 @@ class Totals(msgspec.Struct):
 
 
 class Replayed(msgspec.Struct):
-    """The outcome of a replay. `samples` hold masked lines per reason, `complaints` what the sources suffer from."""
+    """The outcome of a replay. `samples` hold masked lines per reason, `complaints` what the sources suffer from.
+
+    `swarms` are those that were found last, the oldest first.
+    """
 
     verdicts: list[Verdict]
     totals: Totals
     samples: dict[str, list[str]]
     complaints: list[str]
+    swarms: list[Event]
 
 
 def source_of(config: Config, paths: Sequence[str], name: str | None) -> str:
@@ -93,11 +96,8 @@ def replay(
     """
     clients: set[bytes] = set()
 
-    def observe(_source: str, rows: Rows) -> None:
-        clients.update(rows.keys)
-
-    def observe_failure(_source: str, _spec: FilterSpec, _place: int, failure: Failure) -> None:
-        clients.add(client_key(failure.who.encode()) or failure.who.encode())
+    def observe(_source: str, found: Rows | Found) -> None:
+        clients.update(found.keys)
 
     chosen = {name: jail for name, jail in config.jails.items() if not jails or name in jails}
     if not any(jail.bans_of is not None or jail.escalation.overalljails for jail in chosen.values()):
@@ -112,7 +112,7 @@ def replay(
         observers=(observe,),
         networks=networks,
         proxies=Proxies(trusted_by(config, lists.answers)),
-        observe=observe_failure,
+        found=observe,
         today=time.time(),
     )
     engine.ignore(lists.answers)
@@ -121,7 +121,7 @@ def replay(
     for batch in batches(engine, paths, source, progress):
         with stopwatch.over(filters.watch if filters else None):
             verdicts += [verdict for verdict in engine.feed(batch, math.inf) if verdict.jail in chosen]
-    return _outcome(engine.sources[source], verdicts, len(clients), lists.problems)
+    return _outcome(engine.sources[source], verdicts, len(clients), lists.problems, engine.swarms())
 
 
 def networks_of(config: Config) -> Networks:
@@ -142,7 +142,9 @@ def batches(
         yield Batch(source, block)
 
 
-def _outcome(state: SourceState, verdicts: list[Verdict], clients: int, problems: list[str]) -> Replayed:
+def _outcome(
+    state: SourceState, verdicts: list[Verdict], clients: int, problems: list[str], swarms: list[Event]
+) -> Replayed:
     totals = Totals(
         lines=state.lines,
         parsed=state.parsed,
@@ -154,4 +156,4 @@ def _outcome(state: SourceState, verdicts: list[Verdict], clients: int, problems
     )
     complaints = [state.complaint] if state.complaint else []
     complaints += [f"filter {slow}" for slow in state.filters.slow] if state.filters else []
-    return Replayed(verdicts, totals, state.samples, complaints + problems)
+    return Replayed(verdicts, totals, state.samples, complaints + problems, swarms)

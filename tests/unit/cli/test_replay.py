@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from privet.cli.main import run
 from privet.cli.replay import SHOWN
 from tests.privacy.search import leaks
+from tests.unit.core.traffic import START, entry, swarm
 from tests.unit.processes import line, privet
 
 BEGIN = 1_795_345_200.0
@@ -72,6 +75,7 @@ def test_every_ban_is_listed_with_time_jail_subject_and_failures(
         },
         "samples": {},
         "complaints": [],
+        "swarms": [],
     }
 
 
@@ -182,3 +186,19 @@ def test_the_example_runs_over_real_lines(capsys: pytest.CaptureFixture[str], sh
 
     totals = listed(capsys)["totals"]
     assert totals["lines"] == totals["parsed"] + totals["ignored"] + sum(totals["unparsed"].values()) == 10_000
+
+
+def test_swarms_are_listed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text('[source.web]\npath = "/x"\n[jail.many]\nsource = "web"\nkind = "swarm"\n')
+    quiet = [entry(START + second, "192.0.2.9", "/robots.txt") for second in range(0, 1200, 30)]
+    attack = swarm(random.Random(1), 60, START + 1200, (f"/rc?id={number}" for number in range(200)), seconds=120)
+    (tmp_path / "log").write_bytes(b"".join(text for _, text in [*quiet, *attack]))
+
+    assert run(["replay", "--config", str(tmp_path / "p.toml"), str(tmp_path / "log")]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r" many +\d+ +shape /rc\?id=\*", out)
+    assert "1 swarms: many clients with one aim" in out
+
+    run(["replay", "--config", str(tmp_path / "p.toml"), "--json", str(tmp_path / "log")])
+    (one,) = listed(capsys)["swarms"]
+    assert (one["level"], one["what"], one["members"], one["ended"]) == ("shape", "/rc?id=*", 115, None)

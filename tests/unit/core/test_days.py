@@ -31,6 +31,7 @@ LINES = [
     b"1431857103.123    5 192.0.2.1 TCP_MISS/200 5 GET http://example.org/",
 ]
 NONE = [b"", b"no time at all", b'{"status":200}', b"- - - [-] -", b"12:00 x", b"{", b"[", b"1.2.3.4 1.2.3.4 1.2.3.4"]
+ALIKE = [b"May 17 x [16/May/2015:10:05:03 +0000]", b"2015-05-17Tx", b"1431857103.x [16/May/2015:10:05:03 +0000]"]
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -40,7 +41,7 @@ def test_the_day_of_a_line(line: bytes, count: int) -> None:
     assert Days(LAST).split(block) == [("2015-05-17", block)]
 
 
-@pytest.mark.parametrize("line", NONE)
+@pytest.mark.parametrize("line", NONE + ALIKE)
 def test_a_line_without_a_time_belongs_to_the_day_before_it(line: bytes) -> None:
     days = Days(LAST)
     assert days.split(line + b"\n") == [("", line + b"\n")]
@@ -70,7 +71,7 @@ def test_a_block_is_cut_where_the_day_changes() -> None:
 
 
 @given(
-    st.lists(st.sampled_from(LINES + NONE + [LINES[0].replace(b"17", b"18"), LINES[5].replace(b"17", b"18")])),
+    st.lists(st.sampled_from(LINES + NONE + ALIKE + [LINES[0].replace(b"17", b"18"), LINES[5].replace(b"17", b"18")])),
     st.data(),
 )
 def test_any_cut_into_blocks_gives_every_line_the_same_day(lines: list[bytes], data: st.DataObject) -> None:

@@ -24,8 +24,8 @@ def line(client: str, seconds: float, status: int = 200) -> bytes:
     return b'%b - - [%b] "GET / HTTP/1.1" %d 5\n' % (client.encode(), write_clf(START + seconds), status)
 
 
-def engine(config: str, secret: bytes = b"") -> Engine:
-    return engine_for(parse(config, "p.toml"), secret=secret)
+def engine(config: str, *secrets: bytes) -> Engine:
+    return engine_for(parse(config, "p.toml"), secrets=secrets)
 
 
 def feed(one: Engine, *lines: bytes) -> list[Verdict]:
@@ -217,6 +217,35 @@ def test_the_secret_hides_who_was_banned() -> None:
     assert next(state[0] for state in clear.offences.export()) == bytes([192, 0, 2, 1, 32])
     assert all(bytes([192, 0, 2, 1]) not in state[0] and len(state[0]) == 16 for state in hidden.offences.export())
     assert [state[1:] for state in clear.offences.export()] == [state[1:] for state in hidden.offences.export()]
+
+
+def test_counts_go_on_in_the_next_epoch_but_not_in_the_one_after_it() -> None:
+    config = HASTY + 'increment = true\nforget = "100d"\n'
+    one, late, renewed = (engine(config, b"first") for _ in range(3))
+    for each in (one, late, renewed):
+        feed(each, line("192.0.2.1", 0))
+        each.turn([b"second", b"first"])
+    renewed.renew(Subject.parse("192.0.2.1"))
+    assert [v.count for v in feed(one, line("192.0.2.1", DAY))] == [1]
+    assert len(one.offences) == 1
+    for each in (late, renewed):
+        each.turn([b"third", b"second"])
+    assert [v.count for v in feed(late, line("192.0.2.1", DAY))] == [0]
+    assert [v.count for v in feed(renewed, line("192.0.2.1", DAY))] == [1]
+    assert renewed.history(Subject.parse("192.0.2.1")) == {"hasty": 2}
+
+
+def test_what_a_store_keeps_of_a_count_moves_to_the_new_token() -> None:
+    one = engine(HASTY + "increment = true\n", b"first")
+    one.restore([])
+    feed(one, line("192.0.2.1", 0))
+    ((before,), _) = one.changes()
+    one.turn([b"second", b"first"])
+    one.renew(Subject.parse("192.0.2.1"))
+    puts, drops = one.changes()
+    assert [note.key for note in drops] == [before.key]
+    assert [note.data for note in puts] == [before.data]
+    assert puts[0].key != before.key
 
 
 def test_nothing_is_remembered_that_nobody_asks_for() -> None:

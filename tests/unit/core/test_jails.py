@@ -43,6 +43,8 @@ def test_every_setting_makes_a_difference() -> None:
         "counting": "rate",
         "actions": ("mail",),
         "ignorecommand": "ask <ip>",
+        "kind": "swarm",
+        "answer": "ban",
     }
     assert changes.keys() == set(Jail.__struct_fields__)
     assert all(msgspec.structs.replace(jail(), **{name: value}) != jail() for name, value in changes.items())

@@ -397,11 +397,39 @@ def test_after_a_suspension_the_kernel_is_told_the_true_end() -> None:
     flush(ledger)
     ledger.overslept(3600)
     ledger.expire(T + 3600)
-    assert flush(ledger, T + 3600) == [
+    assert sorted(flush(ledger, T + 3600), key=lambda order: order.service) == [
         Order(ONE, 2400.0, known=True),
         Order(ONE, None, known=True, service="tcp/22"),
     ]
     assert balanced(ledger) == {"ordered": 2, "in_kernel": 1, "expired": 1}
+
+
+def test_what_a_jail_finds_goes_before_what_came_in_bulk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BATCH", 3)
+    ledger = Ledger()
+    for number in range(7):
+        subject = Subject(bytes([10, 0, 0, number]), 32)
+        ledger.order(Verdict(Action.BAN, subject, "feed long", T, T + 600, 0, origin="feed"), T)
+    first = ledger.orders(T)
+    ledger.order(verdict(), T)
+    ledger.confirm(first, [None] * 3)
+    second = flush(ledger)
+    assert second[0] == Order(ONE, 600.0)
+    assert len(second) == 3
+    ledger.lift(ONE)
+    assert flush(ledger)[0] == Order(ONE, None, known=True)
+    assert flush(ledger) == []
+    assert balanced(ledger) == {"ordered": 8, "in_kernel": 7, "unbanned": 1}
+
+
+def test_what_a_jail_finds_is_ordered_once_though_it_is_due_in_bulk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BATCH", 1)
+    ledger = Ledger()
+    ledger.order(Verdict(Action.BAN, OTHER, "feed long", T, T + 600, 0, origin="feed"), T)
+    ledger.order(Verdict(Action.BAN, ONE, "feed long", T, T + 600, 0, origin="feed"), T)
+    ledger.order(verdict(seconds=900), T)
+    assert [flush(ledger), flush(ledger), flush(ledger)] == [[Order(ONE, 900.0)], [Order(OTHER, 600.0)], []]
+    assert ledger.quiet
 
 
 def test_the_evidence_of_many_bans_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from privet.adapters.store.memory import MemoryStore
+from privet.adapters.store.ring import Ring
 from privet.adapters.store.rows import BANS, NOTES
 from privet.adapters.store.sqlite import SqliteStore
 from privet.config.model import StoreConfig
@@ -87,7 +88,7 @@ class Scene:
 
     def __init__(self, disk: Disk | None = None) -> None:
         self.disk, self.ledger, self.notes, self.now = disk or Disk(), Ledger(), Notes(), NOW
-        self.stores = Stores(self.disk, MemoryStore(NOTES), b"secret")
+        self.stores = Stores(self.disk, MemoryStore(NOTES), Ring())
 
     def order(self, number: int = 1, seconds: float = 600) -> None:
         subject = Subject(number.to_bytes(4), 32)
@@ -241,16 +242,16 @@ def test_a_hundred_thousand_bans_go_in_parts() -> None:
 
 
 def test_stores_are_made_with_their_key(tmp_path: Path) -> None:
-    one, other = (open_stores(tmp_path / "state", BOTH) for _ in range(2))
-    assert one.secret == other.secret
+    one, other = (open_stores(tmp_path / "state", BOTH, NOW) for _ in range(2))
+    assert one.ring.secrets(NOW) == other.ring.secrets(NOW)
     assert one.problem is None
     assert isinstance(one.bans, SqliteStore)
-    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
-    assert (tmp_path / "state" / "key").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "state-keys").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "state-keys" / "ring").stat().st_mode & 0o777 == 0o600
 
 
 def test_in_memory_nothing_reaches_the_disk(tmp_path: Path) -> None:
-    stores = open_stores(tmp_path / "state", StoreConfig(backend="memory"))
+    stores = open_stores(tmp_path / "state", StoreConfig(persist="none"), NOW)
     assert isinstance(stores.bans, MemoryStore)
     assert stores.problem is None
     assert not (tmp_path / "state").exists()
@@ -259,7 +260,7 @@ def test_in_memory_nothing_reaches_the_disk(tmp_path: Path) -> None:
 def test_a_key_that_cannot_be_used_is_said_and_bans_go_on(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b"short")
     (tmp_path / "key").chmod(0o600)
-    stores = open_stores(tmp_path, BOTH)
+    stores = open_stores(tmp_path, BOTH, NOW)
     assert isinstance(stores.bans, MemoryStore)
     assert "nothing outlasts a restart" in str(stores.problem)
     assert "remove it" in str(stores.problem), "what to do about it"

@@ -223,7 +223,7 @@ def test_another_key_opens_nothing_and_it_is_said(place: Served) -> None:
         assert await banned(place) == {OTHER: "by hand"}
 
     play(place, first)
-    (place.state / "key").unlink()
+    (place.state.with_name(f"{place.state.name}-keys") / "ring").unlink()
     play(place, second, third)
 
 

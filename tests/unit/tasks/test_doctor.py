@@ -15,8 +15,9 @@ from privet.tasks.canary import Held, Result, keep_result
 from privet.tasks.doctor import LEVELS, Doctor, Setup
 
 if TYPE_CHECKING:
+    from privet.adapters.store.host import Level
     from privet.config.model import Config
-    from privet.tasks.doctor import Check, Level
+    from privet.tasks.doctor import Check
 
 ROOT = Path(__file__).parents[3]
 GOOD = '[source.web]\npipe = true\n[jail.leech]\nsource = "web"\n[daemon]\nuser = "root"\n'
@@ -26,9 +27,9 @@ class Patient:
     """A machine below a directory, on which everything is as it should be."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.runtime = root, root / "run/privet"
+        self.root, self.runtime, self.state = root, root / "run/privet", root / "var/lib/privet"
         self.config: Config | str = parse(GOOD, "privet.toml")
-        self.level: Level = "file"
+        self.level: Level | None = "file"
         self.answer: dict[str, object] | None = {"warnings": []}
         device = root.stat().st_dev
         self.write("proc/self/mountinfo", f"1 1 {os.major(device)}:{os.minor(device)} / /run rw - tmpfs tmpfs rw\n")
@@ -44,7 +45,8 @@ class Patient:
         path.write_text(text)
 
     def checks(self) -> dict[str, Check]:
-        doctor = Doctor(Setup(self.config, self.runtime, self.level), Finder(), lambda: self.answer, self.root)
+        setup = Setup(self.config, self.runtime, self.state, self.level)
+        doctor = Doctor(setup, Finder(), lambda: self.answer, self.root)
         return {check.name: check for check in doctor.checks()}
 
     def warnings(self) -> dict[str, str]:
@@ -114,7 +116,17 @@ def test_a_missing_user_is_told(patient: Patient) -> None:
 @pytest.mark.parametrize("level", LEVELS)
 def test_what_the_key_protects_against_is_said(patient: Patient, level: Level) -> None:
     patient.level = level
-    assert patient.checks()["key of the bans at rest"].says == LEVELS[level]
+    says = patient.checks()["key of the bans at rest"].says
+    assert says.startswith(LEVELS[level])
+    assert ("out of backups" in says) == (level in ("file", "credential"))
+
+
+def test_a_key_that_may_not_be_seen_and_one_of_an_earlier_version_are_said(patient: Patient) -> None:
+    patient.level = None
+    assert "not root" in patient.warnings()["key of the bans at rest"]
+    patient.level = "file"
+    patient.write("var/lib/privet/key", "")
+    assert "earlier version" in patient.warnings()["key of the bans at rest"]
 
 
 def test_a_canary_that_failed_or_is_old_is_told(patient: Patient) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import struct
 from functools import cache
+from sys import byteorder
 from typing import TYPE_CHECKING, NamedTuple
 
 from privet.adapters.firewall.layout import TABLE, Hook, milliseconds, name_of, service_key
@@ -35,6 +36,7 @@ _NESTED, _KIND_BITS = 0x8000, 0x3FFF
 _HEADER = struct.Struct("=IHHII")  # length, kind, flags, sequence number, port
 _ATTRIBUTE = struct.Struct("=HH")  # length, kind
 _CODE = struct.Struct("=i")
+_SEQUENCE = 8  # bytes before the sequence number
 _TIME = 12  # bytes of an attribute that holds a time
 _DORMANT = 1  # the table is switched off
 _INTERVAL_END = 1  # the element is where a range ends
@@ -78,25 +80,24 @@ def message(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
     return _HEADER.pack(_HEADER.size + len(body), kind, flags | _REQUEST, sequence, 0) + body
 
 
-def element(order: Order, timeout: int | None) -> bytes:
-    """Return the body of a message about the element that an order closes or opens."""
+def element(kind: int, flags: int, sequence: int, order: Order, timeout: int | None) -> bytes:
+    """Return the message about the element that an order closes or opens."""
     subject = order.subject
-    frame = _frame(len(subject.packed), subject.length, order.service, timeout is not None)
-    if timeout is None:
-        return frame[0] + subject.packed + frame[1]
-    return frame[0] + subject.packed + frame[1] + timeout.to_bytes(8)
+    start, before, behind = _frame(kind, flags, len(subject.packed), subject.length, order.service, timeout is not None)
+    end = b"" if timeout is None else timeout.to_bytes(8)
+    return b"".join((start, sequence.to_bytes(4, byteorder), before, subject.packed, behind, end))
 
 
 @cache
-def _frame(width: int, length: int, service: str, timed: bool) -> tuple[bytes, bytes]:  # noqa: FBT001  part of the cache key
-    """Return what stands before the address and behind it: it is the same for every element about a service."""
+def _frame(kind: int, flags: int, width: int, length: int, service: str, timed: bool) -> tuple[bytes, bytes, bytes]:  # noqa: FBT001, PLR0913, PLR0917  the cache key
+    """Return what stands before the sequence number, behind it, and behind the address: all else is always the same."""
     behind = service_key(service)
     key = attribute(1 | _NESTED, attribute(1, bytes(width) + behind))
     timeout = attribute(4, bytes(8)) if timed else b""
     elements = attribute(3 | _NESTED, attribute(1 | _NESTED, key + timeout))
-    whole = INET + named(TABLE, name_of(width, length, bool(service))) + elements
+    whole = message(kind, flags, 0, INET + named(TABLE, name_of(width, length, bool(service))) + elements)
     before = len(whole) - width - len(behind) - len(timeout)
-    return whole[:before], behind + timeout[: _ATTRIBUTE.size]
+    return whole[:_SEQUENCE], whole[_SEQUENCE + 4 : before], behind + timeout[: _ATTRIBUTE.size]
 
 
 def named(*names: str) -> bytes:
@@ -116,8 +117,7 @@ def transaction(orders: Sequence[Order], first: int) -> tuple[bytes, list[int]]:
         timeout = milliseconds(order.seconds or 0)
         for kind, flags in _steps(order):
             owners.append(position)
-            body = element(order, None if kind == DEL_ELEMENT else timeout)
-            parts.append(message(kind, flags, first + len(owners), body))
+            parts.append(element(kind, flags, first + len(owners), order, None if kind == DEL_ELEMENT else timeout))
     parts[-1] = _acknowledged(parts[-1])
     parts.append(message(_BATCH_END, 0, first + len(owners) + 1, _BATCH))
     return b"".join(parts), owners

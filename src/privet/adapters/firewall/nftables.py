@@ -23,6 +23,7 @@ from privet.adapters.firewall.layout import (
     allowing,
     closed_by,
     emptying,
+    name_of,
     outermost,
     pausing,
     script,
@@ -38,7 +39,7 @@ from privet.core.bans import Held
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from privet.core.bans import Order
 
@@ -139,9 +140,11 @@ class NftablesFirewall:
     def apply(self, orders: Sequence[Order]) -> list[str | None]:
         """Carry out orders; of several for one element the last counts."""
         wishes = list({(order.subject, order.service): order for order in orders}.values())
-        # What needs a new set comes last: the program that makes it may be slow, or missing by now.
-        housed = [order for order in wishes if set_name(order) in self._sets]
-        strays = [order for order in wishes if set_name(order) not in self._sets] if len(housed) < len(wishes) else []
+        housed, strays = wishes, []
+        if not _sets_of(wishes) <= self._sets.keys():
+            # What needs a new set comes last: the program that makes it may be slow, or missing by now.
+            housed = [order for order in wishes if set_name(order) in self._sets]
+            strays = [order for order in wishes if set_name(order) not in self._sets]
         answers: dict[Element, str | None] = {}
         for batch in _batches(housed) + _batches(strays):
             try:
@@ -176,6 +179,8 @@ class NftablesFirewall:
 
     def _housed(self, orders: Sequence[Order]) -> list[Order]:
         """Make the sets that bans still need; return the orders that have a set, all but those to open there."""
+        if _sets_of(orders) <= self._sets.keys():
+            return list(orders)
         needed = frozenset(set_name(order) for order in orders if order.seconds is not None)
         if not needed <= self._sets.keys():
             self._complete(needed)
@@ -288,6 +293,12 @@ def _choose(program: str) -> Writer:
 
 def _batches(orders: Sequence[Order]) -> list[Sequence[Order]]:
     return [orders[start : start + _TRANSACTION] for start in range(0, len(orders), _TRANSACTION)]
+
+
+def _sets_of(orders: Iterable[Order]) -> set[str]:
+    """Return the names of the sets that orders are about: few, however many orders there are."""
+    shapes = {(len(order.subject.packed), order.subject.length, order.service != "") for order in orders}
+    return {name_of(*shape) for shape in shapes}
 
 
 def _answers(orders: Sequence[Order], answer: str | None) -> dict[Element, str | None]:

@@ -37,6 +37,11 @@ STEPS: tuple[Sequence[str], ...] = (
         "CREATE INDEX kept_by_end ON kept (until)",
         "CREATE TABLE whole (sealed BLOB NOT NULL)",
     ),
+    (
+        "ALTER TABLE kept ADD COLUMN bucket INTEGER NOT NULL DEFAULT 0",
+        "DROP TABLE whole",
+        "CREATE TABLE whole (bucket INTEGER NOT NULL, sealed BLOB NOT NULL)",
+    ),
 )
 """What leads from each version of the schema to the next one, beginning with the empty file."""
 

@@ -1,7 +1,8 @@
 """What is stored of a ban, or of a note of earlier ones: a row of which only jail and end can be read without the key.
 
-The id of a ban is a token of its subject, jail and action. The row's seal holds for that id, jail and end, so that
-rows cannot be swapped, lengthened or given to another jail. Every subject takes the same room, and reasons are
+The id of a ban is a token of its subject, jail and action, made with the key of its bucket like all the rest: who has
+no such key any more cannot even try whom it was. The row's seal holds for that id, bucket, jail and end, so that rows
+cannot be swapped, lengthened or given to another jail. Every subject takes the same room, and reasons are
 padded: the length of a row tells neither IPv4 from IPv6 nor what a short reason says.
 """
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", Ban, Note)
 
+NOTE_LASTS = 30 * 86400.0
+"""Seconds that a note is taken to last, since it does not say when it began."""
+
 ROOM = 128
 """Bytes that all but long reasons fit into; those take four times as much, or four times that, and so on."""
 
@@ -33,10 +37,11 @@ _MAPPED = bytes(10) + b"\xff\xff"
 _MAPPED_BITS = 96
 _SUBJECT_BYTES = 17
 _END = struct.Struct(">d")
+_BUCKET = struct.Struct(">q")
 
 
-Row = tuple[bytes, bytes, float, bytes]
-"""One row as it stands in the database: id, jail, end, and the rest, sealed."""
+Row = tuple[bytes, bytes, float, bytes, int]
+"""One row as it stands in the database: id, jail, end, the rest, sealed, and the number of its bucket."""
 
 
 Check = tuple[int, float]
@@ -65,6 +70,7 @@ class Form(NamedTuple, Generic[T]):
     key: Callable[[T], bytes]
     inside: Callable[[T], bytes]
     outside: Callable[[str, float, bytes], T]
+    since: Callable[[T], float]  # when it began, which with its end tells the bucket
     fresh: Callable[[T], T]  # as it comes out of a store
     close: Callable[[Sequence[T]], bytes]  # many of them at once
     open: Callable[[bytes], list[T]]
@@ -153,6 +159,7 @@ BANS = Form(
     _ban_key,
     _ban_inside,
     _ban_outside,
+    lambda ban: ban.since,
     lambda ban: msgspec.structs.replace(ban, confirmed=False),
     _close_bans,
     _open_bans,
@@ -164,6 +171,7 @@ NOTES = Form(
     lambda note: note.key + b"\0" + note.jail.encode(),
     lambda note: _encode((note.key, note.data)),
     lambda jail, until, plain: Note(jail, (decoded := _decode_note(plain))[0], until, decoded[1]),
+    lambda note: note.until - NOTE_LASTS,
     lambda note: note,
     _encode,
     msgspec.msgpack.Decoder(list[Note]).decode,
@@ -171,22 +179,22 @@ NOTES = Form(
 
 
 def identify(item: T, seal: Seal, form: Form[T]) -> bytes:
-    """Return the id of a row."""
+    """Return the id of a row, in the bucket of the seal."""
     return seal.token(form.key(item), form.purpose)
 
 
-def close_row(identity: bytes, item: T, seal: Seal, form: Form[T]) -> Row:
-    """Make the row of what has this id."""
-    jail = item.jail.encode()
-    context = _context(form.label, identity, jail, item.until)
-    return identity, jail, item.until, seal.seal(_padded(form.inside(item)), context)
+def close_row(item: T, bucket: int, seal: Seal, form: Form[T]) -> Row:
+    """Make the row of an item."""
+    identity, jail = identify(item, seal, form), item.jail.encode()
+    context = _context(form.label, bucket, identity, jail, item.until)
+    return identity, jail, item.until, seal.seal(_padded(form.inside(item)), context), bucket
 
 
 def open_row(row: Row, seal: Seal, form: Form[T]) -> T:
     """Return what a row holds, in which anything may stand. Raises SealError."""
-    identity, jail, until, sealed = row
+    identity, jail, until, sealed, bucket = row
     try:
-        plain = seal.open(sealed, _context(form.label, identity, jail, until))
+        plain = seal.open(sealed, _context(form.label, bucket, identity, jail, until))
         return form.outside(_text(jail), until, plain.rstrip(b"\0")[:-1])
     except (TypeError, ValueError, IndexError, struct.error, msgspec.DecodeError):  # not even of the right kind
         raise SealError("what is stored is damaged") from None
@@ -198,23 +206,26 @@ def _text(data: bytes) -> str:
     return data.decode()
 
 
-def close_whole(items: Sequence[T], check: Check, seal: Seal, form: Form[T]) -> bytes:
-    """Return all that is stored in one piece, which opens only with the same check."""
-    return seal.seal(form.close(items), _context(form.label + b"whole|", b"", str(check[0]).encode(), check[1]))
+def close_whole(items: Sequence[T], check: Check, bucket: int, seal: Seal, form: Form[T]) -> bytes:
+    """Return all that is stored in one bucket in one piece, which opens only with the same check."""
+    return seal.seal(form.close(items), _whole_context(form, bucket, check))
 
 
-def open_whole(sealed: bytes, check: Check, seal: Seal, form: Form[T]) -> list[T]:
-    """Return what was stored in one piece. Raises SealError."""
+def open_whole(sealed: bytes, check: Check, bucket: int, seal: Seal, form: Form[T]) -> list[T]:
+    """Return what was stored of one bucket in one piece. Raises SealError."""
     try:
-        plain = seal.open(sealed, _context(form.label + b"whole|", b"", str(check[0]).encode(), check[1]))
-        return form.open(plain)
+        return form.open(seal.open(sealed, _whole_context(form, bucket, check)))
     except (TypeError, ValueError, msgspec.DecodeError):
         raise SealError("what is stored is damaged") from None
 
 
-def _context(label: bytes, identity: bytes, jail: bytes, until: float) -> bytes:
-    """Return what a seal holds for; both neighbours of the jail's name have a fixed length."""
-    return label + identity + jail + _END.pack(until)
+def _whole_context(form: Form[T], bucket: int, check: Check) -> bytes:
+    return _context(form.label + b"whole|", bucket, b"", str(check[0]).encode(), check[1])
+
+
+def _context(label: bytes, bucket: int, identity: bytes, jail: bytes, until: float) -> bytes:
+    """Return what a seal holds for; all but the jail's name have a fixed length. Before buckets there was none."""
+    return label + (_BUCKET.pack(bucket) if bucket else b"") + identity + jail + _END.pack(until)
 
 
 def _bytes(text: str) -> bytes:

@@ -1,4 +1,8 @@
-"""Bans, or notes of earlier ones, in an SQLite file, sealed: the store that outlasts restarts."""
+"""Bans, or notes of earlier ones, in an SQLite file, sealed: the store that outlasts restarts.
+
+What ends at about the same time is in one bucket, with a key of its own: to erase is to remove rows and, once nothing
+of its bucket is left, to destroy that key, since a copy of the file may be anywhere.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,13 @@ import heapq
 import sqlite3
 from contextlib import suppress
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
+from math import inf
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from privet.adapters.store import database
 from privet.adapters.store.database import DamagedError, UnwritableError
+from privet.adapters.store.ring import BEFORE
 from privet.adapters.store.rows import Form, T, close_row, close_whole, identify, open_row, open_whole
 from privet.core.plurals import counted
 from privet.ports import SealError, StoreError
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from privet.ports import Seal
+    from privet.ports import Seals
 
     R = TypeVar("R")
 
@@ -29,18 +35,26 @@ MOST = 200_000
 BATCH = 10_000
 """Changes in one transaction: a full disk costs no more work than that, and the journal stays small."""
 
-_ROWS = "SELECT rowid, id, CAST(jail AS BLOB), until, sealed FROM kept"
+AT_ONCE = 100
+"""Rows in one statement: each statement waits for its turn in an interpreter that other threads use."""
+
+RETIRE = 60.0
+"""Seconds between looks for buckets that nothing is in any more."""
+
+_ROWS = "SELECT rowid, id, CAST(jail AS BLOB), until, sealed, bucket FROM kept"
 _PUT = (
-    "INSERT INTO kept (id, jail, until, sealed) VALUES (?, CAST(? AS TEXT), ?, ?) "
+    "INSERT INTO kept (id, jail, until, sealed, bucket) VALUES {} "
     "ON CONFLICT (id) DO UPDATE SET until = excluded.until, sealed = excluded.sealed"
 )
+_VALUES = "(?, CAST(? AS TEXT), ?, ?, ?)"
 _DROP = "DELETE FROM kept WHERE id = ?"
 _DROP_ROW = "DELETE FROM kept WHERE rowid = ?"
 _EXPIRE = "DELETE FROM kept WHERE until <= ?"
 _COUNT = "SELECT count(*) FROM kept"
 _CHECK = "SELECT count(*), total(min(until, 1e12)) FROM kept"  # some have no end
-_WHOLE = "SELECT sealed FROM whole"
-_PUT_WHOLE = "INSERT INTO whole VALUES (?)"
+_BUCKETS = "SELECT DISTINCT bucket FROM kept"
+_WHOLE = "SELECT bucket, sealed FROM whole"
+_PUT_WHOLE = "INSERT INTO whole VALUES (?, ?)"
 _DROP_WHOLE = "DELETE FROM whole"
 _EVICT = "DELETE FROM kept WHERE rowid IN (SELECT rowid FROM kept ORDER BY until LIMIT ?)"
 
@@ -55,17 +69,19 @@ class _Change(NamedTuple, Generic[T]):
 class SqliteStore(Generic[T]):
     """A `ports.Store` in one file, which this process has for itself. Nothing is opened before the first call."""
 
-    def __init__(self, path: Path, seal: Seal, form: Form[T], most: int = MOST) -> None:
+    def __init__(self, path: Path, buckets: Seals, form: Form[T], most: int = MOST) -> None:
         """Name the file; more than `most` rows are not kept, neither in it nor waiting for it."""
         self.path = path
         self.refused = self.evicted = self.losses = 0
         self.rested = False
         self._form: Form[T] = form
-        self._seal, self._most = seal, most
+        self._buckets, self._most = buckets, most
         self._db: sqlite3.Connection | None = None
         self._inode: tuple[int, int] | None = None  # of the file that is open
-        self._changes: dict[bytes, _Change[T]] = {}  # by id of the row: what is not yet stored
+        self._changes: dict[bytes, _Change[T]] = {}  # by the item's key: what is not yet stored
         self._remnants = False  # whether the journal may have something that was erased
+        self._emptied = True  # whether a bucket may have become empty
+        self._retire_at = -inf
         self._trouble: str | None = None
         self._loss: str | None = None
 
@@ -92,7 +108,7 @@ class SqliteStore(Generic[T]):
             if whole is not None:
                 self.rested = True
                 return [item for item in whole if item.until > now]
-        found: dict[bytes, T] = {}
+        found: dict[tuple[int, bytes], T] = {}
         losses = self.losses
         try:
             bad = self._do(partial(self._read, found))
@@ -104,12 +120,13 @@ class SqliteStore(Generic[T]):
                 self._note(found.values(), stays=True)  # what could be read before the damage
             elif bad:
                 self._do(partial(self._erase, _DROP_ROW, bad))
+            self._note((item for (bucket, _), item in found.items() if bucket == BEFORE), stays=True)
             self._settle()
-        for identity, change in self._changes.items():
+        for change in self._changes.values():
+            for place in self._places(change.item):
+                found.pop(place, None)
             if change.stays:
-                found[identity] = self._form.fresh(change.item)
-            else:
-                found.pop(identity, None)
+                found[-1, self._form.key(change.item)] = self._form.fresh(change.item)
         return [item for item in found.values() if item.until > now]
 
     def put(self, items: Iterable[T]) -> None:
@@ -127,10 +144,14 @@ class SqliteStore(Generic[T]):
         self._settle()
         ended = self._do(partial(self._erase, _EXPIRE, [(now,)]))
         self._settle()
+        looked = self._retire_at - RETIRE <= now < self._retire_at
+        if self._buckets.over(now) or (self._emptied and not looked):
+            self._do(lambda db: self._buckets.retire(_used(db), now))
+            self._emptied, self._retire_at = False, now + RETIRE
         return ended
 
     def rest(self, items: Sequence[T]) -> None:
-        """Leave all that is stored in one piece too, which is read five times as fast."""
+        """Leave all that is stored in one piece for each bucket too, which is read five times as fast."""
         self._settle()
         self._do(partial(self._write_whole, items))
         self._settle()
@@ -151,11 +172,11 @@ class SqliteStore(Generic[T]):
         """Take down what is to be done; of too much, what concerns that which ends first is forgotten."""
         self.rested, changes = False, self._changes
         for item in items:
-            changes[identify(item, self._seal, self._form)] = _Change(item, stays)
+            changes[self._form.key(item)] = _Change(item, stays)
         excess = len(changes) - self._most
         if excess > 0:
-            for identity in heapq.nsmallest(excess, changes, key=lambda identity: changes[identity].item.until):
-                del changes[identity]
+            for key in heapq.nsmallest(excess, changes, key=lambda key: changes[key].item.until):
+                del changes[key]
             self.evicted += excess
 
     def _settle(self) -> None:
@@ -163,8 +184,8 @@ class SqliteStore(Generic[T]):
         while self._changes:
             batch = dict(islice(self._changes.items(), BATCH))
             self.evicted += self._do(partial(self._write, batch))
-            for identity in batch:
-                del self._changes[identity]
+            for key in batch:
+                del self._changes[key]
         if self._remnants:
             self._do(database.truncate)
             self._remnants = False
@@ -221,33 +242,51 @@ class SqliteStore(Generic[T]):
         self.losses += 1
         self._loss = f"{self.path}: {what}"
 
-    def _read(self, found: dict[bytes, T], db: sqlite3.Connection) -> list[tuple[int]]:
+    def _places(self, item: T) -> list[tuple[int, bytes]]:
+        """Return where an item may stand: in which buckets, under which id."""
+        return [(number, identify(item, seal, self._form)) for number, seal in self._buckets.seals.items()]
+
+    def _read(self, found: dict[tuple[int, bytes], T], db: sqlite3.Connection) -> list[tuple[int]]:
         """Put what opens into `found`; return the numbers of the other rows."""
-        bad = []
-        for rowid, identity, jail, until, sealed in db.execute(_ROWS):
+        bad, seals, form = [], self._buckets.seals, self._form
+        for rowid, identity, jail, until, sealed, bucket in db.execute(_ROWS):
             try:
-                found[identity] = open_row((identity, jail, until, sealed), self._seal, self._form)
-            except SealError:
+                found[bucket, identity] = open_row((identity, jail, until, sealed, bucket), seals[bucket], form)
+            except (SealError, KeyError):  # tampered with, or its key is destroyed
                 bad.append((rowid,))
         return bad
 
     def _read_whole(self, db: sqlite3.Connection) -> list[T] | None:
         """Return what was left in one piece, if there is one, and nothing has changed since."""
-        row = db.execute(_WHOLE).fetchone()
-        try:
-            return open_whole(row[0], db.execute(_CHECK).fetchone(), self._seal, self._form) if row else None
-        except SealError:
+        pieces = db.execute(_WHOLE).fetchall()
+        if not pieces:
             return None
+        check, found = db.execute(_CHECK).fetchone(), list[T]()
+        try:
+            for bucket, sealed in pieces:
+                found += open_whole(sealed, check, bucket, self._buckets.seals[bucket], self._form)
+        except (SealError, KeyError):
+            return None
+        return found if check[0] == len(found) else None
 
     def _write_whole(self, items: Sequence[T], db: sqlite3.Connection) -> None:
         check = db.execute(_CHECK).fetchone()
-        if check[0] == len(items):
-            with db:
-                db.execute(_DROP_WHOLE)
-                db.execute(_PUT_WHOLE, (close_whole(items, check, self._seal, self._form),))
-            self._remnants = True
+        if check[0] != len(items):
+            return
+        pieces: dict[int, list[T]] = {}
+        for item in items:
+            pieces.setdefault(self._number(item), []).append(item)
+        with db:
+            db.execute(_DROP_WHOLE)
+            for number, piece in pieces.items():
+                sealed = close_whole(piece, check, number, self._buckets.seals[number], self._form)
+                db.execute(_PUT_WHOLE, (number, sealed))
+        self._remnants = True
 
-    def _read_copy(self, found: dict[bytes, T], problem: UnwritableError) -> list[tuple[int]]:
+    def _number(self, item: T) -> int:
+        return self._buckets.number(self._form.since(item), item.until)
+
+    def _read_copy(self, found: dict[tuple[int, bytes], T], problem: UnwritableError) -> list[tuple[int]]:
         """Read what cannot be written. Raises the problem if that is not possible either."""
         try:
             with database.copy(self.path) as db:
@@ -257,16 +296,22 @@ class SqliteStore(Generic[T]):
 
     def _write(self, batch: Mapping[bytes, _Change[T]], db: sqlite3.Connection) -> int:
         """Carry out changes; return how many rows had to go for them."""
-        gone = [(identity,) for identity, change in batch.items() if not change.stays]
-        rows = (close_row(identity, item, self._seal, self._form) for identity, (item, stays) in batch.items() if stays)
+        puts = [(self._number(item), item) for item, stays in batch.values() if stays]
+        seals, form = self._buckets.seals, self._form
+        gone = [(identity,) for item, stays in batch.values() if not stays for _, identity in self._places(item)]
+        if len(seals) > 1:  # it may have been in another bucket until now
+            gone += [(place[1],) for number, item in puts for place in self._places(item) if place[0] != number]
+        rows = (close_row(item, number, seals[number], form) for number, item in puts)
         with db:
             stale = db.execute(_DROP_WHOLE).rowcount
-            db.executemany(_DROP, gone)
-            db.executemany(_PUT, rows)
+            erased = db.executemany(_DROP, gone).rowcount > 0 if gone else False
+            while some := list(islice(rows, AT_ONCE)):
+                db.execute(_PUT.format(", ".join([_VALUES] * len(some))), list(chain.from_iterable(some)))
             excess = max(0, _count(db) - self._most)
             if excess:
                 db.execute(_EVICT, (excess,))
-        self._remnants = self._remnants or bool(gone or excess or stale)
+        self._emptied = self._emptied or erased or excess > 0
+        self._remnants = self._remnants or bool(erased or excess or stale)
         return excess
 
     def _erase(self, statement: str, parameters: Iterable[tuple[float]], db: sqlite3.Connection) -> int:
@@ -276,7 +321,12 @@ class SqliteStore(Generic[T]):
             if erased:
                 db.execute(_DROP_WHOLE)
         self._remnants = self._remnants or erased > 0
+        self._emptied = self._emptied or erased > 0
         return erased
+
+
+def _used(db: sqlite3.Connection) -> set[int]:
+    return {number for (number,) in db.execute(_BUCKETS)}
 
 
 def _count(db: sqlite3.Connection) -> int:

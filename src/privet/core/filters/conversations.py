@@ -104,7 +104,8 @@ class PutOff:
 
     def __init__(self) -> None:
         self.works = True  # until a conversation is seen that has no process id
-        self._lines: dict[bytes, bytes] = {}
+        self._lines: dict[bytes, bytes] = {}  # of processes; and those that were there when it last was full
+        self._older: dict[bytes, bytes] = {}
         self._with_user: set[bytes] = set()
         self._read: dict[bytes, None] = {}  # processes whose lines are read as they come
 
@@ -113,17 +114,19 @@ class PutOff:
         process = _process(line) if self.works else b""
         if not process:
             return False
-        before = self._lines.get(process)
+        lines = self._lines
+        before = lines.get(process) or self._older.get(process)
         if before is not None:
             if len(before) + len(line) > KEPT or (user and process in self._with_user):
                 return False
             line = b"%b\n%b" % (before, line)
         elif process in self._read:
             return False
-        elif len(self._lines) >= MOST:
-            _drop_oldest(self._lines)
-            self._with_user &= self._lines.keys()
-        self._lines[process] = line
+        if len(lines) >= MOST:
+            self._older, self._lines = lines, {}
+            lines = self._lines
+            self._with_user &= self._older.keys()
+        lines[process] = line
         if user:
             self._with_user.add(process)
         return True
@@ -133,15 +136,16 @@ class PutOff:
         process = _process(name.encode())
         if not process:
             self.works = False
-            everything = b"\n".join(self._lines.values()).split(b"\n") if self._lines else []
-            self._lines.clear()
-            return everything
+            everything = {**self._older, **self._lines}.values()
+            self._older, self._lines = {}, {}
+            return b"\n".join(everything).split(b"\n") if everything else []
         if process not in self._read:
             if len(self._read) >= 2 * MOST:
                 _drop_oldest(self._read)
             self._read[process] = None
-        kept = self._lines.pop(process, None)
-        return [] if kept is None else kept.split(b"\n")
+        older, kept = self._older.pop(process, None), self._lines.pop(process, None)
+        together = kept or older  # what is young begins with what is older
+        return [] if together is None else together.split(b"\n")
 
 
 _PROCESS = re.compile(rb"[A-Za-z_)]\[(\d{1,10})\]")

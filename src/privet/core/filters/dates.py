@@ -81,6 +81,8 @@ _REMEMBERED = 4096  # stamps: several per second of a busy log
 _HEADS = 65_536  # what stands before a stamp: with web servers, clients
 _LONGEST_HEAD = 64  # characters; what is longer is an attacker's
 _CLOSING = frozenset("])>}|\"'")  # after a stamp: it cannot go on with this
+_WORDS = re.compile(r" [b-fh-oq-tv-yB-FH-OQ-TV-Y\[(<]")
+"""After a usual stamp at the beginning of a line: it cannot go on with this, as with a year, a zone or `pm`."""
 _NEAR = 2048  # characters of a line in which usual forms are looked for
 
 
@@ -173,8 +175,9 @@ class _Quick:
     def __init__(self, form: _Form, body: str) -> None:
         self._form = form
         self._regex = re.compile(rf"(?:{body})(?=\b|\W|$)", re.IGNORECASE)
-        self._heads: dict[str, bool] = {}
+        self.heads: dict[str, bool] = {}  # what stood before a stamp: whether no other begins there
         self._before, self._length, self._after = "", 0, ""  # what the last stamp stood in
+        self.again: tuple[str, float] | None = None  # that stamp with what closes it, and what it says, if it is sure
 
     def find(self, line: str, today: Today) -> Stamp | None:
         start = line.find(self._before) + 1
@@ -190,8 +193,10 @@ class _Quick:
             self._before, self._length, self._after = line[start - 1 : start], end - start, line[end : end + 1]
             if self._after not in _CLOSING:
                 self._length = 0
+            sure = self._length and self._form.memory.get(found[0])
+            self.again = (found[0] + self._after, sure) if sure else None
         head = line[:start]
-        clear = self._heads.get(head)
+        clear = self.heads.get(head)
         if clear is None:
             clear = self._remember(head)
         return (start, start, end, time) if clear else None
@@ -199,10 +204,10 @@ class _Quick:
     def _remember(self, head: str) -> bool:
         """Tell whether no usual form begins in what stands before one that begins with a digit."""
         clear = _SUSPECT.search(head) is None and not (head[-1:].isalnum() or head[-1:] == "_")
-        if len(self._heads) >= _HEADS:
-            self._heads.clear()
+        if len(self.heads) >= _HEADS:
+            self.heads.clear()
         if len(head) <= _LONGEST_HEAD:
-            self._heads[head] = clear
+            self.heads[head] = clear
         return clear
 
 
@@ -223,6 +228,7 @@ class Dates:
                 self._add(line)
             except (UnknownLetterError, re.error, OverflowError, RecursionError) as error:
                 raise FilterError("datepattern", number, str(error)) from None
+        self._at_beginning = lines[0] in {_LINE_BEGIN, "{DEFAULT}"}  # whether any usual form is sought there first
         free = self._finders[-1]
         self._free = free if lines == ["{DEFAULT}"] and isinstance(free, _Family) else None
         self._quicks: list[_Quick | None] = []
@@ -237,15 +243,42 @@ class Dates:
             for finder in self._finders:
                 for form in finder.forms:
                     form.forget()
+            for quick in filter(None, self._quicks):
+                quick.again = None
         self._today = today
 
     def find(self, line: str) -> Stamp | None:
         """Return the date of a line."""
         today = self._today
         assert today is not None, "begin() comes first"  # noqa: S101  a mistake of ours
-        if self._free and (quick := self._quicks[self._free.last]) and (stamp := quick.find(line, today)):
+        if (quick := self.quick) and (stamp := quick.find(line, today)):
             return stamp
         return self._best(line, today)[0]
+
+    def lasting(self, line: str, stamp: Stamp) -> int:
+        """Return how many characters at the beginning of a line settle its date; 0: all may matter.
+
+        Lines that begin with the same ones have the same date, until `begin`.
+        """
+        start, begin, end, time = stamp
+        first = self._finders[0]
+        if not (self._at_beginning and isinstance(first, _Family)) or time is None or start or begin:
+            return 0
+        if first.forms[first.last].memory.get(line[:end]) != time:
+            return 0
+        if line[end : end + 1] in _CLOSING:
+            return end + 1
+        return end + 2 if _WORDS.match(line, end) else 0
+
+    @property
+    def anywhere(self) -> bool:
+        """Whether any usual form is sought anywhere."""
+        return self._free is not None
+
+    @property
+    def quick(self) -> _Quick | None:
+        """What finds the form that was found last, where any usual form is sought anywhere."""
+        return self._quicks[self._free.last] if self._free else None
 
     def form(self, line: str) -> str | None:
         """Return the form of a line's date, as a datepattern would write it."""
@@ -318,6 +351,10 @@ class JournalDates:
 
     def begin(self, now: float) -> None:
         """Do nothing: these dates leave nothing open."""
+
+    def lasting(self, _line: str, _stamp: Stamp) -> int:
+        """Return how many characters settle a date: here all may matter."""
+        return 0
 
     def find(self, line: str) -> Stamp | None:
         """Return the date of a line."""

@@ -53,6 +53,7 @@ class Filter:
 
     def __init__(self, spec: FilterSpec, watch: Watch, read: Callable[[bytes], tuple[str, float | None]]) -> None:
         self.spec, self.watch, self._read = spec, watch, read
+        self.observed = False  # whether anybody wants to know of each failure
         names = spec.usedns != "no"
         several = spec.maxlines > 1
         self.prefix = Expression("prefregex", 0, spec.prefregex, names=names) if spec.prefregex else None

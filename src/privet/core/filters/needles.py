@@ -16,8 +16,8 @@ _BESIDE_ASCII = ("\u017f", "\u212a", "\u0130", "\u0131")
 _DATES_WITHOUT_WORDS = ("@0", "@1", "@2")
 """Before a time in the one usual form of dates that does not end like a word: needles may be hidden by it."""
 
-Spot = tuple[int, int, int]
-"""A line: where it begins, where it ends, and a mask of the needles in it."""
+Spot = tuple[int, bytes, int]
+"""Where a line begins, the line, and a mask of the needles in it."""
 
 
 class Prefilter:
@@ -62,20 +62,16 @@ class Prefilter:
                 mask |= masks[number]
                 continue
             if mask:
-                yield start, end, mask
+                yield start, block[start:end], mask
             start, end, mask = rfind(b"\n", 0, begin) + 1, find(b"\n", begin), masks[number]
         if mask:
-            yield start, end, mask
+            yield start, block[start:end], mask
 
 
 def _with_others(block: bytes, spots: Iterator[Spot]) -> Iterator[Spot]:
     """Yield every line, as there are expressions without needles."""
-    pos = 0
-    near = next(spots, None)
+    masks = {start: mask for start, _, mask in spots}
+    place = 0
     for line in block.split(b"\n")[:-1]:
-        if near and near[0] == pos:
-            yield near
-            near = next(spots, None)
-        else:
-            yield pos, pos + len(line), 0
-        pos += len(line) + 1
+        yield place, line, masks.get(place, 0)
+        place += len(line) + 1

@@ -12,6 +12,7 @@ from privet.core.cache import SIZE
 from privet.core.filters.matching import Filter
 from privet.core.filters.needles import Prefilter
 from privet.core.filters.several import Ring
+from privet.core.filters.swift import Swift
 from privet.core.filters.trees import Needles, halved, rated
 from privet.core.filters.views import History, View
 from privet.core.filters.watch import Watch
@@ -59,7 +60,8 @@ class FilterPlan:
     """Matches whole blocks of lines of one source with all filters that listen to it.
 
     `zone` is that of dates without one; in a `journal` dates are `JournalDates`. `observe` is called with the
-    filter, the place of the line and the failure, before it is known whether anybody can be banned for it.
+    filter, the place of the line and the failure, before it is known whether anybody can be banned for it: for
+    all filters, or for those `observed`.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class FilterPlan:
         zone: tzinfo,
         observe: Callable[[FilterSpec, int, Failure], None] | None = None,
         *,
+        observed: Collection[FilterSpec] | None = None,
         journal: bool = False,
     ) -> None:
         self.watch = Watch()
@@ -82,18 +85,22 @@ class FilterPlan:
             if spec.maxlines > 1:
                 ring = _RingPass(spec, zone, self.watch, journal=journal)
                 self._rings.append(ring)
-                self.filters[spec] = ring.filter
+                one = self.filters[spec] = ring.filter
+                one.observed = observe is not None and (observed is None or spec in observed)
                 continue
             sort = spec.datepattern, spec.logtimezone, spec.logencoding
             if sort not in views:
                 views[sort] = View(spec, zone, self.watch, self._history, journal=journal)
             one = self.filters[spec] = Filter(spec, self.watch, views[sort].read)
+            one.observed = observe is not None and (observed is None or spec in observed)
             self._owner += [(views[sort], one, expression) for expression in one.failures]
         self._views = list(views.values())
         self._prefilter = Prefilter([needles_for(*owner) for owner in self._owner])
         self._work: dict[int, list[tuple[View, list[_Task]]]] = {}
         self._keys: dict[str, bytes] = {}
         self._found: dict[Filter, Found] = {}  # in the block at hand
+        self._swift = self._alone()
+        self._dense = False  # whether half the lines of the last block or more were failures
 
     def begin(self, now: float) -> None:
         """Say what time it is, for `time_of` before the first block."""
@@ -111,15 +118,37 @@ class FilterPlan:
         self._history.turn(block)
         for view in self._views:
             view.begin(now)
-        works = self._work
-        for start, end, mask in self._prefilter.lines(block):
-            work = works.get(mask)
-            for view, tasks in self._work_for(mask) if work is None else work:
-                self._try(view, tasks, block[start:end], start)
+        if self._swift and self._dense and self._swift.ready:
+            self._swift.run(block, self._keys, self._found.setdefault(self._owner[0][1], Found([], [], [], [])))
+        else:
+            self._seek(block)
+        if self._swift:
+            failures = sum(len(columns.places) for columns in self._found.values())
+            self._dense = 2 * failures >= block.count(b"\n")
         for ring in self._rings:
             for place, failure in ring.failures(block, now):
                 self._book(ring.filter, place, failure)
         return {one.spec: columns for one, columns in self._found.items()}
+
+    def _seek(self, block: bytes) -> None:
+        """Try the lines in which the needles of an expression are."""
+        works = self._work
+        for start, line, mask in self._prefilter.lines(block):
+            work = works.get(mask)
+            for view, tasks in self._work_for(mask) if work is None else work:
+                self._try(view, tasks, line, start)
+
+    def _alone(self) -> Swift | None:
+        """Return the loop for a filter that is alone on the source, and simple."""
+        if len(self.filters) != 1 or not self._owner:
+            return None
+        view, one, _ = self._owner[0]
+        tasks = [_task(view, one, one.failures)]
+
+        def slowly(line: bytes, start: int) -> None:
+            self._try(view, tasks, line, start)
+
+        return Swift(view, one, slowly, self._book) if Swift.fits(view, one) else None
 
     def _try(self, view: View, tasks: list[_Task], line: bytes, start: int) -> None:
         """Book the failures that a line tells filters with the same view."""
@@ -138,7 +167,7 @@ class FilterPlan:
     def _book(self, one: Filter, place: int, failure: Failure) -> None:
         """Add a failure to the columns of its filter."""
         time = failure.time or 0.0
-        if self._observe:
+        if one.observed and self._observe:
             self._observe(one.spec, place, failure)
         columns = self._found.get(one)
         if columns is None:

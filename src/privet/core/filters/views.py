@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 RECENT = 60.0
 """Seconds that a line without a date may come after the last one that has one, to count with its time."""
+BYTEWISE = frozenset({"utf-8", "ascii", "latin-1", "iso-8859-1"})
+"""Encodings in which ASCII is a byte each, and nothing else holds these bytes."""
 REACH = 8192
 """Bytes before a line without a date in which one with a date is looked for."""
 
@@ -62,27 +64,29 @@ class View:
         self.encoding = codec(spec.logencoding)
         self.dates = JournalDates() if journal else Dates(spec.datepattern, own)
         self.undated = 0
+        self._bytewise = self.encoding.lower() in BYTEWISE
         self.brackets = "[" in spec.datepattern  # whether dates may be in such
         self._watch, self._history = watch, history
         self._now = 0.0
         self._last = self._dated_at = float("-inf")  # the time of the last line with a date, and its place
         self._seen = 0  # up to which place this is known
+        self._same, self._cut, self._time = b"", 0, 0.0  # how lines begin that have the last date, and what is cut out
 
     def begin(self, now: float) -> None:
         """Say what time it is: for dates without a year, or without a day, and for lines without any."""
         self.dates.begin(now)
-        self._now = now
+        self._now, self._same = now, b""
 
     def read(self, line: bytes) -> tuple[str, float | None]:
         """Return a line with a newline and without its date, and what that says.
 
         What is not in the encoding becomes U+FFFD.
         """
-        try:
-            text = line.decode(self.encoding)
-        except UnicodeDecodeError:
-            text = line.decode(self.encoding, "replace")
+        if self._same and line.startswith(self._same):
+            return self._decoded(line[self._cut :]) + "\n", self._time
+        text = self._decoded(line)
         dates, watch = self.dates, self._watch
+        self._same = b""
         if len(text) > dates.longest:
             return text + "\n", None
         watch.text = text
@@ -96,7 +100,15 @@ class View:
         if stamp is None:
             return text + "\n", None
         _, begin, end, time = stamp
+        if self._bytewise and (settled := dates.lasting(text, stamp)) and text[:settled].isascii():
+            self._same, self._cut, self._time = line[:settled], end, time or 0.0
         return f"{text[:begin]}{text[end:]}\n", time
+
+    def _decoded(self, line: bytes) -> str:
+        try:
+            return line.decode(self.encoding)
+        except UnicodeDecodeError:
+            return line.decode(self.encoding, "replace")
 
     def take(self, line: bytes, start: int) -> tuple[str, float | None]:
         """Read a line that begins at `start` in the block; lines without a date after it have its time."""

@@ -41,8 +41,9 @@ def headers(data: bytes) -> list[tuple[int, int, int]]:
 
 
 def test_an_element_with_a_timeout_byte_by_byte() -> None:
-    assert element(Order(V4, 60.0), 60_000) == b"".join(
+    assert element(NEW, CREATE, 7, Order(V4, 60.0), 60_000) == b"".join(
         [
+            struct.pack("=IHHII", 76, NEW, REQUEST | CREATE, 7, 0),
             b"\1\0\0\0",  # NFPROTO_INET, version, resource
             host(11, 1) + b"privet\0\0",
             host(10, 2) + b"v4_32\0\0\0",
@@ -55,8 +56,9 @@ def test_an_element_with_a_timeout_byte_by_byte() -> None:
 
 
 def test_an_element_without_a_timeout_byte_by_byte() -> None:
-    assert element(Order(V6, None), None) == b"".join(
+    assert element(DELETE, 0, 7, Order(V6, None), None) == b"".join(
         [
+            struct.pack("=IHHII", 76, DELETE, REQUEST, 7, 0),
             b"\1\0\0\0",
             host(11, 1) + b"privet\0\0",
             host(10, 2) + b"v6_64\0\0\0",
@@ -69,8 +71,9 @@ def test_an_element_without_a_timeout_byte_by_byte() -> None:
 
 def test_an_element_about_a_service_byte_by_byte() -> None:
     order = Order(Subject.parse("192.0.2.0/24"), 60.0, service="tcp/22")
-    assert element(order, 60_000) == b"".join(
+    assert element(NEW, CREATE, 7, order, 60_000) == b"".join(
         [
+            struct.pack("=IHHII", 88, NEW, REQUEST | CREATE, 7, 0),
             b"\1\0\0\0",
             host(11, 1) + b"privet\0\0",
             host(16, 2) + b"v4_24_ports\0",
@@ -103,7 +106,7 @@ def test_a_transaction_closes_extends_and_opens() -> None:
 
 def test_a_ban_for_good_has_no_timeout() -> None:
     data, _ = transaction([Order(V4, math.inf)], 1)
-    assert element(Order(V4, None), None) in data
+    assert element(NEW, CREATE | EXCLUSIVE | ACK, 2, Order(V4, None), None) in data
 
 
 @given(st.lists(st.tuples(st.integers(0, 0x3FFF), st.binary(max_size=20))))

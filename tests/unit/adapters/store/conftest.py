@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.adapters.store.ring import Buckets, Ring
 from privet.adapters.store.rows import BANS
 from privet.adapters.store.seal import KeySeal
 from privet.adapters.store.sqlite import SqliteStore
@@ -33,9 +34,15 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path, seal: KeySeal) -> Iterator[SqliteStore[Ban]]:
+def buckets() -> Buckets:
+    """Return the seals of bans, which end with the test."""
+    return Buckets(Ring(), "bans")
+
+
+@pytest.fixture
+def store(path: Path, buckets: Buckets) -> Iterator[SqliteStore[Ban]]:
     """Return a fresh store, not open yet."""
-    made = SqliteStore(path, seal, BANS)
+    made = SqliteStore(path, buckets, BANS)
     yield made
     made.close()
 

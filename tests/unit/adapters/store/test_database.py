@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from privet.adapters.store.seal import KeySeal
+    from privet.adapters.store.ring import Buckets
 
 PAGE = 4096
 
@@ -58,14 +58,14 @@ def test_an_empty_file_is_a_fresh_one(path: Path, store: SqliteStore[Ban]) -> No
 def test_a_later_step_is_taken_once_and_keeps_the_rows(path: Path, store: SqliteStore[Ban]) -> None:
     store.put(bans(5))
     store.close()
-    steps = (*STEPS, ("ALTER TABLE kept ADD COLUMN bucket INTEGER NOT NULL DEFAULT 7", "CREATE TABLE more (a)"))
+    steps = (*STEPS, ("ALTER TABLE kept ADD COLUMN later INTEGER NOT NULL DEFAULT 7", "CREATE TABLE more (a)"))
     with closing(database.connect(path)) as db:
         assert version(db) == len(STEPS)
         database.migrate(path, db, steps)
         database.migrate(path, db, steps)
 
         assert version(db) == len(steps)
-        assert db.execute("SELECT count(*), sum(bucket) FROM kept").fetchone() == (5, 35)
+        assert db.execute("SELECT count(*), sum(later) FROM kept").fetchone() == (5, 35)
 
 
 def test_a_step_is_taken_whole_or_not_at_all(path: Path, store: SqliteStore[Ban]) -> None:
@@ -88,7 +88,7 @@ def test_what_a_newer_version_wrote_is_left_alone(path: Path, store: SqliteStore
     before = path.read_bytes()
 
     for call in (store.open, lambda: store.load(NOW), lambda: store.put([ban(7)]), store.close):
-        with pytest.raises(StoreError, match=r"version 99 of the store, this one knows 1.*update Privet") as caught:
+        with pytest.raises(StoreError, match=r"version 99 of the store, this one knows 2.*update Privet") as caught:
             call()
         assert not caught.value.transient
 
@@ -138,14 +138,14 @@ def no_table(path: Path) -> None:
 @pytest.mark.parametrize("damage", [noise, cut_to_a_header, cut_to_a_page, text, no_table])
 @pytest.mark.parametrize("first", ["load", "put", "drop", "expire", "size"])
 def test_a_damaged_file_is_set_aside_and_a_fresh_one_begun(
-    path: Path, seal: KeySeal, damage: Callable[[Path], None], first: str
+    path: Path, buckets: Buckets, damage: Callable[[Path], None], first: str
 ) -> None:
-    with closing(SqliteStore(path, seal, BANS)) as store:
+    with closing(SqliteStore(path, buckets, BANS)) as store:
         store.put(bans(100))
     damage(path)
     damaged = path.read_bytes()
 
-    with closing(SqliteStore(path, seal, BANS)) as store:
+    with closing(SqliteStore(path, buckets, BANS)) as store:
         calls: dict[str, Callable[[], object]] = {
             "load": lambda: store.load(NOW),
             "put": lambda: store.put([ban(500)]),
@@ -166,28 +166,28 @@ def test_a_damaged_file_is_set_aside_and_a_fresh_one_begun(
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
 
-def test_what_stands_before_the_damage_is_saved(path: Path, seal: KeySeal) -> None:
+def test_what_stands_before_the_damage_is_saved(path: Path, buckets: Buckets) -> None:
     many = bans(600)
-    with closing(SqliteStore(path, seal, BANS)) as store:
+    with closing(SqliteStore(path, buckets, BANS)) as store:
         store.put(many)
     content = bytearray(path.read_bytes())
     middle = len(content) // 2 // PAGE * PAGE
     content[middle : middle + 10 * PAGE] = random.Random(1).randbytes(10 * PAGE)
     path.write_bytes(content)
 
-    with closing(SqliteStore(path, seal, BANS)) as store:
+    with closing(SqliteStore(path, buckets, BANS)) as store:
         found = store.load(NOW)
         assert 50 < len(found) < 600
         assert all(one in many for one in found)
         assert store.losses == 1
 
-    with closing(SqliteStore(path, seal, BANS)) as store:
+    with closing(SqliteStore(path, buckets, BANS)) as store:
         assert by_subject(store.load(NOW)) == by_subject(found)
 
 
-def test_damage_met_in_the_middle_of_the_work_is_a_loss_too(path: Path, seal: KeySeal) -> None:
+def test_damage_met_in_the_middle_of_the_work_is_a_loss_too(path: Path, buckets: Buckets) -> None:
     many = [Ban(Subject(number.to_bytes(4), 32), "ssh", NOW, NOW + 1, 1, "jail") for number in range(12_000)]
-    with closing(SqliteStore(path, seal, BANS)) as store:
+    with closing(SqliteStore(path, buckets, BANS)) as store:
         store.put(many)  # more than SQLite has in memory
         size = path.stat().st_size
         path.write_bytes(random.Random(1).randbytes(size))
@@ -199,25 +199,25 @@ def test_damage_met_in_the_middle_of_the_work_is_a_loss_too(path: Path, seal: Ke
         assert store.losses == 1
 
 
-def test_each_one_that_is_set_aside_has_a_name_of_its_own(path: Path, seal: KeySeal) -> None:
+def test_each_one_that_is_set_aside_has_a_name_of_its_own(path: Path, buckets: Buckets) -> None:
     for _ in range(MOST_SET_ASIDE):
-        with closing(SqliteStore(path, seal, BANS)) as store:
+        with closing(SqliteStore(path, buckets, BANS)) as store:
             store.put([ban(1)])
         noise(path)
-        with closing(SqliteStore(path, seal, BANS)) as store:
+        with closing(SqliteStore(path, buckets, BANS)) as store:
             store.open()
             assert store.losses == 1
 
     assert len(aside(path)) == MOST_SET_ASIDE
 
 
-def test_there_is_an_end_to_setting_aside(path: Path, seal: KeySeal) -> None:
+def test_there_is_an_end_to_setting_aside(path: Path, buckets: Buckets) -> None:
     path.parent.mkdir()
     for number in range(MOST_SET_ASIDE):
         path.with_name(f"bans.db.corrupt-20260101-00000{number}").touch()
     noise(path)
 
-    store = SqliteStore(path, seal, BANS)
+    store = SqliteStore(path, buckets, BANS)
     with pytest.raises(StoreError, match=r"check the disk, then remove .*corrupt-\*") as caught:
         store.put([ban(1)])
 

@@ -15,19 +15,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.adapters.store.ring import Buckets, Ring
 from privet.adapters.store.rows import BANS
 from privet.adapters.store.sqlite import SqliteStore
 from privet.core.address import Subject
 from privet.core.bans import Ban
 from privet.ports import StoreError
-from tests.unit.adapters.store.conftest import KEY
 from tests.unit.adapters.store.examples import NOW, ban, bans, by_subject, for_good
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from privet.adapters.store.seal import KeySeal
 
 KILLS = 12
 BURST = 20  # bans in one call of the process that is killed
@@ -36,13 +34,13 @@ WRITER = """
 import sys
 from pathlib import Path
 from privet.adapters.store.rows import BANS
-from privet.adapters.store.seal import KeySeal
+from privet.adapters.store.ring import Buckets, Ring
 from privet.adapters.store.sqlite import SqliteStore
 from privet.core.address import Subject
 from privet.core.bans import Ban
 
-path, key, first, burst = Path(sys.argv[1]), bytes.fromhex(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-store = SqliteStore(path, KeySeal(key), BANS)
+path, first, burst = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+store = SqliteStore(path, Buckets(Ring(path.with_name("ring")), "bans"), BANS)
 number = first
 while True:
     store.put(
@@ -91,9 +89,9 @@ def no_file_larger_than(size: int) -> Iterator[None]:
 
 
 @pytest.mark.needs("root", "mount")
-def test_on_a_full_disk_changes_wait_until_there_is_room(disk: Path, seal: KeySeal) -> None:
+def test_on_a_full_disk_changes_wait_until_there_is_room(disk: Path, buckets: Buckets) -> None:
     path = disk / "state" / "bans.db"
-    with closing(SqliteStore(path, seal, BANS)) as store:
+    with closing(SqliteStore(path, buckets, BANS)) as store:
         store.put(bans(100))
         ballast = fill(disk)
         with pytest.raises(StoreError, match=r"bans\.db: the disk") as caught:
@@ -114,18 +112,18 @@ def test_on_a_full_disk_changes_wait_until_there_is_room(disk: Path, seal: KeySe
         assert store.complaint is None
         assert store.size() == len(expected)
         assert store.losses == 0
-    with closing(SqliteStore(path, seal, BANS)) as store:
+    with closing(SqliteStore(path, buckets, BANS)) as store:
         assert by_subject(store.load(NOW)) == expected
 
 
 @pytest.mark.needs("root", "mount")
-def test_a_full_disk_does_not_keep_the_daemon_from_starting(disk: Path, seal: KeySeal) -> None:
+def test_a_full_disk_does_not_keep_the_daemon_from_starting(disk: Path, buckets: Buckets) -> None:
     path = disk / "bans.db"
-    with closing(SqliteStore(path, seal, BANS)) as store:
+    with closing(SqliteStore(path, buckets, BANS)) as store:
         store.put(bans(100))
     fill(disk)
 
-    store = SqliteStore(path, seal, BANS)
+    store = SqliteStore(path, buckets, BANS)
     assert by_subject(store.load(NOW)) == by_subject(bans(100))
     with pytest.raises(StoreError):
         store.put(bans(1000, first=100))
@@ -134,9 +132,9 @@ def test_a_full_disk_does_not_keep_the_daemon_from_starting(disk: Path, seal: Ke
 
 
 @pytest.mark.needs("root", "mount")
-def test_a_store_that_cannot_be_made_is_made_later(disk: Path, seal: KeySeal) -> None:
+def test_a_store_that_cannot_be_made_is_made_later(disk: Path, buckets: Buckets) -> None:
     ballast = fill(disk)
-    with closing(SqliteStore(disk / "state" / "bans.db", seal, BANS)) as store:
+    with closing(SqliteStore(disk / "state" / "bans.db", buckets, BANS)) as store:
         for call in (store.open, lambda: store.put([ban(1)]), store.size):
             with pytest.raises(StoreError) as caught:
                 call()
@@ -151,20 +149,20 @@ def test_a_store_that_cannot_be_made_is_made_later(disk: Path, seal: KeySeal) ->
 
 @pytest.mark.needs("root", "mount")
 @pytest.mark.parametrize("killed", [False, True], ids=["closed", "killed"])
-def test_a_read_only_disk_can_be_read(disk: Path, seal: KeySeal, *, killed: bool) -> None:
+def test_a_read_only_disk_can_be_read(disk: Path, buckets: Buckets, *, killed: bool) -> None:
     path = disk / "bans.db"
     if killed:
-        with closing(SqliteStore(disk.with_name("origin") / path.name, seal, BANS)) as origin:
+        with closing(SqliteStore(disk.with_name("origin") / path.name, buckets, BANS)) as origin:
             origin.open()
             origin.put(bans(100))
             shutil.copytree(origin.path.parent, disk, dirs_exist_ok=True)
             assert path.with_name("bans.db-wal").stat().st_size > 0
     else:
-        with closing(SqliteStore(path, seal, BANS)) as store:
+        with closing(SqliteStore(path, buckets, BANS)) as store:
             store.put(bans(100))
     remount(disk, "ro")
 
-    store = SqliteStore(path, seal, BANS)
+    store = SqliteStore(path, buckets, BANS)
     with pytest.raises(StoreError) as caught:
         store.open()
     assert caught.value.transient
@@ -186,27 +184,27 @@ def test_a_read_only_disk_can_be_read(disk: Path, seal: KeySeal, *, killed: bool
 
 
 @pytest.mark.needs("root", "mount")
-def test_bans_on_a_read_only_disk_that_do_not_open_are_counted(disk: Path, seal: KeySeal) -> None:
+def test_bans_on_a_read_only_disk_that_do_not_open_are_counted(disk: Path, buckets: Buckets) -> None:
     path = disk / "bans.db"
-    with closing(SqliteStore(path, seal, BANS)) as store:
+    with closing(SqliteStore(path, buckets, BANS)) as store:
         store.put(bans(100))
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE kept SET until = 9e999 WHERE rowid = 3")
     remount(disk, "ro")
 
-    store = SqliteStore(path, seal, BANS)
+    store = SqliteStore(path, buckets, BANS)
     assert len(store.load(NOW)) == 99
     assert store.refused == 1
     store.close()
 
 
 @pytest.mark.needs("root", "mount")
-def test_damage_on_a_read_only_disk_is_an_error_and_stays(disk: Path, seal: KeySeal) -> None:
+def test_damage_on_a_read_only_disk_is_an_error_and_stays(disk: Path, buckets: Buckets) -> None:
     path = disk / "bans.db"
     path.write_bytes(bytes(random.Random(1).randbytes(9999)))
     remount(disk, "ro")
 
-    store = SqliteStore(path, seal, BANS)
+    store = SqliteStore(path, buckets, BANS)
     with pytest.raises(StoreError) as caught:
         store.load(NOW)
     assert caught.value.transient
@@ -218,7 +216,7 @@ def test_damage_on_a_read_only_disk_is_an_error_and_stays(disk: Path, seal: KeyS
     store.close()
 
 
-def test_writes_that_fail_half_way_leave_what_was_there(store: SqliteStore[Ban], seal: KeySeal, path: Path) -> None:
+def test_writes_that_fail_half_way_leave_what_was_there(store: SqliteStore[Ban], buckets: Buckets, path: Path) -> None:
     store.put(bans(50))
     with no_file_larger_than(path.stat().st_size + 8192):
         for first in range(50, 500, 150):
@@ -234,14 +232,14 @@ def test_writes_that_fail_half_way_leave_what_was_there(store: SqliteStore[Ban],
 
     assert store.complaint is None
     store.close()
-    store = SqliteStore(path, seal, BANS)
+    store = SqliteStore(path, buckets, BANS)
     assert by_subject(store.load(NOW)) == by_subject(bans(500))
     assert store.losses == 0
     store.close()
 
 
-def test_what_waits_is_bounded_and_what_ends_last_is_kept(path: Path, seal: KeySeal) -> None:
-    store = SqliteStore(path, seal, BANS, most=30)
+def test_what_waits_is_bounded_and_what_ends_last_is_kept(path: Path, buckets: Buckets) -> None:
+    store = SqliteStore(path, buckets, BANS, most=30)
     path.parent.mkdir()
     with no_file_larger_than(0):
         for number in range(100):
@@ -258,8 +256,8 @@ def test_what_waits_is_bounded_and_what_ends_last_is_kept(path: Path, seal: KeyS
     store.close()
 
 
-def test_what_could_not_be_stored_at_the_end_is_an_error_and_all_is_released(path: Path, seal: KeySeal) -> None:
-    store = SqliteStore(path, seal, BANS)
+def test_what_could_not_be_stored_at_the_end_is_an_error_and_all_is_released(path: Path, buckets: Buckets) -> None:
+    store = SqliteStore(path, buckets, BANS)
     store.put([ban(1)])
     with no_file_larger_than(0):
         with pytest.raises(StoreError):
@@ -267,16 +265,16 @@ def test_what_could_not_be_stored_at_the_end_is_an_error_and_all_is_released(pat
         with pytest.raises(StoreError):
             store.close()
 
-    with closing(SqliteStore(path, seal, BANS)) as second:
+    with closing(SqliteStore(path, buckets, BANS)) as second:
         assert second.load(NOW) == [ban(1)]
 
 
 @pytest.mark.timeout(120)
-def test_kill_9_never_damages_and_never_loses_what_was_confirmed(path: Path, seal: KeySeal) -> None:
+def test_kill_9_never_damages_and_never_loses_what_was_confirmed(path: Path) -> None:
     chance = random.Random(3)
     first = 0
     for _ in range(KILLS):
-        command = [sys.executable, "-c", WRITER, str(path), KEY.hex(), str(first), str(BURST)]
+        command = [sys.executable, "-c", WRITER, str(path), str(first), str(BURST)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout
             said = process.stdout.readline()
@@ -285,7 +283,7 @@ def test_kill_9_never_damages_and_never_loses_what_was_confirmed(path: Path, sea
             confirmed = int((said + process.stdout.read()).rpartition("\n")[0].rpartition("\n")[2])
         assert process.returncode == -signal.SIGKILL
 
-        with closing(SqliteStore(path, seal, BANS)) as store:
+        with closing(SqliteStore(path, Buckets(Ring(path.with_name("ring")), "bans"), BANS)) as store:
             found = {int.from_bytes(one.subject.packed): one for one in store.load(0)}
             assert (store.losses, store.refused, store.complaint) == (0, 0, None)
         with closing(sqlite3.connect(path)) as db:
@@ -301,12 +299,12 @@ def test_kill_9_never_damages_and_never_loses_what_was_confirmed(path: Path, sea
         first = max(found) + 1
 
 
-def test_what_another_process_writes_waits_for_its_end(path: Path, seal: KeySeal) -> None:
-    command = [sys.executable, "-c", WRITER, str(path), KEY.hex(), "0", str(BURST)]
+def test_what_another_process_writes_waits_for_its_end(path: Path) -> None:
+    command = [sys.executable, "-c", WRITER, str(path), "0", str(BURST)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert [int(process.stdout.readline()) for _ in range(10)] == list(range(BURST, 11 * BURST, BURST))
-        with closing(SqliteStore(path, seal, BANS)) as store:
+        with closing(SqliteStore(path, Buckets(Ring(path.with_name("ring")), "bans"), BANS)) as store:
             with pytest.raises(StoreError, match="another process") as caught:
                 store.load(NOW)
             assert caught.value.transient

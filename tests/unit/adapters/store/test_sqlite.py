@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.adapters.store import sqlite
+from privet.adapters.store.ring import Buckets, Ring
 from privet.adapters.store.rows import BANS, open_row
-from privet.adapters.store.seal import KEY_BYTES, KeySeal
 from privet.adapters.store.sqlite import BATCH, SqliteStore
 from privet.core.address import Subject
 from privet.core.bans import Ban
@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from privet.adapters.store.rows import Form, Row
+    from privet.ports import Seal
 
 
-def again(store: SqliteStore[Ban], seal: KeySeal) -> SqliteStore[Ban]:
+def again(store: SqliteStore[Ban], buckets: Buckets) -> SqliteStore[Ban]:
     """Return the same store after a restart."""
     store.close()
-    return SqliteStore(store.path, seal, BANS)
+    return SqliteStore(store.path, buckets, BANS)
 
 
 def edit(path: Path, *statements: str) -> None:
@@ -55,14 +56,14 @@ def clear(found: list[Ban]) -> list[str]:
 # Restart
 
 
-def test_bans_outlast_a_restart(store: SqliteStore[Ban], seal: KeySeal) -> None:
+def test_bans_outlast_a_restart(store: SqliteStore[Ban], buckets: Buckets) -> None:
     store.put([*bans(20), for_good(20)])
     store.put([ban(3, hours=7)])
     store.drop([ban(4)])
     store.expire(NOW)
     expected = by_subject(store.load(NOW))
 
-    store = again(store, seal)
+    store = again(store, buckets)
 
     assert by_subject(store.load(NOW)) == expected
     assert len(expected) == 20
@@ -97,14 +98,14 @@ def test_closed_there_is_one_file_with_everything_in_it(store: SqliteStore[Ban])
     assert names(store.path) == {"bans.db"}
 
 
-def test_many_are_stored_in_several_transactions(store: SqliteStore[Ban], seal: KeySeal) -> None:
+def test_many_are_stored_in_several_transactions(store: SqliteStore[Ban], buckets: Buckets) -> None:
     many = [Ban(Subject(number.to_bytes(4), 32), "ssh", NOW, NOW + HOUR, 1, "jail") for number in range(2 * BATCH + 1)]
     store.put(many)
     assert store.size() == 2 * BATCH + 1
     store.drop(many[: BATCH + 1])
     assert store.size() == BATCH
 
-    store = again(store, seal)
+    store = again(store, buckets)
 
     assert store.load(NOW) == many[BATCH + 1 :]
     store.close()
@@ -125,12 +126,12 @@ def test_files_are_for_their_owner_alone(store: SqliteStore[Ban]) -> None:
     assert stat.S_IMODE(store.path.parent.stat().st_mode) == 0o700
 
 
-def test_a_file_that_others_could_read_is_closed_to_them(store: SqliteStore[Ban], seal: KeySeal) -> None:
+def test_a_file_that_others_could_read_is_closed_to_them(store: SqliteStore[Ban], buckets: Buckets) -> None:
     store.put(bans(9))
     store.close()
     store.path.chmod(0o644)
 
-    store = again(store, seal)
+    store = again(store, buckets)
     store.put([ban(10)])
 
     assert {stat.S_IMODE(one.stat().st_mode) for one in store.path.parent.iterdir()} == {0o600}
@@ -195,7 +196,7 @@ def test_what_was_erased_is_nowhere_even_sealed(
 
 
 def test_the_journal_of_a_killed_process_is_emptied_when_it_is_found(
-    store: SqliteStore[Ban], path: Path, seal: KeySeal
+    store: SqliteStore[Ban], path: Path, buckets: Buckets
 ) -> None:
     store.open()
     store.put(bans(9))
@@ -204,15 +205,15 @@ def test_the_journal_of_a_killed_process_is_emptied_when_it_is_found(
     shutil.copytree(path.parent, killed)
     assert (killed / wal.name).stat().st_size > 0
 
-    with closing(SqliteStore(killed / path.name, seal, BANS)) as found:
+    with closing(SqliteStore(killed / path.name, buckets, BANS)) as found:
         found.open()
         assert (killed / wal.name).stat().st_size == 0
         assert found.size() == 9
 
 
-def test_errors_and_complaints_have_no_address(store: SqliteStore[Ban], path: Path, seal: KeySeal) -> None:
+def test_errors_and_complaints_have_no_address(store: SqliteStore[Ban], path: Path, buckets: Buckets) -> None:
     store.put(bans(9))
-    second = SqliteStore(path, seal, BANS)
+    second = SqliteStore(path, buckets, BANS)
     with pytest.raises(StoreError) as caught:
         second.put(bans(9))
     with pytest.raises(StoreError):
@@ -238,7 +239,7 @@ def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that grows with every row that is opened."""
     read: list[int] = []
 
-    def counted(row: Row, seal: KeySeal, form: Form[Ban]) -> Ban:
+    def counted(row: Row, seal: Seal, form: Form[Ban]) -> Ban:
         read.append(1)
         return open_row(row, seal, form)
 
@@ -247,10 +248,10 @@ def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_what_was_left_in_one_piece_is_read_in_one(
-    rested: SqliteStore[Ban], seal: KeySeal, monkeypatch: pytest.MonkeyPatch
+    rested: SqliteStore[Ban], buckets: Buckets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = rows_read(monkeypatch)
-    store = again(rested, seal)
+    store = again(rested, buckets)
     assert by_subject(store.load(NOW)) == by_subject([*bans(20), for_good(20)])
     assert (read, store.refused, store.complaint) == ([], 0, None)
     assert [one.subject for one in store.load(NOW + HOUR)] == [for_good(20).subject]
@@ -258,12 +259,12 @@ def test_what_was_left_in_one_piece_is_read_in_one(
 
 
 def test_after_any_change_rows_are_read(
-    rested: SqliteStore[Ban], seal: KeySeal, monkeypatch: pytest.MonkeyPatch
+    rested: SqliteStore[Ban], buckets: Buckets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = rows_read(monkeypatch)
-    store = again(rested, seal)
+    store = again(rested, buckets)
     store.put([ban(3, hours=7)])
-    store = again(store, seal)
+    store = again(store, buckets)
     assert by_subject(store.load(NOW)) == by_subject([*bans(3), ban(3, hours=7), *bans(16, first=4), for_good(20)])
     assert len(read) == 21
     store.close()
@@ -280,30 +281,30 @@ def test_after_any_change_rows_are_read(
     ],
 )
 def test_a_piece_that_does_not_fit_the_rows_is_nothing(
-    rested: SqliteStore[Ban], seal: KeySeal, monkeypatch: pytest.MonkeyPatch, statement: str
+    rested: SqliteStore[Ban], buckets: Buckets, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
     edit(rested.path, statement)
     read = rows_read(monkeypatch)
-    store = again(rested, seal)
+    store = again(rested, buckets)
     assert len(store.load(NOW)) == (20 if "kept" in statement else 21)
     assert len(read) >= 20
     store.close()
 
 
-def test_what_is_not_all_is_no_piece(store: SqliteStore[Ban], seal: KeySeal) -> None:
+def test_what_is_not_all_is_no_piece(store: SqliteStore[Ban], buckets: Buckets) -> None:
     store.put(bans(20))
     store.rest(bans(19))
-    store = again(store, seal)
+    store = again(store, buckets)
     assert len(store.load(NOW)) == 20
     store.close()
 
 
-def test_a_piece_leaves_no_address_and_no_remnant(rested: SqliteStore[Ban], seal: KeySeal) -> None:
+def test_a_piece_leaves_no_address_and_no_remnant(rested: SqliteStore[Ban], buckets: Buckets) -> None:
     assert leaks([rested.path.parent], clear(bans(20))) == []
     with closing(sqlite3.connect(rested.path)) as db:
-        (piece,) = db.execute("SELECT sealed FROM whole").fetchone()
+        (piece,) = db.execute("SELECT sealed FROM whole ORDER BY length(sealed) DESC").fetchone()
     assert piece[:64] in rested.path.read_bytes()
-    store = again(rested, seal)
+    store = again(rested, buckets)
     store.drop([ban(1)])
     assert not any(piece[at : at + 64] in one.read_bytes() for one in store.path.parent.iterdir() for at in (0, 640))
     store.close()
@@ -327,18 +328,21 @@ def test_a_piece_leaves_no_address_and_no_remnant(rested: SqliteStore[Ban], seal
         "UPDATE kept SET sealed = 7 WHERE rowid = 3",
         "UPDATE kept SET sealed = substr(sealed, 1, 40) WHERE rowid = 3",
         "UPDATE kept SET sealed = (SELECT sealed FROM kept WHERE rowid = 4) WHERE rowid = 3",
-        "INSERT INTO kept VALUES (x'00112233445566778899aabbccddeeff', 'ssh', 9e999, zeroblob(156))",
+        "UPDATE kept SET bucket = bucket + 1 WHERE rowid = 3",
+        "UPDATE kept SET bucket = 0 WHERE rowid = 3",
+        "UPDATE kept SET bucket = 'x' WHERE rowid = 3",
+        "INSERT INTO kept VALUES (x'00112233445566778899aabbccddeeff', 'ssh', 9e999, zeroblob(156), 1)",
     ],
 )
 def test_what_was_edited_is_refused_counted_and_erased(
-    store: SqliteStore[Ban], seal: KeySeal, path: Path, statement: str
+    store: SqliteStore[Ban], buckets: Buckets, path: Path, statement: str
 ) -> None:
     store.put(bans(9))
     store.close()
     edit(path, statement)
     expected = bans(9) if statement.startswith("INSERT") else [*bans(2), *bans(6, first=3)]
 
-    store = again(store, seal)
+    store = again(store, buckets)
 
     assert by_subject(store.load(NOW)) == by_subject(expected)
     assert store.refused == 1
@@ -349,14 +353,14 @@ def test_what_was_edited_is_refused_counted_and_erased(
     store.close()
 
 
-def test_swapped_rows_are_both_refused(store: SqliteStore[Ban], seal: KeySeal, path: Path) -> None:
+def test_swapped_rows_are_both_refused(store: SqliteStore[Ban], buckets: Buckets, path: Path) -> None:
     store.put(bans(9))
     store.close()
     with closing(sqlite3.connect(path)) as db, db:
         two, five = (db.execute("SELECT sealed FROM kept WHERE rowid = ?", (row,)).fetchone()[0] for row in (2, 5))
         db.executemany("UPDATE kept SET sealed = ? WHERE rowid = ?", [(five, 2), (two, 5)])
 
-    store = again(store, seal)
+    store = again(store, buckets)
 
     assert len(store.load(NOW)) == 7
     assert store.refused == 2
@@ -364,7 +368,7 @@ def test_swapped_rows_are_both_refused(store: SqliteStore[Ban], seal: KeySeal, p
 
 
 @pytest.mark.parametrize("at", [0, 11, 12, 100, -16, -1])
-def test_one_flipped_bit_is_enough(store: SqliteStore[Ban], seal: KeySeal, path: Path, at: int) -> None:
+def test_one_flipped_bit_is_enough(store: SqliteStore[Ban], buckets: Buckets, path: Path, at: int) -> None:
     store.put(bans(9))
     store.close()
     with closing(sqlite3.connect(path)) as db:
@@ -373,7 +377,7 @@ def test_one_flipped_bit_is_enough(store: SqliteStore[Ban], seal: KeySeal, path:
     content[content.index(sealed) + at % len(sealed)] ^= 0x10
     path.write_bytes(content)
 
-    store = again(store, seal)
+    store = again(store, buckets)
 
     assert by_subject(store.load(NOW)) == by_subject(bans(8, first=1))
     assert store.refused == 1
@@ -383,7 +387,7 @@ def test_one_flipped_bit_is_enough(store: SqliteStore[Ban], seal: KeySeal, path:
 def test_with_another_key_nothing_opens(store: SqliteStore[Ban], path: Path) -> None:
     store.put(bans(9))
 
-    with closing(again(store, KeySeal(bytes(KEY_BYTES)))) as other:
+    with closing(again(store, Buckets(Ring(), "bans"))) as other:
         assert other.load(NOW) == []
         assert (other.refused, other.size()) == (9, 0)
         other.put(bans(3))
@@ -394,9 +398,11 @@ def test_with_another_key_nothing_opens(store: SqliteStore[Ban], path: Path) -> 
 # Others at the file
 
 
-def test_a_second_process_finds_it_taken_and_gets_it_later(store: SqliteStore[Ban], path: Path, seal: KeySeal) -> None:
+def test_a_second_process_finds_it_taken_and_gets_it_later(
+    store: SqliteStore[Ban], path: Path, buckets: Buckets
+) -> None:
     store.put([ban(1)])
-    with closing(SqliteStore(path, seal, BANS)) as second:
+    with closing(SqliteStore(path, buckets, BANS)) as second:
         with pytest.raises(StoreError, match="another process") as caught:
             second.put([ban(2)])
         assert caught.value.transient

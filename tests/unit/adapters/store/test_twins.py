@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from privet.adapters.store.seal import KeySeal
+    from privet.adapters.store.ring import Buckets
     from privet.core.bans import Ban
     from privet.ports import Store
 
@@ -24,9 +24,9 @@ MOST = 50
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-def twin(request: pytest.FixtureRequest, path: Path, seal: KeySeal) -> Iterator[Store[Ban]]:
+def twin(request: pytest.FixtureRequest, path: Path, buckets: Buckets) -> Iterator[Store[Ban]]:
     """Return a small store of each kind."""
-    store: Store[Ban] = MemoryStore(BANS, MOST) if request.param == "memory" else SqliteStore(path, seal, BANS, MOST)
+    store: Store[Ban] = MemoryStore(BANS, MOST) if request.param == "memory" else SqliteStore(path, buckets, BANS, MOST)
     store.open()
     yield store
     store.close()

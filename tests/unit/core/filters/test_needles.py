@@ -11,7 +11,7 @@ def needles(*texts: str, folded: bool = False) -> Needles:
 
 
 def lines(prefilter: Prefilter, block: bytes) -> list[tuple[bytes, list[int]]]:
-    return [(block[start:end], prefilter.fitting(mask)) for start, end, mask in prefilter.lines(block)]
+    return [(line, prefilter.fitting(mask)) for _, line, mask in prefilter.lines(block)]
 
 
 def test_lines_with_a_needle() -> None:

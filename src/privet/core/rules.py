@@ -1,0 +1,78 @@
+"""What the engine keeps for jails that count the same: which rows or failures concern them, and their window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from privet.core.detect import Limit, Window
+from privet.core.evidence import Recent
+from privet.core.rate import Rate
+from privet.core.select import Selector
+from privet.core.swarm import Swarms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from privet.core.detect import Reached
+    from privet.core.evidence import Lines, Places
+    from privet.core.filters.plan import Found
+    from privet.core.jails import Jail
+    from privet.core.parse import Rows
+
+
+class Rule:
+    """A window, the rows or the filter's failures that belong in it, and the sources it listens to."""
+
+    def __init__(self, jails: Sequence[tuple[int, Jail]], tolerance: float, max_clients: int) -> None:
+        first = jails[0][1]
+        self.identity = identity_of(first)
+        self.sources = frozenset(first.sources)
+        self.filter = first.filter
+        self.select = Selector(first.predicates) if first.predicates else None
+        self.window = _window_for([Limit(jail, order) for order, jail in jails], tolerance, max_clients)
+        self.recent = Recent()
+        self.matched = 0
+        self.last_match: float | None = None
+
+    def feed(self, rows: Rows, lines: Lines) -> Iterable[Reached]:
+        """Count the failures among the rows; the limits that they reach come one by one, as `Window.hit` says."""
+        chosen: Sequence[int] = range(len(rows))
+        keys, times = rows.keys, rows.times
+        if self.select is not None:
+            chosen = self.select(rows)
+            keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
+        if isinstance(self.window, Swarms):  # it learns from all rows who is a browser
+            self._note(chosen, keys, times, lines)
+            return self.window.take(rows, chosen)
+        return self._count(chosen, keys, times, lines)
+
+    def feed_failures(self, found: Found, lines: Places) -> Iterable[Reached]:
+        """Count the failures that the filter has found; each stands in the row of its place."""
+        return self._count(found.places, found.keys, found.times, lines)
+
+    def _count(
+        self, chosen: Sequence[int], keys: Sequence[bytes], times: Sequence[float], lines: Lines | Places
+    ) -> Iterable[Reached]:
+        self._note(chosen, keys, times, lines)
+        return self.window.hit(chosen, keys, times) if chosen and not isinstance(self.window, Swarms) else ()
+
+    def _note(
+        self, chosen: Sequence[int], keys: Sequence[bytes], times: Sequence[float], lines: Lines | Places
+    ) -> None:
+        if chosen:
+            self.matched += len(chosen)
+            self.last_match = times[-1]
+            self.recent.note(lines, chosen, keys, times)
+
+
+def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> Window | Rate | Swarms:
+    first = limits[0].jail
+    if first.kind == "swarm":
+        return Swarms(limits[0], max_clients)
+    return Rate(limits[0], max_clients) if first.counting == "rate" else Window(limits, tolerance, max_clients)
+
+
+def identity_of(jail: Jail) -> tuple[object, ...]:
+    """Return what jails that share a window have in common."""
+    own = (jail.name, jail.findtime, jail.kind) if jail.counting == "rate" or jail.kind == "swarm" else ()
+    return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr)), jail.filter, own

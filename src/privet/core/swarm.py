@@ -1,0 +1,311 @@
+"""Swarms: many clients with one aim, none of which does enough to be noticed alone.
+
+The rules:
+- a client is a *suspect* when it asks for a page and fetches no asset in the half hour before or within `GRACE` after;
+- suspects are counted once each for the page, for its shape and for the site, by a CUSUM: a sum that grows by one with
+  each suspect, shrinks by what is usual and somewhat more, and never falls below zero. It has no bins, so that
+  it makes no difference when a swarm begins;
+- usual is a mean over hours, and the highest sum that came to nothing of late: feeds that are fetched on the hour;
+- when a sum reaches its threshold a swarm has begun, and all suspects since it was zero are its members. The swarm is
+  over when its sum is zero again. Its members count no more for the shape and the site around it.
+
+Everything is bounded: clients that fetched assets, sums, and the suspects in them. What is forgotten first are
+the sums with the least behind them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import chain, islice
+from math import exp, inf
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from privet.core.assets import Assets
+from privet.core.detect import Limit, Reached
+from privet.core.mask import sample
+from privet.core.shapes import Shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from privet.core.parse import Rows
+    from privet.core.shapes import Url
+
+LOOK_BACK = 1800.0
+"""Seconds for which a client that fetched an asset is a browser."""
+
+GRACE = 5.0  # seconds in which a browser has asked for the assets of a page
+WARM = 900.0  # seconds of log before anything is called a swarm
+HOURS = 3600.0  # of the mean of what is usual
+DAYS = 3 * 86_400.0  # in which the highest sum of the past halves, and more
+LEAST = {"page": 12.0, "shape": 12.0, "site": 36.0}
+"""The smallest threshold of each level."""
+
+EXCESS = 0.05  # suspects a second beyond the usual that a sum does not count, at least
+BEYOND = 1.6  # times the highest sum that came to nothing
+CAP = 1.5  # times the threshold that a sum grows to, so that the end of a swarm shows in time
+SWEEP = 60.0  # seconds of log between looks at all sums
+SUMS = 8192
+COLUMNS = frozenset({"host", "request", "target", "path", "query", "referer", "content_type"})
+"""What is read of each row."""
+
+SHOWN = 20
+"""Swarms that are over and still shown."""
+
+
+class Event(msgspec.Struct, kw_only=True):
+    """One swarm. `what` is its aim, masked; times in seconds since the epoch, `ended` None while it goes on."""
+
+    jail: str
+    level: str
+    what: str
+    began: float
+    seen: float
+    last: float
+    members: int
+    ended: float | None = None
+
+
+class _Sum:
+    """How many suspects there are for one aim. What is usual is found out at each `look`, not for each suspect."""
+
+    __slots__ = ("at", "event", "height", "level", "limit", "looked", "loss", "mass", "peak", "sum", "suspects", "what")
+
+    def __init__(self, level: str, what: bytes, time: float) -> None:
+        self.level, self.what = level, what
+        self.at = self.looked = time
+        self.sum = self.height = 0.0  # height: how high it was since zero
+        self.mass = self.peak = 0.0  # suspects, the older the less; the highest sum that came to nothing, likewise
+        self.loss, self.limit = EXCESS, LEAST[level]  # by how much the sum falls each second, what makes a swarm
+        self.suspects: dict[bytes, float] = {}
+        self.event: Event | None = None
+
+    def look(self, time: float, start: float) -> None:
+        """Find out what is usual; nothing is learnt while a swarm goes on."""
+        self.fall(time)
+        passed, self.looked = max(0.0, time - self.looked), time
+        self.peak *= exp(-passed / DAYS)
+        self.limit = max(LEAST[self.level], BEYOND * self.peak)
+        if self.event is None:
+            self.mass *= exp(-passed / HOURS)
+            usual = self.mass / (HOURS * (1.0 - exp(min(start - time, -1.0) / HOURS)))
+            self.loss = usual + max(EXCESS, usual / 2)
+
+    def fall(self, time: float) -> None:
+        """Let time pass."""
+        if time > self.at:
+            self.sum -= (time - self.at) * self.loss
+            self.at = time
+        if self.sum <= 0:
+            self.sum = 0.0
+            if self.event is None and self.height:
+                self.peak = max(self.peak, self.height)
+                self.suspects.clear()
+            self.height = 0.0
+
+    def add(self, key: bytes, time: float) -> None:
+        """Count a suspect."""
+        self.fall(time)
+        self.suspects[key] = time
+        self.sum += 1.0
+        if self.event is None:
+            self.mass += 1.0
+            self.height = max(self.height, self.sum)
+        else:
+            self.sum = min(self.sum, CAP * self.limit)
+            self.event.members += 1
+
+
+class Swarms:
+    """The swarms that one jail sees. It stands in the place of a window, see `core.detect`."""
+
+    def __init__(self, limit: Limit, max_clients: int) -> None:
+        self.limits = [limit]
+        self.clients: dict[bytes, float] = {}  # by when they fetched an asset last
+        self.evicted = 0
+        self.over: deque[Event] = deque(maxlen=SHOWN)  # those that are over
+        self._shapes, self._assets = Shapes(), Assets()
+        self._sums: dict[tuple[str, bytes], _Sum] = {}
+        self._waiting: deque[tuple[float, bytes, Url]] = deque()
+        self._held = 0  # suspects in all sums, or somewhat more
+        self._cap = max_clients
+        self._now = self._start = -inf
+        self._sweep_at = -inf
+
+    @property
+    def going(self) -> list[Event]:
+        """The swarms that are there now."""
+        return [one.event for one in self._sums.values() if one.event is not None]
+
+    def take(self, rows: Rows, chosen: Sequence[int]) -> Iterator[Reached]:
+        """Count requests in order of arrival; yield members of swarms whom the jail does not hold yet.
+
+        `chosen` are the rows that concern the jail, ascending.
+        """
+        urls = self._shapes(rows)
+        assets = self._assets(rows, urls)
+        browsers, waiting = self.clients, self._waiting
+        concerned = chain(chosen, (-1,))
+        next_one = next(concerned)
+        for row, (key, time, asset) in enumerate(zip(rows.keys, rows.times, assets, strict=True)):
+            if time > self._now:
+                self._pass(time)
+            while waiting and waiting[0][0] <= self._now:
+                yield from self._suspect(row, *waiting.popleft())
+            if asset:
+                browsers[key] = time
+            if row != next_one:
+                continue
+            next_one = next(concerned)
+            if not asset and browsers.get(key, -inf) < time - LOOK_BACK:
+                if len(waiting) >= self._cap:
+                    waiting.popleft()
+                    self.evicted += 1
+                waiting.append((self._now + GRACE, key, urls[row]))
+
+    def carry(self, old: Swarms) -> None:
+        """Take over what an equal jail has seen; bans go on if it is unchanged."""
+        limits, cap = self.limits, self._cap
+        self.__dict__.update(old.__dict__)
+        self.limits, self._cap = limits, cap
+        if limits[0].jail == old.limits[0].jail:
+            limits[0].until = old.limits[0].until
+
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock was set forward by so much."""
+        for key in self.clients:
+            self.clients[key] += seconds
+        self._waiting = deque((time + seconds, key, url) for time, key, url in self._waiting)
+        self._now, self._start, self._sweep_at = (t + seconds for t in (self._now, self._start, self._sweep_at))
+        for one in self._sums.values():
+            one.at, one.looked = one.at + seconds, one.looked + seconds
+        self.limits[0].until = {key: until + seconds for key, until in self.limits[0].until.items()}
+
+    def forget(self, key: bytes) -> None:
+        """Forget a client: it is no member of any swarm until it asks again."""
+        self.limits[0].until.pop(key, None)
+        for one in self._sums.values():
+            one.suspects.pop(key, None)
+
+    def failing(self, _limit: Limit, _now: float) -> int:
+        """Return how many clients are members of swarms."""
+        return sum(event.members for event in self.going)
+
+    def _pass(self, time: float) -> None:
+        """Let time pass: end swarms, and forget what is over."""
+        if self._now == -inf:
+            self._start = time
+        self._now = time
+        full = len(self._sums) >= SUMS or len(self.clients) >= self._cap or self._held >= 2 * self._cap
+        if time < self._sweep_at and not full:
+            return
+        self._sweep_at = time + SWEEP
+        for one in self._sums.values():
+            one.look(time, self._start)
+            if one.event is not None and one.sum == 0.0:
+                self._end(one, time)
+        self._forget_browsers(time)
+        self._forget_sums()
+        limit = self.limits[0]
+        if limit.until:
+            limit.until = {key: end for key, end in limit.until.items() if end > time}
+
+    def _end(self, one: _Sum, time: float) -> None:
+        if one.event is not None:
+            one.event.ended = time
+            self.over.append(one.event)
+            one.event = None
+            one.suspects.clear()
+
+    def _forget_browsers(self, time: float) -> None:
+        """Forget who fetched no asset of late, and at the cap one in eight."""
+        for key in [key for key, at in self.clients.items() if at < time - LOOK_BACK]:
+            del self.clients[key]
+        if len(self.clients) >= self._cap:
+            oldest = list(islice(self.clients, self._cap // 8 + 1))
+            self.evicted += len(oldest)
+            for key in oldest:
+                del self.clients[key]
+
+    def _forget_sums(self) -> None:
+        """Forget sums of which nothing is left, those with the least when there are too many, and old suspects."""
+        self._sums = {name: one for name, one in self._sums.items() if _has_meaning(one)}
+        if len(self._sums) >= SUMS:
+            order = sorted(self._sums, key=lambda name: (self._sums[name].event is not None, self._sums[name].mass))
+            for name in order[: len(order) // 2]:
+                del self._sums[name]
+        self._held = sum(len(one.suspects) for one in self._sums.values())
+        if self._held >= self._cap:
+            for one in self._sums.values():  # the members of a swarm were told of already
+                for key in list(islice(one.suspects, len(one.suspects) // 2)):
+                    del one.suspects[key]
+
+    def _suspect(self, row: int, _due: float, key: bytes, url: Url) -> Iterator[Reached]:
+        """Count a client that fetched no asset in time."""
+        if self.clients.get(key, -inf) >= self._now - LOOK_BACK - GRACE:
+            return
+        page = (self._sum("page", url.page),) if url.page != url.shape else ()
+        sums = (*page, self._sum("shape", url.shape), self._sum("site", url.site))
+        going = next((one for one in sums if one.event is not None), None)
+        if going is not None:
+            yield from self._join(going, row, key)
+            return
+        for place, one in enumerate(sums):
+            if key not in one.suspects:
+                one.add(key, self._now)
+                self._held += 1
+                if one.sum >= one.limit and self._now >= self._start + WARM:
+                    self._begin(one, sums[place + 1 :])
+                    yield from self._found(row, list(one.suspects))
+                    return
+
+    def _join(self, one: _Sum, row: int, key: bytes) -> Iterator[Reached]:
+        """Count a client that shares the aim of a swarm."""
+        if one.event is not None:
+            one.event.last = self._now
+        if key not in one.suspects:
+            one.add(key, self._now)
+            self._held += 1
+        yield from self._found(row, [key])
+
+    def _sum(self, level: str, what: bytes) -> _Sum:
+        one = self._sums.get((level, what))
+        if one is None:
+            one = self._sums[level, what] = _Sum(level, what, self._now)
+        return one
+
+    def _begin(self, one: _Sum, around: Sequence[_Sum]) -> None:
+        """Begin a swarm; what is around it is relieved of the members."""
+        for key in [key for key in one.suspects if key in self.clients]:
+            del one.suspects[key]
+        for larger in around:
+            mine = [key for key in one.suspects if larger.suspects.pop(key, None) is not None]
+            larger.sum = max(0.0, larger.sum - len(mine))
+            larger.mass = max(0.0, larger.mass - len(mine))
+        one.mass = max(0.0, one.mass - len(one.suspects))  # a swarm is not usual
+        one.event = Event(
+            jail=self.limits[0].jail.name,
+            level=one.level,
+            what=sample(one.what),
+            began=min(one.suspects.values(), default=self._now) - GRACE,
+            seen=self._now,
+            last=self._now,
+            members=len(one.suspects),
+        )
+
+    def _found(self, row: int, keys: Sequence[bytes]) -> Iterator[Reached]:
+        """Yield the members whom the jail does not hold."""
+        limit = self.limits[0]
+        if limit.jail.answer == "report":
+            return
+        for key in keys:
+            if limit.until.get(key, -inf) <= self._now:
+                limit.until[key] = self._now + limit.bantime
+                yield Reached(row, limit, key, self._now, 1)
+
+
+def _has_meaning(one: _Sum) -> bool:
+    """Tell whether forgetting a sum would change what it says next."""
+    return one.event is not None or one.sum > 0 or one.mass >= 1 or one.peak > LEAST[one.level] / BEYOND

@@ -1,0 +1,303 @@
+"""Swarms, judged by labelled trials through the engine: who is seen, how soon, and who is left alone."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+from itertools import count
+from math import inf
+from typing import TYPE_CHECKING
+
+import pytest
+
+from privet.config.compile import engine_for
+from privet.config.loader import parse
+from privet.core.address import client_key
+from privet.core.engine import Batch, Engine
+from privet.core.shapes import Shapes
+from privet.core.swarm import LOOK_BACK, SHOWN, WARM
+from privet.core.verdicts import Action, Verdict
+from tests.unit.core.traffic import HOUR, START, Entry, address, background, blocks, entry, swarm, visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from privet.core.swarm import Event
+
+CONFIG = '[source.web]\npath = "/var/log/web.log"\n[jail.swarm]\nsource = "web"\nkind = "swarm"\nbantime = "1w"\n'
+BAN = CONFIG + 'action = "ban"\n'
+HISTORIES = (f"/wiki/Page{number}?action=history&id=Page{number}" for number in count())
+
+
+def watching(text: str = BAN) -> Engine:
+    return engine_for(parse(text, "p.toml"))
+
+
+def fed(engine: Engine, entries: Iterable[Entry], size: int = 500) -> list[Verdict]:
+    return [verdict for block in blocks(entries, size) for verdict in engine.feed(Batch("web", block), inf)]
+
+
+def clients(entries: Iterable[Entry]) -> set[bytes | None]:
+    return {client_key(line.partition(b" ")[0]) for _, line in entries}
+
+
+@pytest.fixture(scope="module")
+def day() -> list[Entry]:
+    return background(random.Random(1), START, 1)
+
+
+def judged(entries: list[Entry], attack: list[Entry]) -> tuple[float, float, float, list[Event]]:
+    """Return after how many seconds a swarm was seen, the share of members that are right, and of it that was found."""
+    engine = watching()
+    verdicts = fed(engine, [*entries, *attack])
+    events = [event for event in engine.swarms() if event.seen >= attack[0][0]]
+    members, guilty = {verdict.subject.key for verdict in verdicts}, clients(attack)
+    seen = min((event.seen for event in events), default=inf) - attack[0][0]
+    return seen, len(members & guilty) / max(1, len(members)), len(members & guilty) / len(guilty), events
+
+
+@pytest.mark.parametrize(("a_minute", "within"), [(15, 90), (30, 45), (60, 30)])
+@pytest.mark.parametrize("hour", [3, 14])
+def test_a_swarm_on_one_shape_is_seen(day: list[Entry], a_minute: int, within: float, hour: int) -> None:
+    attack = swarm(random.Random(a_minute), a_minute, START + hour * HOUR + 17, HISTORIES, seconds=1800)
+
+    seen, right, found, events = judged(day, attack)
+
+    assert seen <= within
+    assert (right >= 0.95, found >= 0.95) == (True, True)
+    assert [(event.level, event.what) for event in events] == [("shape", "/wiki/Page*?action=history&id=*")]
+    assert events[0].members == pytest.approx(len(attack), rel=0.05)
+
+
+def test_a_swarm_over_pages_that_exist_is_seen(day: list[Entry]) -> None:
+    draw = random.Random(4)
+    pages = iter(lambda: f"/blog/{draw.choice(('spring', 'summer'))}/{draw.randrange(40)}", None)
+    old = iter(lambda: f"/blog/old/{draw.randrange(500)}", None)
+    attack = swarm(
+        draw, 60, START + 14 * HOUR, (one for pair in zip(pages, old, strict=False) for one in pair), seconds=1200
+    )
+
+    seen, right, found, _events = judged(day, attack)
+
+    assert seen <= 120
+    assert (right >= 0.95, found >= 0.9) == (True, True)
+
+
+@pytest.mark.parametrize("hour", [3, 14])
+def test_a_crowd_of_browsers_is_no_swarm(day: list[Entry], hour: int) -> None:
+    draw, begin = random.Random(5), START + hour * HOUR
+    crowd = [one for second in range(1800) for one in visitor(draw, begin + second / 2, address(draw))]
+
+    seen, _right, _found, events = judged(day, crowd)
+
+    assert (seen, events) == (inf, [])
+
+
+def test_a_week_of_ordinary_traffic_brings_at_most_one_alarm() -> None:
+    engine = watching(CONFIG)
+
+    fed(engine, background(random.Random(6), START, 7), size=5000)
+
+    assert len(engine.swarms()) <= 1
+
+
+@pytest.mark.needs("shared")
+@pytest.mark.parametrize(("a_minute", "within"), [(15, 90), (30, 45), (60, 30)])
+def test_a_swarm_in_a_real_log_is_seen(shared: Path, a_minute: int, within: float) -> None:
+    real = real_log(shared)
+    attack = swarm(random.Random(7), a_minute, real[0][0] + 30 * HOUR, HISTORIES, seconds=1800)
+
+    seen, right, found, events = judged(real, attack)
+
+    assert seen <= within
+    assert (right >= 0.95, found >= 0.95, len(events)) == (True, True, 1)
+
+
+@pytest.mark.needs("shared")
+def test_a_swarm_over_the_pages_of_a_real_log_is_seen_and_nothing_without_it(shared: Path) -> None:
+    real, draw = real_log(shared), random.Random(8)
+    asked = [line.split(b" ")[6].decode() for _, line in real if b'" 200 ' in line]
+    pages = [target for target in asked if "." not in target.rpartition("/")[2]]
+    attack = swarm(draw, 60, real[0][0] + 30 * HOUR, iter(lambda: draw.choice(pages), None), seconds=1800)
+
+    seen, right, _found, _events = judged(real, attack)
+
+    assert seen <= 120
+    assert right >= 0.95
+    assert judged(real, [entry(real[0][0], "192.0.2.1", "/")])[3] == []
+
+
+def real_log(shared: Path) -> list[Entry]:
+    lines = (shared / "data" / "blog-access.log").read_bytes().splitlines(keepends=True)
+    read = watching().sources["web"]
+    return [(time, line) for line in lines if (time := read.time_of(line)) is not None]
+
+
+def warm(begin: float = START) -> list[Entry]:
+    """Return just enough before a swarm that it is called one."""
+    return [entry(begin + second, "192.0.2.9", "/robots.txt") for second in range(0, int(WARM) + 60, 30)]
+
+
+def attack_after(seconds: float = WARM + 60, length: float = 120) -> list[Entry]:
+    return swarm(random.Random(9), 60, START + seconds, HISTORIES, seconds=length)
+
+
+def test_nothing_is_called_a_swarm_before_anything_is_known() -> None:
+    engine = watching()
+
+    assert fed(engine, attack_after(0)) == []
+    assert engine.swarms() == []
+
+
+def test_any_split_of_the_lines_gives_the_same_verdicts_and_swarms() -> None:
+    entries = [*warm(), *attack_after(), *background(random.Random(2), START, 0.05)]
+    answers = []
+    for size in (1, 7, 5000):
+        engine = watching()
+        answers.append((fed(engine, entries, size), engine.swarms()))
+
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0][0]
+
+
+def test_members_are_banned_or_reported_or_only_counted() -> None:
+    entries, actions = [*warm(), *attack_after()], []
+    for text in (BAN, BAN + "dry_run = true\n", CONFIG):
+        engine = watching(text)
+        actions.append({verdict.action for verdict in fed(engine, entries)})
+        (event,) = engine.swarms()
+        assert event.members > 100
+
+    assert actions == [{Action.BAN}, {Action.REPORT}, set()]
+
+
+def test_who_is_ignored_is_spared() -> None:
+    engine = watching(BAN + 'ignoreip = "2001:db8::/32"\n')
+
+    assert fed(engine, [*warm(), *attack_after()]) == []
+    assert engine.spared["swarm"] > 100
+
+
+def test_a_swarm_ends_and_a_new_one_is_another() -> None:
+    engine = watching()
+    quiet = [entry(START + second, "192.0.2.9", "/robots.txt") for second in range(1000, 4990, 30)]
+
+    fed(engine, [*warm(), *attack_after(), *quiet, *attack_after(5000)])
+
+    first, second = engine.swarms()
+    assert first.ended is not None
+    assert first.began < first.seen <= first.last < first.ended < START + 3000
+    assert second.ended is None
+
+
+def test_conditions_say_which_requests_count() -> None:
+    engine = watching(BAN + "path = '^/other'\n")
+
+    assert fed(engine, [*warm(), *attack_after()]) == []
+    assert engine.swarms() == []
+
+
+def test_the_state_survives_a_reload() -> None:
+    old, new = watching(), watching()
+    fed(old, [*warm(), *attack_after()])
+    new.carry(old)
+
+    assert new.swarms() == old.swarms() != []
+    assert fed(new, attack_after(WARM + 180)) != []
+
+
+def test_a_clock_that_is_set_changes_nothing() -> None:
+    moved, still = watching(), watching()
+    for engine in (moved, still):
+        fed(engine, warm())
+    moved.shift(7200)
+    fed(still, attack_after())
+    fed(moved, [entry(time + 7200, *_parts(line)) for time, line in attack_after()])
+
+    assert [event.members for event in moved.swarms()] == [event.members for event in still.swarms()]
+
+
+def _parts(line: bytes) -> tuple[str, str]:
+    words = line.decode().split(" ")
+    return words[0], words[6]
+
+
+def test_an_unban_lets_a_client_be_counted_anew() -> None:
+    engine = watching()
+    verdicts = fed(engine, [*warm(), *attack_after()])
+    first = verdicts[0].subject
+    engine.forget(first, START)
+    again = [
+        entry(START + WARM + 185, first.reveal().partition("/")[0], next(HISTORIES)),
+        *attack_after(WARM + 190, 20),
+    ]
+
+    assert first in {verdict.subject for verdict in fed(engine, again)}
+
+
+def test_a_page_alone_is_an_aim_too() -> None:
+    engine = watching()
+    attack = swarm(random.Random(3), 60, START + WARM + 60, iter(lambda: "/page/17", None), seconds=60)
+    busy = [
+        entry(START + second, f"198.51.100.{second % 50 + 1}", f"/page/{second % 97}") for second in range(0, 900, 9)
+    ]
+
+    fed(engine, [*warm(), *busy, *attack])
+
+    assert [(event.level, event.what) for event in engine.swarms()] == [("page", "/page/17")]
+
+
+def test_the_aim_is_masked() -> None:
+    engine = watching()
+    attack = swarm(random.Random(3), 60, START + WARM + 60, iter(lambda: "/w?user=192.0.2.77", None), seconds=60)
+
+    fed(engine, [*warm(), *attack])
+
+    assert "192.0.2.77" not in repr(engine.swarms())
+
+
+def test_memory_stays_bounded_whatever_comes() -> None:
+    draw, sizes = random.Random(10), []
+    for number in (10_000, 40_000):
+        engine = engine_for(parse(BAN + "[engine]\nmax_clients = 1000\n", "p.toml"))
+        targets = [f"/{draw.random()}?{draw.random()}={draw.random()}" for _ in range(5000)]
+        lines = [entry(START + n / 20, address(draw), targets[n % 5000]) for n in range(number)]
+        lines += [entry(START + n / 20, address(draw), f"/{n % 5000}.css") for n in range(number)]
+        tracemalloc.start()
+        fed(engine, lines)
+        sizes.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+
+        assert engine.tracked <= 1000 + 20  # of one second
+        assert engine.evicted > 0
+        assert len(engine.swarms()) <= SHOWN + 1
+
+    assert sizes[1] < 1.3 * sizes[0]
+
+
+def test_who_fetched_an_asset_half_an_hour_ago_is_a_browser_no_more() -> None:
+    engine = watching()
+    attack = attack_after(LOOK_BACK + 1200)
+    dressed = [entry(time - LOOK_BACK - 600, _parts(line)[0], "/style.css") for time, line in attack]
+
+    assert fed(engine, [*warm(), *dressed, *attack])
+    assert (
+        fed(watching(), [*warm(), *[entry(t + 700, _parts(line)[0], "/a.css") for t, line in dressed], *attack]) == []
+    )
+
+
+def test_shapes_have_stars_for_what_varies() -> None:
+    shapes = Shapes()
+
+    def shape(target: str) -> str:
+        parsed = engine_for(parse(BAN, "p.toml")).sources["web"].plan
+        assert parsed is not None
+        return shapes(parsed.parse(entry(START, "192.0.2.1", target)[1]))[0].shape.decode()
+
+    assert shape("/blog/2026/11/post") == "/blog/*/*/post"
+    assert shape("/a?action=rc&id=HomePage") == "/a?action=rc&id=*"
+    for word in ("one", "two", "three", "four", "five"):
+        assert shape(f"/b?show={word}") == ("/b?show=*" if word == "five" else f"/b?show={word}")
+    assert shape("/b?show=one") == "/b?show=*"
+    assert shape(f"/x/{'0af3' * 8}.html") == "/x/*.html"

@@ -1,0 +1,48 @@
+"""What the daemon says of swarms."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from itertools import count
+from typing import TYPE_CHECKING
+
+from privet.core.swarm import WARM
+from tests.unit.core.traffic import entry, swarm
+from tests.unit.daemon.serving import Served, serving, until
+
+if TYPE_CHECKING:
+    import pytest
+
+JAIL = "[jail.many]\nsource = 'web'\nkind = 'swarm'\naction = 'ban'\nbantime = '1h'\n"
+
+
+def test_a_swarm_is_in_status_in_the_log_and_its_members_are_banned(
+    place: Served, capfd: pytest.CaptureFixture[str]
+) -> None:
+    place.configure(f'path = "{place.log}"', JAIL)
+    begin = time.time() - 300
+    targets = (f"/wiki?action=history&id=Page{number}" for number in count())
+    attack = swarm(random.Random(1), 60, begin, targets, seconds=200)
+    before = [entry(begin - second, "192.0.2.9", "/robots.txt") for second in range(int(WARM) + 300, 0, -30)]
+    place.append(*(line.decode().rstrip() for _, line in [*before, *attack]))
+
+    async def scene() -> None:
+        async with serving(place):
+            await until(lambda: bool(place.daemon.swarms.problems))
+            status = await place.ask("status")
+            (one,) = status["swarms"]
+            assert (one["jail"], one["level"], one["what"]) == ("many", "shape", "/wiki?action=history&id=*")
+            assert one["members"] > 150
+            assert one["ended"] is None
+            assert [text for text in status["warnings"] if text.startswith("swarm on the shape /wiki?action=history")]
+            (jail,) = (await place.ask("jails"))["items"]
+            assert (jail["kind"], jail["banned"]) == ("swarm", one["members"])
+            await until(lambda: bool(place.daemon.swarms._told))  # noqa: SLF001  that it was logged
+
+    asyncio.run(scene())
+
+    said = capfd.readouterr().err
+    assert said.count('"swarm"') + said.count(" swarm ") >= 1
+    assert "2001:db8" not in said
