@@ -28,12 +28,12 @@ def command(config_path: str, *, as_json: bool) -> int:
     fail2ban's configuration was not understood. What became of that configuration is printed with file and line.
     """
     from privet.adapters.localtime import local_zone  # noqa: PLC0415
+    from privet.adapters.suit import unsuitable  # noqa: PLC0415
     from privet.cli.findings import not_understood, print_report  # noqa: PLC0415
     from privet.cli.output import print_json  # noqa: PLC0415
     from privet.config.compile import blind_to_proxies, engine_for, idle_jails, missing_fields  # noqa: PLC0415
     from privet.config.escrow import idle_escrow  # noqa: PLC0415
     from privet.config.fail2ban.report import as_items  # noqa: PLC0415
-    from privet.tasks.suit import unsuitable  # noqa: PLC0415
 
     config = load_config(config_path)
     engine_for(config)

@@ -42,6 +42,7 @@ def command(runtime: str | None, *, as_json: bool) -> int:
         for place in ("firewall", "web"):
             state[place] = dated(state[place], "last_loss")
         state["actions"] = [dated(one, "last_failure_at") for one in state["actions"]]
+        state["alarms"] = [dated(alarm, "since") for alarm in state["alarms"]]
         state["swarms"] = [dated(swarm, *SWARM_TIMES) for swarm in state["swarms"]]
         state["feeds"] = [dated(feed, "read") for feed in state["feeds"]]
         print_json("status", items, **dated(state, "since", "paused_until"))

@@ -48,6 +48,7 @@ from privet.daemon.swarms import SwarmLog
 from privet.daemon.tables import look as look_at_networks
 from privet.daemon.tables import networks_for, too_dear
 from privet.daemon.told import Told
+from privet.daemon.vigilance import Vigilance
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class Daemon:
         self.told = Told(self)
         self.lookups = Lookups(self)
         self.swarms = SwarmLog(self)
+        self.vigilance = Vigilance(self)
         self.escrow = Escrow(self)
         self._keys = DayKeys(runtime / KEYS)
         self.engine = self._engine_for(config, self.networks)
@@ -165,6 +167,7 @@ class Daemon:
                 await asyncio.wait(self._going.values())
             self.protection.close()
             self.lookups.close()
+            self.vigilance.save()
             await self.told.close()
             await self.escrow.close()
             for place in self.places.values():
@@ -340,6 +343,7 @@ class Daemon:
         self.files.poll()
         if count % MINUTE == 0:
             self.engine.expire(self.clock.now())
+            self._go("vigilance", self.vigilance.look())
             self._go("epochs", self.epochs.look())
         self._voice_complaints()
         self.swarms.look()

@@ -49,6 +49,7 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "feeds": daemon.lists.state(),
         "actions": daemon.told.state(),
         "swarms": daemon.swarms.state(),
+        "alarms": daemon.vigilance.state(),
         "escrow": daemon.escrow.state(),
         "fail2ban": {
             "config": daemon.config.fail2ban.config,
@@ -59,6 +60,7 @@ def status(daemon: Daemon) -> dict[str, Any]:
             *_warnings(daemon),
             *daemon.told.problems,
             *daemon.swarms.problems,
+            *daemon.vigilance.problems,
             *(warning for source in sources for warning in source["warnings"]),
         ],
     }
