@@ -31,7 +31,6 @@ from privet.core.engine import Batch
 from privet.core.guard import refusal
 from privet.core.lookout import Lookout
 from privet.core.mask import Masks
-from privet.core.networks import as_number
 from privet.core.seen import Seen
 from privet.core.verdicts import Action
 from privet.daemon.clock import Clock
@@ -208,11 +207,10 @@ class Daemon:
             self.told.begin(verdict)
 
     def lift(self, ban: Ban) -> None:
-        """End a ban, and let the counts of who had it start anew."""
+        """End a ban."""
         self.told.end(ban)
         self.lifted.append(ban.subject)
         self.places[ban.action].ledger.lift(ban.subject, ban.jail)
-        self.engine.forget(as_number(ban.group) or ban.subject, self.clock.now())
 
     def bans(self) -> Iterator[Ban]:
         """Yield all bans, wherever they are enforced."""
