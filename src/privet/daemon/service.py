@@ -31,7 +31,6 @@ from privet.core.engine import Batch
 from privet.core.guard import refusal
 from privet.core.lookout import Lookout
 from privet.core.mask import Masks
-from privet.core.networks import as_number
 from privet.core.seen import Seen
 from privet.core.verdicts import Action
 from privet.daemon.clock import Clock
@@ -50,6 +49,7 @@ from privet.daemon.swarms import SwarmLog
 from privet.daemon.tables import look as look_at_networks
 from privet.daemon.tables import networks_for, too_dear
 from privet.daemon.told import Told
+from privet.daemon.vigilance import Vigilance
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ class Daemon:
         self.told = Told(self)
         self.lookups = Lookups(self)
         self.swarms = SwarmLog(self)
+        self.vigilance = Vigilance(self)
         self.escrow = Escrow(self)
         self._keys = DayKeys(runtime / KEYS)
         self.engine = self._engine_for(config, self.networks)
@@ -168,6 +169,7 @@ class Daemon:
                 await asyncio.wait(self._going.values())
             self.protection.close()
             self.lookups.close()
+            self.vigilance.save()
             await self.told.close()
             await self.escrow.close()
             for place in self.places.values():
@@ -207,11 +209,10 @@ class Daemon:
             self.told.begin(verdict)
 
     def lift(self, ban: Ban) -> None:
-        """End a ban, and let the counts of who had it start anew."""
+        """End a ban."""
         self.told.end(ban)
         self.lifted.append(ban.subject)
         self.places[ban.action].ledger.lift(ban.subject, ban.jail)
-        self.engine.forget(as_number(ban.group) or ban.subject, self.clock.now())
 
     def bans(self) -> Iterator[Ban]:
         """Yield all bans, wherever they are enforced."""
@@ -346,6 +347,7 @@ class Daemon:
         if count % MINUTE == 0:
             self.engine.expire(self.clock.now())
             self.sight.waiting.expire(self.clock.now())
+            self._go("vigilance", self.vigilance.look())
             self._go("epochs", self.epochs.look())
         self._voice_complaints()
         self.swarms.look()

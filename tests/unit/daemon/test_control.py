@@ -71,7 +71,7 @@ def test_what_is_banned_is_listed_under_its_pseudonym_until_it_is_lifted(place: 
         names = {item["subject"] for item in listed}
         assert names == {item["subject"] for item in banned["items"]}
         assert all(name.startswith("100::") for name in names)
-        assert {(item["jail"], item["origin"], item["why"], item["in_kernel"]) for item in listed} == {
+        assert {(item["jail"], item["origin"], item["why"], item["in_force"]) for item in listed} == {
             ("by hand", "administrator", "took everything", True)
         }
         revealed = {item["subject"] for item in (await place.ask("bans", reveal=True))["items"]}
@@ -284,7 +284,7 @@ def test_while_the_firewall_fails_bans_wait_and_it_says_so(place: Served) -> Non
         assert (status["firewall"]["name"], status["firewall"]["problem"]) == ("null", "nft is missing")
         assert "firewall: nft is missing" in status["warnings"]
         assert (await place.accounts())["waiting"] == 1
-        assert [item["in_kernel"] for item in (await place.ask("bans"))["items"]] == [False]
+        assert [item["in_force"] for item in (await place.ask("bans"))["items"]] == [False]
 
         firewall.failure = None
         await until(lambda: all(ban.confirmed for ban in place.daemon.kernel.ledger))

@@ -65,7 +65,7 @@ async def ban(place: Served, *subjects: str, seconds: float = 3600, **more: obje
 async def banned(place: Served) -> dict[str, str]:
     """Return who is banned by which jail, all of them in the firewall."""
     items = (await place.ask("bans", reveal=True))["items"]
-    assert all(item["in_kernel"] for item in items)
+    assert all(item["in_force"] for item in items)
     return {item["subject"]: item["jail"] for item in items}
 
 
@@ -201,7 +201,7 @@ def test_rows_that_somebody_changed_are_refused_and_counted(place: Served) -> No
         assert len(await banned(place)) == 1
         status = await place.ask("status")
         assert status["store"]["refused"] == 1
-        assert any("1 entries do not open" in warning for warning in status["warnings"])
+        assert any("1 entry not opened" in warning for warning in status["warnings"])
 
     play(place, first)
     with contextlib.closing(sqlite3.connect(place.state / "bans.db")) as db, db:
