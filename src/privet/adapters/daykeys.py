@@ -53,10 +53,11 @@ class DayKeys:
         return key
 
     def _forget_old(self, now: float) -> None:
-        """Remove the keys of days that ended more than the grace period ago."""
+        """Remove the keys of days that ended longer ago than the grace period, or begin later: the clock was wrong."""
         with suppress(OSError):
             for path in self._directory.iterdir():
-                if _ended(path.name) + GRACE < now:
+                day = _day(path.name)
+                if day and not _midnight(day) - GRACE <= now < _midnight(day, 1) + GRACE:
                     path.unlink(missing_ok=True)
 
 
@@ -82,12 +83,12 @@ def _shared(path: Path) -> bytes:
     return key
 
 
-def _ended(name: str) -> float:
-    """Return when a day ended, in seconds since the epoch; drafts and strangers are infinitely young."""
+def _day(name: str) -> date | None:
+    """Return the day of a key; drafts and strangers have none."""
     try:
-        return _midnight(date.fromisoformat(name), 1)
+        return date.fromisoformat(name)
     except ValueError:
-        return float("inf")
+        return None
 
 
 def _midnight(day: date, later: int = 0) -> float:

@@ -6,6 +6,7 @@ import click
 
 from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure
 from privet.cli.options import json_option, reveal_option
+from privet.core.plurals import counted
 
 
 @click.group(name="report")
@@ -65,5 +66,5 @@ def leeches(logs: tuple[str, ...], format_text: str, limit: int | None, *, as_js
     else:
         click.echo("\n".join([HEADER, *(format_row(row, names.of(row.subject)) for row in rows)]))
         for reason, lines in unparsed.items():
-            click.secho(f"warning: {lines} lines: {reason}", fg="yellow", err=True)
+            click.secho(f"warning: {counted(lines, 'line')}: {reason}", fg="yellow", err=True)
     return EX_WARNING if unparsed else 0

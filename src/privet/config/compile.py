@@ -17,6 +17,7 @@ from privet.core.parse import Plan, plan_of
 from privet.core.recognise import AutoPlan
 from privet.core.select import columns_for
 from privet.core.swarm import COLUMNS
+from privet.core.verdicts import Action
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -91,7 +92,7 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
     zone: tzinfo = UTC,
     want: Collection[str] = (),
     observers: Sequence[Callable[[str, Rows], None]] = (),
-    secret: bytes = b"",
+    secrets: Sequence[bytes] = (),
     networks: Networks | None = None,
     proxies: Proxies | None = None,
     observe: Observe | None = None,
@@ -100,7 +101,7 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
 ) -> Engine:
     """Build the engine; `want` names columns that the observers read besides those of the jails.
 
-    `secret` hides the clients whose bans are counted, `networks` tells their AS numbers, see `Engine`. `proxies`
+    `secrets` hide the clients whose bans are counted, `networks` tells their AS numbers, see `Engine`. `proxies`
     are those whose word about a client is believed: if none are given, those that stand in the configuration.
     `observe` is for `filters_for`, `found` and `today` for the engine.
     """
@@ -121,7 +122,7 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
         max_clients=config.engine.max_clients,
         observers=observers,
         found=found,
-        secret=secret,
+        secrets=secrets,
         ipv6_client=config.engine.ipv6_client,
         networks=networks,
         proxied=[name for name, source in config.sources.items() if source.proxied],
@@ -155,6 +156,30 @@ def blind_to_proxies(config: Config) -> list[str]:
         if source.proxied or (source.format != "auto" and parse_format(source.format).fields & {"forwarded", "peer"}):
             return []
     return ["[proxies]: no source tells which client came through them: see docs/proxies.md"]
+
+
+def places_for(config: Config, name: str) -> tuple[Action, ...]:
+    """Return where a ban in the name of a jail has to be made so that it reaches its client.
+
+    Who may or may not have come through a proxy is turned away by the firewall and by the web server. What is
+    named after no jail is about all sources.
+    """
+    jail = config.jails.get(name)
+    if jail and jail.action in (Action.DENY, Action.TELL):
+        return (jail.action,)
+    sources = [config.sources[one] for one in jail.sources] if jail else []
+    behind = [_behind(config, source) for source in sources or config.sources.values()]
+    if sources and all(source.proxied for source in sources):
+        return (Action.DENY,)
+    return (Action.BAN, Action.DENY) if any(behind) else (Action.BAN,)
+
+
+def _behind(config: Config, source: SourceConfig) -> bool:
+    """Tell whether a client of a source may have come through a proxy."""
+    if source.proxied or is_plain(config, source):
+        return source.proxied
+    told = source.format != "auto" and bool(set(parse_format(source.format).fields) & {"peer", "forwarded"})
+    return told or config.proxies.trusted != () or config.proxies.trustedlists != ()
 
 
 def missing_fields(config: Config) -> list[str]:

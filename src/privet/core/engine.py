@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
-from hashlib import blake2b
 from heapq import merge
 from itertools import chain
 from math import isfinite
@@ -37,6 +36,7 @@ from privet.core.recidive import state_of as recidive_of
 from privet.core.rules import Rule, identity_of
 from privet.core.source import SourceState
 from privet.core.swarm import Swarms
+from privet.core.tokens import Tokens
 from privet.core.verdicts import Action, Verdict
 
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ class Engine:
     `plans` read lines as requests, `filters` look at them whole; a source has a plan, filters, or both. Dates without
     a year are close to `today` where the clock does not tell.
 
-    `offences` remembers who was banned how often, by tokens: the subject itself, or its hash under `secret`
-    if there is one. An IPv6 client has `ipv6_client` bits, at most 64. `networks` tells AS numbers, for the
-    jails that count by them. To `proxied` sources all clients come through a proxy; such clients, and those
-    of other sources whose rows say so, get a deny in place of a ban.
+    `offences` and `recidives` remember who was banned, by tokens under `secrets`, those of the epochs. An IPv6 client
+    has `ipv6_client` bits, at most 64. `networks` tells AS numbers, for the jails that count by them. To `proxied`
+    sources all clients come through a proxy; such clients, and those of other sources whose rows say so, get a deny in
+    place of a ban.
     """
 
     def __init__(  # noqa: PLR0913  each is a thing of its own
@@ -102,7 +102,7 @@ class Engine:
         max_clients: int,
         observers: Sequence[Callable[[str, Rows], None]] = (),
         found: Callable[[str, Found], None] | None = None,
-        secret: bytes = b"",
+        secrets: Sequence[bytes] = (),
         ipv6_client: int = IPV6_CLIENT,
         networks: Networks | None = None,
         proxied: Collection[str] = (),
@@ -118,8 +118,9 @@ class Engine:
         self.offences = Offences(max_clients, max((jail.escalation.forget for jail in self.jails), default=0.0))
         longest = max((jail.findtime for jail in self.jails), default=0.0)
         self.pardons = Pardons(max_clients, longest + tolerance)
+        self._tokens = Tokens(secrets)
         self.recidives = [
-            Recidive(jail, self.jails, tolerance, max_clients, networks)
+            Recidive(jail, self.jails, tolerance, max_clients, networks, tokens=self._tokens)
             for jail in self.jails
             if jail.bans_of is not None
         ]
@@ -127,7 +128,6 @@ class Engine:
         self.spared: Counter[str] = Counter()  # limits reached by clients in ignoreip
         self._tolerance = tolerance
         self._observers, self._observe_found = observers, found
-        self._secret = secret
         self._ipv6_client = ipv6_client
         self._widened = None if ipv6_client == IPV6_CLIENT else Cache(partial(widened, length=ipv6_client))
         self._networks = networks
@@ -305,31 +305,37 @@ class Engine:
         self.offences.expire(now)
         self.pardons.expire(now)
 
-    def forget(self, who: Who, now: float) -> None:
-        """Let the counts of a subject, or of an AS number, start anew, as after an unban.
+    def forget(self, who: Who, now: float, jail: str = "") -> None:
+        """Let the counts of a subject, or of an AS number, start anew (in one jail only, if named), as after an unban.
 
         What they did until now does not count either when it is read again after a restart.
         """
         key = self.key_of(who)
-        if key is not None:
-            for rule in self._rules:
-                rule.window.forget(key)
+        for window in [rule.window for rule in self._rules]:
+            limits = [limit for limit in window.limits if jail in ("", limit.jail.name)]
+            if key is not None and len(limits) == len(window.limits):
+                window.forget(key)
+            elif key is not None:  # others count the same failures
+                for limit in limits:
+                    limit.until[key] = now
         for recidive in self.recidives:
-            recidive.forget(who)
-        self.offences.forgive(self._token(who))
-        self.pardons.grant(_packed(who), now)
+            recidive.forget(who, jail)
+        self.offences.forgive(self._token(who), jail)
+        self.pardons.grant(_packed(who), jail, now)
 
-    def _pardon(self, who: Who, time: float) -> None:
+    def _pardon(self, who: Who, jail: str, time: float) -> None:
         key = self.key_of(who)
         if key is not None:
             for limit in (limit for rule in self._rules for limit in rule.window.limits):
-                limit.until[key] = max(time, limit.until.get(key, time))
+                if jail in ("", limit.jail.name):
+                    limit.until[key] = max(time, limit.until.get(key, time))
         for recidive in self.recidives:
-            recidive.until[who] = max(time, recidive.until.get(who, time))
+            if jail in ("", recidive.jail.name):
+                recidive.until[who] = max(time, recidive.until.get(who, time))
 
     def _pardon_all(self) -> None:
-        for packed, time in self.pardons.export():
-            self._pardon(_unpacked(packed), time)
+        for packed, jail, time in self.pardons.export():
+            self._pardon(_unpacked(packed), jail, time)
 
     def recall(self, subject: Subject, jail: str, count: int, until: float) -> None:
         """Take note of bans that somebody had elsewhere before, the last one up to a time."""
@@ -446,11 +452,23 @@ class Engine:
         return count, bantime
 
     def _token(self, who: Who) -> bytes:
-        """Return what stands for a subject or an AS number in `offences`."""
-        token = who.packed + bytes([who.length]) if isinstance(who, Subject) else as_text(who).encode()
-        if not self._secret:
-            return token
-        return blake2b(token, key=self._secret, digest_size=16, person=b"privet-offence").digest()
+        """Return what stands for a subject or an AS number in `offences`, with what was known before this epoch."""
+        token = self._tokens.of(who)
+        for before in self._tokens.before(who):
+            self.offences.rename(before, token)
+        return token
+
+    def turn(self, secrets: Sequence[bytes]) -> None:
+        """Begin a new epoch."""
+        self._tokens = Tokens(secrets)
+        for recidive in self.recidives:
+            recidive.tokens = self._tokens
+
+    def renew(self, who: Who) -> None:
+        """Let what is remembered of somebody go on in this epoch, as for who is banned for longer than one lasts."""
+        self._token(who)
+        for recidive in self.recidives:
+            recidive.renew(who)
 
 
 def _packed(who: Who) -> bytes:

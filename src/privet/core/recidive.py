@@ -6,6 +6,8 @@ system. There each subject counts once, with its latest ban, since many are not 
 
 Otherwise the rules are those of `core.detect`: a verdict falls at the ban that makes `maxretry` of them
 with last - first <= `findtime`, it covers [t, t + bantime), and after it the count starts anew.
+
+Who was banned is remembered by tokens only, groups as well as the subjects in them.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ from typing import TYPE_CHECKING
 
 from privet.core.address import Subject, mask_bits
 from privet.core.notes import Changed, Note
+from privet.core.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from privet.core.jails import Jail
     from privet.core.networks import Networks
@@ -28,16 +31,18 @@ if TYPE_CHECKING:
 _SWEEP_FROM = 1024  # fewer groups than this are not worth sweeping
 _EVICT_SHARE = 8  # at the cap one in eight goes, so that the sort is paid once per cap / 8 new groups
 
+PLAIN = Tokens()
+
 Who = Subject | int
 """Whom a jail bans: a subject, or an AS number."""
 
-Seen = tuple[float, Subject, str]
-"""A ban that counts: when, of whom, and of which jail."""
+Seen = tuple[float, bytes, str]
+"""A ban that counts: when, the token of whom, and of which jail."""
 
-State = tuple[bytes, int, float, str]
-"""What is remembered of such a ban: the subject's packed address and prefix length, the time, and the jail."""
+State = tuple[bytes, Seen]
+"""What is remembered of such a ban: the token of the group it counts for, and the ban."""
 
-KIND = b"recidive "
+KIND = b"bans of "
 """How the keys of notes begin."""
 
 _KEY = struct.Struct(">dBB")
@@ -45,9 +50,9 @@ _KEY = struct.Struct(">dBB")
 
 def state_of(note: Note) -> State:
     """Return what a note says. Raises struct.error or ValueError for one that says something else."""
-    time, length, width = _KEY.unpack_from(note.key, len(KIND))
+    time, width, length = _KEY.unpack_from(note.key, len(KIND))
     rest = note.key[len(KIND) + _KEY.size :]
-    return rest[:width], length, time, rest[width:].decode()
+    return rest[:width], (time, rest[width : width + length], rest[width + length :].decode())
 
 
 class Recidive:
@@ -57,16 +62,23 @@ class Recidive:
     the fewest bans, and among these those that were silent longest.
     """
 
-    def __init__(
-        self, jail: Jail, jails: Iterable[Jail], tolerance: float, cap: int, networks: Networks | None = None
+    def __init__(  # noqa: PLR0913  each is a thing of its own
+        self,
+        jail: Jail,
+        jails: Iterable[Jail],
+        tolerance: float,
+        cap: int,
+        networks: Networks | None = None,
+        *,
+        tokens: Tokens = PLAIN,
     ) -> None:
-        self.jail = jail
+        self.jail, self.tokens = jail, tokens
         self.watched = frozenset(one.name for one in jails if jail.watches(one))
         self.until: dict[Who, float] = {}  # the ends of its own bans
         self.matched = self.evicted = 0
         self.last_match: float | None = None
-        self.changed: Changed[Seen] = Changed(cap)
-        self._groups: dict[Who, list[Seen]] = {}
+        self.changed: Changed[State] = Changed(cap)
+        self._groups: dict[bytes, list[Seen]] = {}  # by token
         self._networks = networks
         self._keep = jail.findtime + tolerance
         self._cap = cap
@@ -87,68 +99,98 @@ class Recidive:
         self.last_match = verdict.time
         if verdict.time < self.until.get(group, -inf):
             return None
-        self._enter(group, (verdict.time, verdict.subject, verdict.jail))
-        if not self._is_full(group):
+        name, member = self._known(group), self.tokens.of(verdict.subject)
+        self._rename(name, member, self.tokens.before(verdict.subject))
+        self._enter(name, (verdict.time, member, verdict.jail))
+        if not self._is_full(name):
             return None
-        self._touch(self._groups.pop(group))
+        self._touch(name, self._groups.pop(name))
         self.until[group] = verdict.time + self.jail.bantime
         return group
 
-    def forget(self, who: Who) -> None:
-        """Forget the bans of somebody and those on it, as after an unban."""
-        self.until.pop(who, None)
-        self._touch(self._groups.pop(who, ()))
+    def forget(self, who: Who, jail: str = "") -> None:
+        """Forget the bans of somebody (by one jail only, if named) and those on it, as after an unban."""
+        if jail in ("", self.jail.name):
+            self.until.pop(who, None)
+            name = self._known(who)
+            self._touch(name, self._groups.pop(name, ()))
         group = self._group(who) if isinstance(who, Subject) else None
-        if group in self._groups:
-            self._touch(one for one in self._groups[group] if one[1] == who)
-            self._groups[group] = [one for one in self._groups[group] if one[1] != who]
+        if group is not None and (name := self._known(group)) in self._groups:
+            own = {self.tokens.of(who), *self.tokens.before(who)}
+            gone = [one for one in self._groups[name] if one[1] in own and jail in ("", one[2])]
+            self._touch(name, gone)
+            self._groups[name] = [one for one in self._groups[name] if one not in gone]
 
     def export(self) -> Iterator[State]:
         """Yield the bans that count."""
-        for seen in self._groups.values():
-            for time, subject, jail in seen:
-                yield subject.packed, subject.length, time, jail
+        for name, seen in self._groups.items():
+            for one in seen:
+                yield name, one
 
     def restore(self, states: Iterable[State]) -> None:
         """Take over what was kept."""
-        for packed, length, time, jail in states:
-            subject = Subject(packed, length)
-            group = self._group(subject)
-            if group is not None:
-                self._enter(group, (time, subject, jail))
+        for name, one in states:
+            self._enter(name, one)
 
-    def note_of(self, one: Seen) -> tuple[Note, bool]:
+    def note_of(self, state: State) -> tuple[Note, bool]:
         """Return what a store is to keep of a ban, and whether it is to keep it still."""
-        time, subject, jail = one
-        key = _KEY.pack(time, subject.length, len(subject.packed)) + subject.packed + jail.encode()
-        group = self._group(subject)
-        stays = group is not None and one in self._groups.get(group, ())
+        name, (time, member, jail) = state
+        key = _KEY.pack(time, len(name), len(member)) + name + member + jail.encode()
+        stays = state[1] in self._groups.get(name, ())
         return Note(self.jail.name, KIND + key, time + self._keep), stays
+
+    def renew(self, who: Who) -> None:
+        """Let what was noted of somebody in an earlier epoch go on in this one."""
+        group = self._group(who) if isinstance(who, Subject) else who
+        if group is not None:
+            name = self._known(group)
+            self._rename(name, self.tokens.of(who), self.tokens.before(who))
 
     def shift(self, seconds: float) -> None:
         """Take note that the clock was set forward by so much."""
         for group, seen in self._groups.items():
-            self._touch(seen)
+            self._touch(group, seen)
             self._groups[group] = [(time + seconds, subject, jail) for time, subject, jail in seen]
         self.until = {group: until + seconds for group, until in self.until.items()}
         self.all_changed()
 
     def all_changed(self) -> None:
         """Have a store told of everything."""
-        for seen in self._groups.values():
-            self._touch(seen)
+        for group, seen in self._groups.items():
+            self._touch(group, seen)
 
-    def _touch(self, seen: Iterable[Seen]) -> None:
+    def _touch(self, group: bytes, seen: Iterable[Seen]) -> None:
         for one in seen:
-            self.changed.add(one)
+            self.changed.add((group, one))
 
     def carry(self, old: Recidive) -> None:
-        """Take over what an old jail of the same name has counted, and its bans if it is unchanged."""
+        """Take over what an old jail of the same name has counted alike, and its bans if it is unchanged."""
         self.changed.carry(old.changed)
-        self.restore(old.export())
+        if (self.jail.key, self.jail.prefixes) == (old.jail.key, old.jail.prefixes):
+            self.restore(old.export())
         self.matched, self.last_match, self.evicted = old.matched, old.last_match, self.evicted + old.evicted
         if self.jail == old.jail:
             self.until = old.until
+
+    def _known(self, group: Who) -> bytes:
+        """Return the token of a group, to which what was noted in earlier epochs is brought."""
+        name = self.tokens.of(group)
+        for before in self.tokens.before(group):
+            if before in self._groups:
+                seen = self._groups.pop(before)
+                self._touch(before, seen)
+                self._touch(name, seen)
+                self._groups[name] = sorted([*seen, *self._groups.get(name, ())])
+        return name
+
+    def _rename(self, group: bytes, member: bytes, before: Collection[bytes]) -> None:
+        """Let what was noted of a subject in earlier epochs go on under its token of this one."""
+        seen = self._groups.get(group, ())
+        old = [one for one in seen if one[1] in before] if before else ()
+        if old:
+            fresh = [(time, member, jail) for time, _, jail in old]
+            self._touch(group, (*old, *fresh))
+            self._groups[group] = sorted([*(one for one in seen if one not in old), *fresh])
 
     def _group(self, subject: Subject) -> Who | None:
         """Return with whom a subject is counted; pseudonyms have no neighbours."""
@@ -162,22 +204,22 @@ class Recidive:
         length = min(subject.length, self.jail.prefixes[subject.version == 6])
         return Subject(mask_bits(subject.packed, length), length)
 
-    def _enter(self, group: Who, one: Seen) -> None:
+    def _enter(self, group: bytes, one: Seen) -> None:
         seen = self._groups.get(group, [])
         if one in seen:  # told again, as after a restart
             return
         if self.jail.key != "address":
             before = [other for other in seen if other[1] == one[1]]
-            self._touch(before)
+            self._touch(group, before)
             one = max([one, *before])
             seen = [other for other in seen if other[1] != one[1]]
         insort(seen, one)
-        self._touch([one])
+        self._touch(group, [one])
         self._groups[group] = seen[bisect_left(seen, (seen[-1][0] - self._keep,)) :]
         if len(self._groups) > self._sweep_at:
             self._make_room(one[0])
 
-    def _is_full(self, group: Who) -> bool:
+    def _is_full(self, group: bytes) -> bool:
         """Tell whether `maxretry` bans of a group lie within findtime."""
         times = [time for time, *_ in self._groups.get(group, ())]
         reach = self.jail.maxretry - 1

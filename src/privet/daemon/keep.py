@@ -10,7 +10,6 @@ import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from privet.adapters.store.host import credential
@@ -50,11 +49,10 @@ class Changing(Protocol):
 
 
 class Stores(NamedTuple):
-    """Where bans and notes are kept, the secret of this epoch, the keys, and why nothing is kept if that is so."""
+    """Where bans and notes are kept, the keys, and why nothing is kept if that is so."""
 
     bans: Store[Ban]
     notes: Store[Note]
-    secret: bytes
     ring: Ring
     problem: str | None = None
 
@@ -65,16 +63,15 @@ def open_stores(folder: Path, config: StoreConfig, now: float) -> Stores:
     if config.persist != "none":
         try:
             ring = Ring.after(keys_of(folder) / RING, credential(), folder / _OLD_KEY, ("bans", "notes"), now)
-            secret = ring.secrets(now, inf)[0]
+            ring.secrets(now)
         except (SealError, StoreError) as error:
             problem = f"nothing outlasts a restart: {error}"
         else:
             bans = SqliteStore(folder / "bans.db", Buckets(ring, "bans"), BANS, config.max_bans)
             notes = SqliteStore(folder / "notes.db", Buckets(ring, "notes"), NOTES, config.max_bans)
-            return Stores(bans, notes, secret, ring)
+            return Stores(bans, notes, ring)
     in_memory = MemoryStore(BANS, config.max_bans), MemoryStore(NOTES, config.max_bans)
-    ring = Ring()
-    return Stores(*in_memory, ring.secrets(now, inf)[0], ring, problem)
+    return Stores(*in_memory, Ring(), problem)
 
 
 class Keeper:
@@ -105,7 +102,7 @@ class Keeper:
         found: list[list[Any]] = []
         for store in (self.stores.bans, self.stores.notes):
             try:
-                found.append(await self._call(store.load, now))
+                found.append(await self.call(store.load, now))
             except StoreError:
                 found.append([])
             self._losses[store] = store.losses
@@ -136,10 +133,10 @@ class Keeper:
             await asyncio.wait([self._writing])
         await self._write(expire=True)
         with suppress(StoreError):  # which stands in the complaint
-            await self._call(self.stores.bans.rest, bans)
+            await self.call(self.stores.bans.rest, bans)
         for store in (self.stores.bans, self.stores.notes):
             try:
-                await self._call(store.close)
+                await self.call(store.close)
             except StoreError as error:
                 self._log.error("not everything could be stored", problem=str(error))
         self._pool.shutdown()
@@ -149,7 +146,7 @@ class Keeper:
             with suppress(StoreError):  # it stands in the complaint, and the store itself tries again
                 await self._put(store, changing)
                 if expire:
-                    await self._call(store.expire, self._clock())
+                    await self.call(store.expire, self._clock())
                 if store.losses > self._losses[store]:
                     self._losses[store] = store.losses
                     changing.all_changed()
@@ -162,11 +159,12 @@ class Keeper:
             if not puts and not drops:
                 return
             try:
-                await self._call(store.put, puts)
+                await self.call(store.put, puts)
             finally:
-                await self._call(store.drop, drops)
+                await self.call(store.drop, drops)
 
-    async def _call(self, work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    async def call(self, work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """Do some work in the thread that writes."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*arguments, **options))
 
     def _voice(self) -> None:

@@ -27,9 +27,7 @@ def jail(daemon: Daemon, request: Request) -> dict[str, Any]:
         "failures": failures,
         "verdicts": max(daemon.engine.bans[one.name], len(bans)),
         **_reads(daemon, one),
-        "items": [
-            described(daemon, ban, prefixes, reveal=bool(request.get("reveal"))) for ban, prefixes in merged(bans)
-        ],
+        "items": [described(daemon, some, reveal=bool(request.get("reveal"))) for some in merged(bans)],
     }
 
 

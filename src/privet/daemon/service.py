@@ -18,6 +18,7 @@ from privet.adapters.daykeys import DayKeys, filesystem_of
 from privet.adapters.denylist import FOLDER, DenyList
 from privet.adapters.firewall.claim import claim
 from privet.adapters.firewall.null import NullFirewall
+from privet.adapters.hygiene import give_back
 from privet.adapters.localtime import local_zone
 from privet.adapters.notify import sd_notify
 from privet.adapters.privileges import KEYS, prepare_runtime, user_ids
@@ -31,12 +32,12 @@ from privet.core.engine import Batch
 from privet.core.guard import refusal
 from privet.core.lookout import Lookout
 from privet.core.mask import Masks
-from privet.core.networks import as_number
 from privet.core.seen import Seen
 from privet.core.verdicts import Action
 from privet.daemon.clock import Clock
 from privet.daemon.control import Control
 from privet.daemon.enforce import Enforcement
+from privet.daemon.epochs import Epochs
 from privet.daemon.escrow import Escrow
 from privet.daemon.feeds import Files, Intakes
 from privet.daemon.keep import Keeper, open_stores
@@ -48,6 +49,7 @@ from privet.daemon.swarms import SwarmLog
 from privet.daemon.tables import look as look_at_networks
 from privet.daemon.tables import networks_for, too_dear
 from privet.daemon.told import Told
+from privet.daemon.vigilance import Vigilance
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
@@ -90,6 +92,7 @@ class Daemon:
         self.since = time.time()
         self.clock = Clock(runtime / "clock")
         self.keeper = Keeper(open_stores(state, config.store, time.time()), self._kept, self.clock.now, log)
+        self.epochs = Epochs(self)
         self.seen = Seen()
         self.lookout = Lookout()
         self.networks = networks_for(config.networks)
@@ -97,6 +100,7 @@ class Daemon:
         self.told = Told(self)
         self.lookups = Lookups(self)
         self.swarms = SwarmLog(self)
+        self.vigilance = Vigilance(self)
         self.escrow = Escrow(self)
         self._keys = DayKeys(runtime / KEYS)
         self.engine = self._engine_for(config, self.networks)
@@ -164,6 +168,7 @@ class Daemon:
                 await asyncio.wait(self._going.values())
             self.protection.close()
             self.lookups.close()
+            self.vigilance.save()
             await self.told.close()
             await self.escrow.close()
             for place in self.places.values():
@@ -203,11 +208,10 @@ class Daemon:
             self.told.begin(verdict)
 
     def lift(self, ban: Ban) -> None:
-        """End a ban, and let the counts of who had it start anew."""
+        """End a ban."""
         self.told.end(ban)
         self.lifted.append(ban.subject)
         self.places[ban.action].ledger.lift(ban.subject, ban.jail)
-        self.engine.forget(as_number(ban.group) or ban.subject, self.clock.now())
 
     def bans(self) -> Iterator[Ban]:
         """Yield all bans, wherever they are enforced."""
@@ -273,7 +277,7 @@ class Daemon:
             zone=local_zone(),
             want={"host"} if config.escrow.recipient else (),
             observers=(self.seen, self.escrow.see, lambda _source, rows: self.lookout.see(rows.keys)),
-            secret=self.keeper.stores.secret,
+            secrets=self.epochs.secrets,
             networks=networks,
             proxies=self.protection.proxies,
             observe=self._observe,
@@ -340,6 +344,9 @@ class Daemon:
         self.files.poll()
         if count % MINUTE == 0:
             self.engine.expire(self.clock.now())
+            self._go("vigilance", self.vigilance.look())
+            self._go("epochs", self.epochs.look())
+            self._go("memory", asyncio.to_thread(give_back))
         self._voice_complaints()
         self.swarms.look()
         self.masks()  # the keys of days that are over go
@@ -394,6 +401,7 @@ class Daemon:
         await self.pause.learn()
         gc.freeze()
         gc.enable()
+        self._go("memory", asyncio.to_thread(give_back))
         if bans:
             self.log.info("restored", **self.kernel.ledger.totals())
 

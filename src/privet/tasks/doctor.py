@@ -15,6 +15,7 @@ import msgspec
 from privet.adapters.kernel import Machine, clock_is_synchronised
 from privet.adapters.store.ring import keys_of
 from privet.adapters.tree import MOUNTS, devices_in_memory
+from privet.core.plurals import counted
 from privet.tasks.canary import last_result
 from privet.tasks.structure import Structure, structure
 
@@ -93,7 +94,7 @@ class Doctor:
     def _configuration(self) -> Check:
         if isinstance(self._config, str):
             return _warning("configuration", self._config, "privet check")
-        count = f"{len(self._config.sources)} sources, {len(self._config.jails)} jails"
+        count = f"{counted(len(self._config.sources), 'source')}, {counted(len(self._config.jails), 'jail')}"
         at_rest = [name for name, source in self._config.sources.items() if not source.pipe]
         if at_rest:
             says = f"{count}; addresses stay on disk in the files of: {', '.join(at_rest)}"
@@ -106,7 +107,7 @@ class Doctor:
             return _warning("daemon", "does not run: nobody is banned", "systemctl enable --now privet")
         warnings = answer.get("warnings")
         if isinstance(warnings, list) and warnings:
-            return _warning("daemon", f"runs, with {len(warnings)} warnings", "privet status")
+            return _warning("daemon", f"runs, with {counted(len(warnings), 'warning')}", "privet status")
         return _ok("daemon", "runs")
 
     def _user(self) -> Check:

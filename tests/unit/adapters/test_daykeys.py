@@ -116,6 +116,41 @@ def test_keys_that_another_run_left_go_too(runtime: Path) -> None:
     assert names(runtime) == {"2026-11-22"}
 
 
+def test_over_simulated_days_there_are_never_more_than_two_keys_and_none_after_its_grace(runtime: Path) -> None:
+    """Looked at every quarter of an hour for a month, by one process that sleeps at night and one that does not."""
+    awake, sleeper, made = DayKeys(runtime), DayKeys(runtime), set()
+    now = moment(22)
+    while now < moment(22) + 30 * 24 * HOUR:
+        day, key = awake.today(now)
+        made.add(key)
+        if 8 <= time.localtime(now).tm_hour < 20:
+            assert sleeper.today(now) == (day, key)
+        grace = {date.fromtimestamp(now - GRACE).isoformat()}  # noqa: DTZ012  as in the code
+        assert {day} <= names(runtime) <= {day} | grace
+        now += HOUR / 4
+    assert len(made) == 30
+
+
+@pytest.mark.parametrize("leap", [2 * HOUR, 26 * HOUR, 90 * 24 * HOUR, -2 * HOUR, -26 * HOUR, -90 * 24 * HOUR])
+def test_after_a_leap_the_key_is_that_of_the_day_and_the_other_goes(runtime: Path, leap: float) -> None:
+    """Forward as out of a suspension, or either way as a clock that was wrong is set."""
+    keys = DayKeys(runtime)
+    keys.today(NOON)
+    before = (runtime / "2026-11-22").read_bytes()
+    day, key = keys.today(NOON + leap)
+    assert day == date.fromtimestamp(NOON + leap).isoformat()  # noqa: DTZ012  as in the code
+    assert names(runtime) == {day}
+    assert (key == before) == (abs(leap) < 12 * HOUR)
+
+
+def test_a_clock_that_is_set_back_a_little_at_midnight_keeps_both_keys(runtime: Path) -> None:
+    keys = DayKeys(runtime)
+    first = keys.today(moment(22) - 2)
+    second = keys.today(moment(22) + 1)
+    assert keys.today(moment(22) - 1) == first
+    assert keys.today(moment(22) + 3) == second
+
+
 def test_what_is_no_key_stays(runtime: Path) -> None:
     runtime.mkdir()
     for name in ("README", "2026-99-99", ".2026-11-01.77"):

@@ -24,8 +24,8 @@ def line(client: str, seconds: float, status: int = 200) -> bytes:
     return b'%b - - [%b] "GET / HTTP/1.1" %d 5\n' % (client.encode(), write_clf(START + seconds), status)
 
 
-def engine(config: str, secret: bytes = b"") -> Engine:
-    return engine_for(parse(config, "p.toml"), secret=secret)
+def engine(config: str, *secrets: bytes) -> Engine:
+    return engine_for(parse(config, "p.toml"), secrets=secrets)
 
 
 def feed(one: Engine, *lines: bytes) -> list[Verdict]:
@@ -219,6 +219,35 @@ def test_the_secret_hides_who_was_banned() -> None:
     assert [state[1:] for state in clear.offences.export()] == [state[1:] for state in hidden.offences.export()]
 
 
+def test_counts_go_on_in_the_next_epoch_but_not_in_the_one_after_it() -> None:
+    config = HASTY + 'increment = true\nforget = "100d"\n'
+    one, late, renewed = (engine(config, b"first") for _ in range(3))
+    for each in (one, late, renewed):
+        feed(each, line("192.0.2.1", 0))
+        each.turn([b"second", b"first"])
+    renewed.renew(Subject.parse("192.0.2.1"))
+    assert [v.count for v in feed(one, line("192.0.2.1", DAY))] == [1]
+    assert len(one.offences) == 1
+    for each in (late, renewed):
+        each.turn([b"third", b"second"])
+    assert [v.count for v in feed(late, line("192.0.2.1", DAY))] == [0]
+    assert [v.count for v in feed(renewed, line("192.0.2.1", DAY))] == [1]
+    assert renewed.history(Subject.parse("192.0.2.1")) == {"hasty": 2}
+
+
+def test_what_a_store_keeps_of_a_count_moves_to_the_new_token() -> None:
+    one = engine(HASTY + "increment = true\n", b"first")
+    one.restore([])
+    feed(one, line("192.0.2.1", 0))
+    ((before,), _) = one.changes()
+    one.turn([b"second", b"first"])
+    one.renew(Subject.parse("192.0.2.1"))
+    puts, drops = one.changes()
+    assert [note.key for note in drops] == [before.key]
+    assert [note.data for note in puts] == [before.data]
+    assert puts[0].key != before.key
+
+
 def test_nothing_is_remembered_that_nobody_asks_for() -> None:
     one = engine(HASTY)
     feed(one, *(line("192.0.2.1", number * DAY) for number in range(4)))
@@ -320,3 +349,40 @@ def test_a_pardon_of_an_as_number_comes_back() -> None:
     one.forget(64500, START)
     fresh.restore(one.changes()[0])
     assert fresh.recidives[0].until == {64500: START}
+
+
+def test_an_unban_from_one_jail_leaves_what_others_count_and_remember() -> None:
+    """Two jails of equal predicates share a window, and a third counts the bans of both."""
+    grow = 'increment = true\nforget = "1w"\n'
+    slow = f'[jail.slow]\nsource = "web"\nfindtime = "1d"\nmaxretry = 3\nbantime = "1h"\n{grow}'
+    config = HASTY + grow + slow + RECIDIVE.replace("6", "4")
+    one, client = engine(config), Subject.parse("192.0.2.1")
+    feed(one, *(line("192.0.2.1", hour * HOUR) for hour in (0, 4)))
+    one.forget(client, START + 5 * HOUR, "hasty")
+
+    assert one.history(client) == {}
+    assert told(feed(one, line("192.0.2.1", 6 * HOUR))) == [
+        ("hasty", "192.0.2.1", 6 * HOUR, HOUR, 0),
+        ("slow", "192.0.2.1", 6 * HOUR, HOUR, 0),  # its failures still count
+    ]
+    one.forget(client, START + 7 * HOUR, "hasty")
+    assert one.history(client) == {"slow": 1}
+    verdicts = told(feed(one, *(line("192.0.2.1", hour * HOUR) for hour in (8, 12, 16))))
+    assert [(jail, at / HOUR, count) for jail, _, at, _, count in verdicts] == [
+        ("hasty", 8, 0),
+        ("hasty", 12, 1),
+        ("hasty", 16, 2),
+        ("recidive", 16, 0),  # for one ban by slow before, and three by hasty since
+        ("slow", 16, 1),
+    ]
+
+
+def test_a_pardon_of_one_jail_holds_for_that_jail_after_a_restart() -> None:
+    config = HASTY + HASTY.replace(WEB, "").replace("hasty", "strict")
+    one, again, client = engine(config), engine(config), Subject.parse("192.0.2.1")
+    one.restore([])
+    feed(one, line("192.0.2.1", 0))
+    one.forget(client, START + 60, "hasty")
+    again.restore(one.changes()[0])
+
+    assert [jail for jail, *_ in told(feed(again, line("192.0.2.1", 0)))] == ["strict"]

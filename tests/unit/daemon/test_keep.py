@@ -88,7 +88,7 @@ class Scene:
 
     def __init__(self, disk: Disk | None = None) -> None:
         self.disk, self.ledger, self.notes, self.now = disk or Disk(), Ledger(), Notes(), NOW
-        self.stores = Stores(self.disk, MemoryStore(NOTES), b"secret", Ring())
+        self.stores = Stores(self.disk, MemoryStore(NOTES), Ring())
 
     def order(self, number: int = 1, seconds: float = 600) -> None:
         subject = Subject(number.to_bytes(4), 32)
@@ -243,7 +243,7 @@ def test_a_hundred_thousand_bans_go_in_parts() -> None:
 
 def test_stores_are_made_with_their_key(tmp_path: Path) -> None:
     one, other = (open_stores(tmp_path / "state", BOTH, NOW) for _ in range(2))
-    assert one.secret == other.secret
+    assert one.ring.secrets(NOW) == other.ring.secrets(NOW)
     assert one.problem is None
     assert isinstance(one.bans, SqliteStore)
     assert (tmp_path / "state-keys").stat().st_mode & 0o777 == 0o700

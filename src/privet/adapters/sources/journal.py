@@ -87,18 +87,19 @@ class JournalSource:
         matches: Iterable[Sequence[str]] = (),
         *,
         since: float,
-        directory: str | None = None,
+        where: str = "--system",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin with the first entry at or after `since`; `matches` are alternatives, each with its words.
 
+        `where` is the option of journalctl that says which journal.
         Raises SourceError for words that journalctl would not take; that it does not run is a problem only.
         """
         self.name = name
         self.problems: dict[str, str] = {}
         self.counts = Counts()
         self._arguments = [
-            *(["--system"] if directory is None else [f"--directory={directory}"]),
+            where,
             *arguments(name, matches),
         ]
         self._clock = clock

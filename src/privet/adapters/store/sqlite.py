@@ -18,6 +18,7 @@ from privet.adapters.store import database
 from privet.adapters.store.database import DamagedError, UnwritableError
 from privet.adapters.store.ring import BEFORE
 from privet.adapters.store.rows import Form, T, close_row, close_whole, identify, open_row, open_whole
+from privet.core.plurals import counted
 from privet.ports import SealError, StoreError
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ class SqliteStore(Generic[T]):
         if self._trouble:
             said.append(f"{self._trouble}; changes waiting in memory: {len(self._changes)}")
         if self.refused:
-            said.append(f"{self.path}: {self.refused} entries do not open: changed, or sealed with another key")
+            entries = counted(self.refused, "entry", "entries")
+            said.append(f"{self.path}: {entries} not opened: changed, or sealed with another key")
         return "; ".join(said) or None
 
     def open(self) -> None:
