@@ -18,6 +18,7 @@ from privet.adapters.daykeys import DayKeys, filesystem_of
 from privet.adapters.denylist import FOLDER, DenyList
 from privet.adapters.firewall.claim import claim
 from privet.adapters.firewall.null import NullFirewall
+from privet.adapters.hygiene import give_back
 from privet.adapters.localtime import local_zone
 from privet.adapters.notify import sd_notify
 from privet.adapters.privileges import KEYS, prepare_runtime, user_ids
@@ -349,6 +350,7 @@ class Daemon:
             self.sight.waiting.expire(self.clock.now())
             self._go("vigilance", self.vigilance.look())
             self._go("epochs", self.epochs.look())
+            self._go("memory", asyncio.to_thread(give_back))
         self._voice_complaints()
         self.swarms.look()
         self.masks()  # the keys of days that are over go
@@ -407,6 +409,7 @@ class Daemon:
         await self.pause.learn()
         gc.freeze()
         gc.enable()
+        self._go("memory", asyncio.to_thread(give_back))
         if bans:
             self.log.info("restored", **self.kernel.ledger.totals())
 

@@ -210,6 +210,7 @@ def _source(daemon: Daemon, state: SourceState) -> dict[str, Any]:
                 "taken": peer.taken,
                 "dropped": peer.dropped,
                 "unwritten": peer.unwritten,
+                "killed": {"dropped": peer.hello.unheard, "unwritten": peer.hello.unwritten} if peer.hello else None,
             }
             for peer in pipes
         ],
