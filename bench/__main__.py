@@ -31,6 +31,7 @@ PIECES: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "single": bans.single,
     "burst": bans.burst,
     "prefixes": ranges.loaded,
+    "beside": ranges.beside,
     "packets": ranges.passed,
     "memory": memory.held,
     "restart": restart.held,

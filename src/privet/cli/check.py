@@ -8,6 +8,7 @@ import click
 
 from privet.cli.main import EX_WARNING
 from privet.cli.options import config_option, json_option, load_config
+from privet.core.plurals import counted
 
 
 @click.command(
@@ -27,12 +28,12 @@ def command(config_path: str, *, as_json: bool) -> int:
     fail2ban's configuration was not understood. What became of that configuration is printed with file and line.
     """
     from privet.adapters.localtime import local_zone  # noqa: PLC0415
+    from privet.adapters.suit import unsuitable  # noqa: PLC0415
     from privet.cli.findings import not_understood, print_report  # noqa: PLC0415
     from privet.cli.output import print_json  # noqa: PLC0415
     from privet.config.compile import blind_to_proxies, engine_for, idle_jails, missing_fields  # noqa: PLC0415
     from privet.config.escrow import idle_escrow  # noqa: PLC0415
     from privet.config.fail2ban.report import as_items  # noqa: PLC0415
-    from privet.tasks.suit import unsuitable  # noqa: PLC0415
 
     config = load_config(config_path)
     engine_for(config)
@@ -45,5 +46,6 @@ def command(config_path: str, *, as_json: bool) -> int:
         for warning in warnings:
             click.secho(f"{config_path}: warning: {warning}", fg="yellow", err=True)
         print_report(config.findings)
-        click.echo(f"{config_path}: {len(config.sources)} sources, {len(config.jails)} jails, no mistakes")
+        counts = f"{counted(len(config.sources), 'source')}, {counted(len(config.jails), 'jail')}"
+        click.echo(f"{config_path}: {counts}, no mistakes")
     return EX_WARNING if warnings or not_understood(config.findings) else 0

@@ -10,6 +10,7 @@ import click
 
 from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure
 from privet.cli.options import json_option, reveal_option
+from privet.core.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -326,7 +327,7 @@ def _cell(value: object) -> object:
 def _warned(read: Read, **counts: int) -> int:
     """Warn of what was left out, and return the exit code."""
     for reason, lines in read.unparsed.most_common():
-        click.secho(f"warning: {lines} lines: {reason}", fg="yellow", err=True)
+        click.secho(f"warning: {counted(lines, 'line')}: {reason}", fg="yellow", err=True)
     for what, number in counts.items():
         if number:
             click.secho(f"warning: {number} {what}", fg="yellow", err=True)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 BLIND_AFTER = 100  # lines in a row without a client's address, before a source is called blind
 SAMPLES = 3  # masked lines kept per reason
+MOST_HITS = 10_000  # clients whose hits are counted between two looks
+LONGEST = 4096  # bytes kept of a line
 PAST = 60.0  # seconds after which a line of a log that is followed was not written just now
 FUTURE = 60.0  # seconds that a stamp may lie ahead of the clock, as server and Privet may share none
 
@@ -80,6 +82,8 @@ class SourceState:
         self.unparsed: Counter[str] = Counter()
         self.samples: dict[str, list[str]] = {}
         self.without_address = 0  # lines since the last one with an address
+        self.hits: Counter[bytes] = Counter()  # of each client since somebody looked and cleared them
+        self.good = self.bad = b""  # the last line that was a request, more or less, and the last that was not
 
     @property
     def late(self) -> int:
@@ -127,6 +131,12 @@ class SourceState:
         self.lines += rows.lines
         self.parsed += len(rows)
         self.ignored += rows.ignored
+        if rows.keys and len(self.hits) < MOST_HITS:
+            self.hits.update(rows.keys)
+        if rows.bad:
+            self.bad = rows.bad[-1][1][:LONGEST]
+        elif rows.keys:
+            self.good = block[block.rfind(b"\n", 0, -1) + 1 : -1][:LONGEST]
         blind = {line for reason, line in rows.bad if reason == NO_ADDRESS}
         if rows.keys:
             self.without_address = _at_the_end(block, blind, {line for _, line in rows.bad}) if blind else 0

@@ -103,6 +103,8 @@ def test_without_warnings_status_is_0(
         "web": place,
         "feeds": [],
         "actions": [],
+        "swarms": [],
+        "alarms": [],
         "paused_until": None,
     }
     serve(json.dumps(state).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""Tests of tasks.suit: filters that can never match the logs that they are given."""
+"""Tests of adapters.suit: filters that can never match the logs that they are given."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.adapters.suit import LEAST, unsuitable
 from privet.config.loader import parse
-from privet.tasks.suit import LEAST, unsuitable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,127 @@
+"""The daemon names what is dead, in its log and in status, and remembers rhythms over a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from privet.core.rhythm import WEEK, Rhythm
+from privet.core.vigil import LATER, Remembered
+from privet.daemon.vigilance import FILE
+from tests.unit.core.traffic import entry
+from tests.unit.daemon.serving import Served, serving, until
+from tests.unit.processes import JAIL
+
+if TYPE_CHECKING:
+    import pytest
+
+MISSING = "No such file or directory"
+
+
+def lines(begin: float, number: int = 200, every: float = 1.0) -> list[str]:
+    return [entry(begin + n * every, f"192.0.2.{n % 200 + 1}", "/")[1].decode().rstrip() for n in range(number)]
+
+
+def play(place: Served, scene: object) -> None:
+    async def run() -> None:
+        async with serving(place):
+            await scene(place)  # type: ignore[operator]
+
+    asyncio.run(run())
+
+
+def test_a_format_that_changes_is_told_without_an_address(place: Served, capfd: pytest.CaptureFixture[str]) -> None:
+    place.append()
+
+    async def scene(place: Served) -> None:
+        await place.daemon.vigilance.look()
+        place.append(*lines(time.time() - 200))
+        await until(lambda: place.daemon.engine.sources["web"].lines == 200)
+        await place.daemon.vigilance.look()
+        place.append(*(f"web01: {line.replace('[', '(')}" for line in lines(time.time() - 200)))
+        await until(lambda: place.daemon.engine.sources["web"].lines == 400)
+        await place.daemon.vigilance.look()
+        status = await place.ask("status")
+        (alarm,) = status["alarms"]
+        assert (alarm["kind"], alarm["source"], alarm["jail"]) == ("format", "web", "")
+        assert f"source web: {alarm['text'].removeprefix('source web: ')}" in status["warnings"]
+        assert "now: web01: 0.0.0.0 - - (" in alarm["text"]
+
+    play(place, scene)
+    said = capfd.readouterr().err
+    assert "200 of the last 200 lines cannot be read" in said
+    assert "192.0.2" not in said
+
+
+def test_a_log_that_was_moved_is_named_with_the_place_it_went_to(place: Served) -> None:
+    place.append()
+    other = place.log.with_name("elsewhere.log")
+
+    async def scene(place: Served) -> None:
+        daemon, now = place.daemon, time.time()
+        await daemon.vigilance.look()
+        place.append(*lines(now - 200))
+        await until(lambda: daemon.engine.sources["web"].lines == 200)
+        await daemon.vigilance.look()
+        assert not [text for text in daemon.vigilance.problems if "moved" in text]
+        other.write_text("".join(f"{line}\n" for line in lines(now + 10)))
+        daemon.clock.now = lambda: now + LATER  # type: ignore[method-assign]
+        await daemon.vigilance.look()
+        assert daemon.vigilance.problems == [f"source web: its lines go to {other} now: was the log moved?"]
+
+    play(place, scene)
+
+
+def test_a_filter_that_cannot_match_its_log_is_named(place: Served) -> None:
+    place.configure(
+        f'path = "{place.log}"\nformat = "plain"',
+        "[jail.sshd]\nsource = 'web'\n[jail.sshd.filter]\nfailregex = '^<HOST> - - '\n",
+    )
+    place.append(*(f"Nov 22 10:00:{n:02} mail sshd[{n}]: Failed password for root from 192.0.2.1" for n in range(40)))
+
+    async def scene(place: Served) -> None:
+        await place.daemon.vigilance.look()
+        (problem,) = place.daemon.vigilance.problems
+        assert problem.startswith("jail sshd: none of its failregexes can match")
+
+    play(place, scene)
+
+
+def test_silence_is_told_with_its_cause_and_the_rhythm_is_remembered(place: Served) -> None:
+    place.configure(f'path = "{place.log}"', JAIL)
+    place.append()
+    place.state.mkdir(mode=0o700)
+    rhythm = Rhythm(last=[100] * WEEK, before=[100] * WEEK, known=[2] * WEEK)
+    (place.state / FILE).write_bytes(msgspec.json.encode(Remembered(sources={"web": rhythm})))
+
+    async def scene(place: Served) -> None:
+        daemon, now = place.daemon, time.time()
+        for minutes in range(0, 31, 5):
+            daemon.clock.now = lambda minutes=minutes: now + 60 * minutes  # type: ignore[method-assign,misc]
+            if minutes == 30:
+                place.log.unlink()
+                await until(lambda: bool(daemon.files.sources["web"].problems))
+            await daemon.vigilance.look()
+        (problem,) = daemon.vigilance.problems
+        assert problem.startswith("source web: silent, though some ")
+        assert problem.endswith(f" lines or more were to be expected since the last one; {place.log}: {MISSING}")
+
+    play(place, scene)
+    kept = place.state / FILE
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert msgspec.json.decode(kept.read_bytes(), type=Remembered).sources["web"].last == rhythm.last
+
+
+def test_a_file_that_is_damaged_is_begun_anew(place: Served) -> None:
+    place.append()
+    place.state.mkdir(mode=0o700)
+    (place.state / FILE).write_bytes(b'{"sources": {"web": {"last": [1]}}}')
+
+    async def scene(place: Served) -> None:
+        await place.daemon.vigilance.look()
+        assert place.daemon.vigilance.vigil.remembered.sources["web"].sound
+
+    play(place, scene)
