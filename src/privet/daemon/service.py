@@ -18,6 +18,7 @@ from privet.adapters.daykeys import DayKeys, filesystem_of
 from privet.adapters.denylist import FOLDER, DenyList
 from privet.adapters.firewall.claim import claim
 from privet.adapters.firewall.null import NullFirewall
+from privet.adapters.hygiene import give_back
 from privet.adapters.localtime import local_zone
 from privet.adapters.notify import sd_notify
 from privet.adapters.privileges import KEYS, prepare_runtime, user_ids
@@ -44,6 +45,7 @@ from privet.daemon.lists import Lists
 from privet.daemon.lookups import Lookups
 from privet.daemon.pause import Pause
 from privet.daemon.protect import Protection
+from privet.daemon.sight import OnSight
 from privet.daemon.swarms import SwarmLog
 from privet.daemon.tables import look as look_at_networks
 from privet.daemon.tables import networks_for, too_dear
@@ -93,6 +95,7 @@ class Daemon:
         stores, again = open_stores(state, config.store, time.time()), partial(open_stores, state, config.store)
         self.keeper = Keeper(stores, self._kept, self.clock.now, log, again)
         self.epochs = Epochs(self)
+        self.sight = OnSight(self)
         self.seen = Seen()
         self.lookout = Lookout()
         self.networks = networks_for(config.networks)
@@ -276,7 +279,8 @@ class Daemon:
             config,
             zone=local_zone(),
             want={"host"} if config.escrow.recipient else (),
-            observers=(self.seen, self.escrow.see, lambda _source, rows: self.lookout.see(rows.keys)),
+            observers=(self.seen, self.escrow.see, lambda _source, rows: self.lookout.see(rows.keys), self.sight.see),
+            found=self.sight.see,
             secrets=self.epochs.secrets,
             networks=networks,
             proxies=self.protection.proxies,
@@ -344,8 +348,10 @@ class Daemon:
         self.files.poll()
         if count % MINUTE == 0:
             self.engine.expire(self.clock.now())
+            self.sight.waiting.expire(self.clock.now())
             self._go("vigilance", self.vigilance.look())
             self._go("epochs", self.epochs.look())
+            self._go("memory", asyncio.to_thread(give_back))
         self._voice_complaints()
         self.swarms.look()
         self.masks()  # the keys of days that are over go
@@ -379,6 +385,7 @@ class Daemon:
         self.engine.shift(seconds)
         for place in self.places.values():
             place.ledger.shift(seconds)
+        self.sight.waiting.shift(seconds)
         self.keeper.wake()
 
     async def _restore(self) -> None:
@@ -393,21 +400,24 @@ class Daemon:
                 ban.since += change.jumped
                 ban.until += change.jumped
         self.engine.restore(notes)
+        bans = await self.sight.recognised(bans)
         for action, place in self.places.items():
             await place.restore([ban for ban in bans if ban.action is action], rested=self.keeper.stores.bans.rested)
             if change.jumped:
                 place.ledger.all_changed()
+        if change.jumped:
+            self.sight.waiting.all_changed()
         await self.pause.learn()
         gc.freeze()
         gc.enable()
+        self._go("memory", asyncio.to_thread(give_back))
         if bans:
             self.log.info("restored", **self.kernel.ledger.totals())
 
     def _kept(self) -> list[tuple[Store[Any], Changing]]:
-        bans: list[tuple[Store[Any], Changing]] = [
-            (self.keeper.stores.bans, place.ledger) for place in self.places.values()
-        ]
-        return [*bans, (self.keeper.stores.notes, self.engine)]
+        stores = self.keeper.stores
+        bans: list[Changing] = [*(place.ledger for place in self.places.values()), self.sight.waiting]
+        return [*((stores.bans, one) for one in bans), (stores.notes, self.sight.memory(self.engine))]
 
     def _lock_state(self) -> list[int]:
         """Keep other daemons away from what is stored here; where it cannot be stored there is nothing to lock."""

@@ -82,10 +82,11 @@ def _accounts(ledger: Ledger) -> dict[str, Any]:
 
 
 def _store(daemon: Daemon) -> dict[str, Any]:
-    bans, notes, ring, _ = daemon.keeper.stores
+    bans, notes, ring, *_ = daemon.keeper.stores
     return {
         "persist": daemon.config.store.persist,
         "keys": ring.level,
+        "unseen": len(daemon.sight.waiting),
         "problem": daemon.keeper.problem,
         "refused": bans.refused + notes.refused,
         "evicted": bans.evicted + notes.evicted,
@@ -209,6 +210,7 @@ def _source(daemon: Daemon, state: SourceState) -> dict[str, Any]:
                 "taken": peer.taken,
                 "dropped": peer.dropped,
                 "unwritten": peer.unwritten,
+                "killed": {"dropped": peer.hello.unheard, "unwritten": peer.hello.unwritten} if peer.hello else None,
             }
             for peer in pipes
         ],

@@ -81,6 +81,7 @@ class Doctor:
         yield self._user()
         yield self._runtime_directory()
         yield self._key()
+        yield self._escrow()
         yield self._queue()
         yield from self._units()
         yield self._firewall()
@@ -109,6 +110,15 @@ class Doctor:
         if isinstance(warnings, list) and warnings:
             return _warning("daemon", f"runs, with {counted(len(warnings), 'warning')}", "privet status")
         return _ok("daemon", "runs")
+
+    def _escrow(self) -> Check:
+        if isinstance(self._config, str) or self._config.escrow.recipient is None:
+            return _ok("escrow", "none: once its day is over, nobody can tell who a pseudonym was")
+        told = (self._ask() or {}).get("escrow")
+        problem = told.get("problem") if isinstance(told, dict) else "the daemon does not seal"
+        if problem:
+            return _warning("escrow", str(problem), "privet status")
+        return _ok("escrow", "who has the secret key, and the sealed files, can tell who a pseudonym was")
 
     def _user(self) -> Check:
         name = "privet" if isinstance(self._config, str) else self._config.daemon.user

@@ -225,6 +225,35 @@ class JournalSource:
         self.problems = {"journalctl": f"{problem}; tried again"}
 
 
+def past_lines(matches: Iterable[Sequence[str]], where: Sequence[str] = ("--system",)) -> Iterator[bytes]:
+    """Yield what the journal holds, as lines with their newlines; `where` it is, as journalctl takes it.
+
+    Raises SourceError.
+    """
+    program = shutil.which("journalctl", path=_SEARCH_PATH)
+    if program is None:
+        raise SourceError("journalctl is missing: on Debian it comes with the package systemd")
+    fields = "--output-fields=" + ",".join(_FIELDS.values())
+    command = [program, "--output=json", "--all", "--quiet", "--no-pager", fields, *where, *arguments("-", matches)]
+    decode = msgspec.json.Decoder(Entry).decode
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"PATH": _SEARCH_PATH, "LC_ALL": "C.UTF-8"},
+    ) as process:
+        assert process.stdout and process.stderr  # noqa: S101, PT018  they were asked for
+        splitter = LineSplitter(LONGEST_ENTRY)
+        while data := process.stdout.read(BLOCK):
+            for entry in splitter.feed(data).split(b"\n")[:-1]:
+                with suppress(msgspec.DecodeError, ValueError, TypeError):  # what is no entry
+                    yield line_of(decode(entry))
+        said = process.stderr.read(_SAYS).decode(errors="replace").strip().rpartition("\n")[2]
+    if process.returncode:
+        raise SourceError(f"journalctl: {said or f'ended with {process.returncode}'}")
+
+
 def arguments(name: str, matches: Iterable[Sequence[str]]) -> list[str]:
     """Return matches as journalctl takes them: alternatives with a + between. Raises SourceError."""
     alternatives: list[list[str]] = []
