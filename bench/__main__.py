@@ -31,6 +31,7 @@ PIECES: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "single": bans.single,
     "burst": bans.burst,
     "prefixes": ranges.loaded,
+    "beside": ranges.beside,
     "packets": ranges.passed,
     "memory": memory.held,
     "restart": restart.held,
@@ -86,6 +87,7 @@ def _apart() -> int | None:
 def main() -> int:
     """Measure and print; the exit code is 1 when a target is missed."""
     options = parse(None)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # where Privet is installed, its modules are compiled once
     code = _apart()
     if code is not None:
         return code

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 USER = "nobody"
 """Whom the pipe becomes: every Debian has this user."""
 
-PATIENCE = 15.0
+PATIENCE = 30.0
 
 
 class Guard:

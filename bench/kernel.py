@@ -56,6 +56,12 @@ class Watch:
         if len(self.came) < count:
             raise Failed(f"{len(self.came):,} of {count:,} in the kernel after {within:g} s")
 
+    def wait_for(self, key: bytes, within: float) -> None:
+        """Wait until a key has come; raise Failed when it does not in time."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: key in self.came or self._problem, within):
+                raise Failed(f"not in the kernel after {within:g} s")
+
     def _listen(self) -> None:
         while not self._over:
             with suppress(TimeoutError):

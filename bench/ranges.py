@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import signal
 import statistics
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bench.bans import TRAP
-from bench.guard import Guard
+from bench.generate import client
+from bench.guard import Guard, write
 from bench.kernel import Watch
+from bench.logs import line
 from bench.packets import Flood
 from bench.report import Result, waiting
 from bench.runs import ROOT, Failed, Spread, needs_namespaces
@@ -31,6 +35,7 @@ V4_LENGTHS = (17, 18, 19, 20, 20, 21, 21, 22, 22, 22, 23, 23, *(24,) * 12, 25, 2
 V6_LENGTHS = (29, 32, 32, 36, 40, 44, 48, 48, 48, 56, 64, 64, 64)
 MORE = 200
 PATIENCE = 30.0
+WAIT = 250.0  # milliseconds
 
 
 def prefixes(count: int, lengths4: Sequence[int] = V4_LENGTHS, lengths6: Sequence[int] = V6_LENGTHS) -> list[Subject]:
@@ -76,6 +81,29 @@ def loaded(settings: Settings) -> Iterator[Result]:
         f"one more by the nft program, in an interval set of {len(many):,}",
         f"{Spread.of(single)} ms; all of them {whole:.1f} s",
         values={"ms": statistics.median(single), "whole_s": whole},
+    )
+
+
+def beside(settings: Settings) -> Iterator[Result]:
+    """Ban single offenders while a long list is banned by hand."""
+    words = [subject.reveal() for subject in prefixes(settings.scaled(PREFIXES))]
+    delays: list[float] = []
+    with Guard(settings, TRAP, "nftables") as guard, Watch() as watch, ThreadPoolExecutor(1) as apart:
+        pipe = guard.pipe()
+        listed = apart.submit(guard.ask, "ban", lists=["\n".join(words)], seconds=3600.0, agreed=True)
+        for number in itertools.count():
+            began = time.perf_counter()
+            write(pipe, line(number, "/trap"))
+            watch.wait_for(Subject.parse(client(number, 7)).packed, PATIENCE)
+            if listed.done():
+                break
+            delays.append(1e3 * (time.perf_counter() - began))
+        if len(listed.result()["items"]) != len(words):
+            raise Failed("not all of the list was banned")
+    yield waiting(
+        f"a line of a single offender written, while {len(words):,} are banned by hand → its address in the kernel",
+        delays,
+        WAIT,
     )
 
 

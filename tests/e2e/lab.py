@@ -117,9 +117,10 @@ class Lab:
         self._started.append(process)
         return process
 
-    def start_unit(self, name: str, instance: str = "") -> subprocess.Popen[bytes]:
+    def start_unit(self, name: str, instance: str = "", override: str = "") -> subprocess.Popen[bytes]:
         """Start what a systemd unit starts, with no more capabilities than it leaves, and wait until it is ready."""
-        unit = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / "packaging" / name).read_text(), flags=re.MULTILINE))
+        text = (ROOT / "packaging" / name).read_text() + override
+        unit = dict(re.findall(r"^(\w+)=(.*)$", text, flags=re.MULTILINE))
         assert unit["Type"] == "notify"
         capabilities = unit["CapabilityBoundingSet"].lower().replace("cap_", "+").split()
         bounds = ["setpriv", "--no-new-privs", f"--bounding-set=-all,{','.join(capabilities)}"]

@@ -46,7 +46,7 @@ class Answers(Lab):
     def subjects(self) -> set[str]:
         """Return who is banned, all of them with the kernel's word for it."""
         items = self.speak("bans", all=True)["items"]
-        assert all(item["in_kernel"] for item in items)
+        assert all(item["in_force"] for item in items)
         return {item["subject"] for item in items}
 
 

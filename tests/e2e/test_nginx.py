@@ -195,6 +195,19 @@ def test_without_the_first_line_nginx_writes_addresses_elsewhere(site: Nginx) ->
     os.truncate(aside, 0)
 
 
+def test_with_a_dead_socket_errors_are_written_nowhere_else(site: Nginx) -> None:
+    site.configure(SOURCE)
+    site.start()
+    site.kill(site.errors)
+    for target in targets("dead", 10):
+        assert site.net.visitors[0].ask(f"/denied{target}").status == 403
+    assert site.leaks() == []
+    assert "client" not in site.log("stderr.log")
+    site.errors = site.start_errors()
+    site.net.visitors[0].ask("/denied?alive-1.")
+    until(lambda: "?alive-1." in site.log("web-error.log"), "errors are taken again")
+
+
 def test_killed_pipes_lose_what_came_meanwhile_and_leak_nothing(site: Nginx) -> None:
     """Kill both pipes under load, and start them again after a moment, as systemd does."""
     site.configure(SOURCE)

@@ -34,20 +34,30 @@ def clients() -> list[str]:
     return networks + [f"10.7.{number // 250}.{number % 250 + 1}" for number in range(VISITORS - len(networks))]
 
 
-@pytest.fixture(scope="module", params=["clear", "pseudonym"])
+@pytest.fixture(scope="module", params=["clear", "pseudonym", "drop"])
 def log(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the log of one day in the clear, or as `privet scrub` writes it."""
-    path = tmp_path_factory.mktemp("visitors") / "access.log"
+    """Return the log of one day in the clear, or as `privet scrub` writes it with a mask.
+
+    `drop` makes all visitors one, so it shows that the counts below can differ.
+    """
+    path = tmp_path_factory.mktemp(request.param) / "access.log"
     everybody = clients()
     lines = (line(everybody[number * 7 % VISITORS], at=AT + number) for number in range(HITS))
     text = "".join(f"{text}\n" for text in lines).replace("Mozilla/5.0", BROWSER)
     if request.param == "clear":
         path.write_text(text)
         return path
-    done = subprocess.run([*PRIVET, "scrub", "-"], input=text.encode(), capture_output=True, check=True)
+    done = subprocess.run(
+        [*PRIVET, "scrub", "--mask", request.param, "-"], input=text.encode(), capture_output=True, check=True
+    )
     assert not any(f"{client} ".encode() in done.stdout for client in everybody)
     path.write_bytes(done.stdout)
     return path
+
+
+def are_visitors(count: int, log: Path) -> bool:
+    """Tell whether a log of these clients has so many visitors; with `drop` there are 0.0.0.0 and :: at most."""
+    return 1 <= count <= 2 if log.parent.name.startswith("drop") else count == VISITORS
 
 
 @pytest.mark.needs("goaccess")
@@ -56,7 +66,8 @@ def test_goaccess(log: Path) -> None:
     words = ["goaccess", "--no-global-config", "--log-format=COMBINED", "--output", str(report), str(log)]
     subprocess.run(words, capture_output=True, check=True, stdin=subprocess.DEVNULL)
     found = json.loads(report.read_text())["general"]
-    assert (found["valid_requests"], found["unique_visitors"]) == (HITS, VISITORS)
+    assert found["valid_requests"] == HITS
+    assert are_visitors(found["unique_visitors"], log)
 
 
 @pytest.mark.needs("awstats")
@@ -66,4 +77,5 @@ def test_awstats(log: Path) -> None:
     subprocess.run(words, capture_output=True, check=True)
     (data,) = log.parent.glob("awstats*.test.txt")
     totals = dict(text.split(" ")[:2] for text in data.read_text().splitlines() if text.startswith("Total"))
-    assert (totals["TotalUnique"], totals["TotalVisits"]) == (str(VISITORS), str(VISITORS))
+    assert are_visitors(int(totals["TotalUnique"]), log)
+    assert are_visitors(int(totals["TotalVisits"]), log) or log.parent.name.startswith("drop")

@@ -1,5 +1,7 @@
 """Keep what is in memory, addresses and keys among it, in memory: no core file, no look from outside, no swap.
 
+And give back what is not needed any more.
+
 To be called at the start of a process, and once more after it has become another user, which takes it all back.
 """
 
@@ -12,6 +14,7 @@ from pathlib import Path
 
 _PR_SET_DUMPABLE = 4
 _LOCK_ALL = 1 | 2 | 4  # MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT: what is touched stays
+_ARENA_MAX = -8  # of mallopt
 _FOREVER = resource.RLIM_INFINITY
 
 
@@ -37,6 +40,20 @@ def keep_from_swap(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgr
         if libc.mlockall(_LOCK_ALL) == 0:
             return None
     return "memory may be swapped out: start it with the systemd unit (MemorySwapMax=0), or turn swap off"
+
+
+def share_heap() -> None:
+    """Let all threads allocate from one heap: each of its own would keep what it needed once."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # of glibc
+    if mallopt:
+        mallopt(_ARENA_MAX, 1)
+
+
+def give_back() -> None:
+    """Return memory that is not in use to the system: by itself the C library keeps much of it."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim:
+        trim(0)
 
 
 def _has_swap(proc: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-KEYS = "keys"
+KEYS, INTAKES = "keys", "intakes"
 
 
 def user_ids(name: str) -> tuple[int, int] | None:
@@ -23,7 +23,7 @@ def user_ids(name: str) -> tuple[int, int] | None:
 
 
 def prepare_runtime(directory: Path, user: str) -> None:
-    """Make the run-time directory, and in it the one for day keys, which belongs to `user`.
+    """Make the run-time directory, and in it those for day keys and for the counts of intakes, which belong to `user`.
 
     Idempotent. As root the directory may be entered by all, since web servers write to sockets in it; what
     is inside has its own modes. Raises OSError.
@@ -32,12 +32,12 @@ def prepare_runtime(directory: Path, user: str) -> None:
     directory.mkdir(mode=0o755 if root else 0o700, parents=True, exist_ok=True)
     if directory.stat().st_uid not in (0, os.geteuid()):
         raise PermissionError(13, "belongs to somebody else", str(directory))
-    keys = directory / KEYS
-    with suppress(FileExistsError):
-        keys.mkdir(mode=0o700)
     ids = user_ids(user)
-    if root and ids:
-        os.chown(keys, *ids, follow_symlinks=False)
+    for name in (KEYS, INTAKES):
+        with suppress(FileExistsError):
+            (directory / name).mkdir(mode=0o700)
+        if root and ids:
+            os.chown(directory / name, *ids, follow_symlinks=False)
 
 
 def drop_to(user: str) -> str | None:

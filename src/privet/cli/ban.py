@@ -12,6 +12,7 @@ import click
 from privet.cli.main import EX_USAGE, EX_WARNING, Failure
 from privet.cli.options import json_option, reveal_option, runtime_option
 from privet.cli.subjects import FEW, SHOWN, dry_run_option, file_option, named, seconds
+from privet.core.plurals import counted
 
 
 @click.command(
@@ -71,7 +72,7 @@ def command(
         print_json("ban", [dated(item, "until") | _was(item) for item in items], dry_run=dry_run)
     else:
         _tell(items)
-    return EX_WARNING if any(item["result"] in ("refused", "waiting") for item in items) else 0
+    return EX_WARNING if any(item["reason"] for item in items) else 0
 
 
 def _was(item: dict[str, Any]) -> dict[str, Any]:
@@ -93,11 +94,11 @@ def _confirm(items: list[dict[str, Any]], *, can_ask: bool) -> None:
 def cost(item: dict[str, Any]) -> str:
     """Say what the ban of a range costs."""
     told = item["cost"]
-    size = [f"{told['addresses']:,} addresses"] if told["addresses"] else []
-    size += [f"{told['networks']:,} networks of /64"] if told["networks"] else []
+    size = [counted(told["addresses"], "address", "addresses")] if told["addresses"] else []
+    size += [f"{counted(told['networks'], 'network')} of /64"] if told["networks"] else []
     least = "at least " if told["at_least"] else ""
-    came = f"{least}{told['clients']:,} clients came in the last day, {told['innocent']:,} of them did nothing wrong"
-    return f"{' and '.join(size)}; {came}"
+    came = f"{least}{counted(told['clients'], 'client')} came in the last day"
+    return f"{' and '.join(size)}; {came}, {told['innocent']:,} of them did nothing wrong"
 
 
 def _tell(items: list[dict[str, Any]]) -> None:
@@ -137,7 +138,7 @@ def _line(item: dict[str, Any]) -> str:
 
     told = f"{item['subject']} {item['result']}"
     if item["prefixes"] > 1:
-        told += f" with {item['prefixes']:,} prefixes"
+        told += f" with {counted(item['prefixes'], 'prefix', 'prefixes')}"
     if item["result"] != "refused":
         told += f" {end(item['until'])}"
         told += f" (before: {end(item['was']['until'])})" if item["was"] else ""

@@ -9,6 +9,7 @@ import click
 
 from privet.cli.options import json_option, reveal_option, runtime_option
 from privet.cli.subjects import seconds
+from privet.core.plurals import counted
 
 FORMS = ("plain", "ipset", "nft")
 
@@ -52,7 +53,7 @@ def command(
         text, left_out = exported(export, items, time.time())
         click.echo(text, nl=False)
         if left_out:
-            click.echo(f"{left_out} bans of single ports, or in the web server, are left out", err=True)
+            click.echo(f"left out: {counted(left_out, 'ban')} of single ports, or in the web server", err=True)
         return
     if as_json:
         print_json("bans", [dated(item, "since", "until") for item in items], feeds=answer["feeds"])
@@ -72,19 +73,19 @@ def _show(items: list[dict[str, Any]], feeds: dict[str, int]) -> None:
             local(item["since"]),
             rounded(item["until"] - now) if item["until"] else "for good",
             item["failures"],
-            "yes" if item["in_kernel"] else "waiting",
+            ", ".join(item["places"]) if item["in_force"] else "waiting",
         )
         for item in items
     ]
-    footer = f"{len(items)} bans; lift one with: privet unban SUBJECT; what led to it: privet why SUBJECT"
+    footer = f"{counted(len(items), 'ban')}; lift one with: privet unban SUBJECT; what led to it: privet why SUBJECT"
     if feeds:
         footer += f"\nand {sum(feeds.values()):,} of feeds: privet bans --all"
-    print_table("", ("SUBJECT", "JAIL", "WHY", "SINCE", "LEFT", "#FAILURES", "IN KERNEL"), rows, footer)
+    print_table("", ("SUBJECT", "JAIL", "WHY", "SINCE", "LEFT", "#FAILURES", "IN FORCE IN"), rows, footer)
 
 
 def name_of(item: dict[str, Any]) -> str:
     """Return how a table names a ban: a range with its size."""
     if item["prefixes"] > 1:
-        return f"{item['subject']} ({item['prefixes']:,} prefixes)"
+        return f"{item['subject']} ({counted(item['prefixes'], 'prefix', 'prefixes')})"
     name = str(item["subject"])
     return f"{name} (a /{item['length']})" if item["length"] not in (32, 64) and "/" not in name else name

@@ -8,6 +8,7 @@ import click
 
 from privet.cli.main import EX_WARNING
 from privet.cli.options import config_option, json_option, load_config
+from privet.core.plurals import counted
 
 
 @click.command(
@@ -45,5 +46,6 @@ def command(config_path: str, *, as_json: bool) -> int:
         for warning in warnings:
             click.secho(f"{config_path}: warning: {warning}", fg="yellow", err=True)
         print_report(config.findings)
-        click.echo(f"{config_path}: {len(config.sources)} sources, {len(config.jails)} jails, no mistakes")
+        counts = f"{counted(len(config.sources), 'source')}, {counted(len(config.jails), 'jail')}"
+        click.echo(f"{config_path}: {counts}, no mistakes")
     return EX_WARNING if warnings or not_understood(config.findings) else 0

@@ -10,6 +10,7 @@ import click
 
 from privet.cli.main import EX_ERROR, Failure
 from privet.cli.options import DEFAULT_CONFIG, config_option, json_option, load_config, runtime_dir
+from privet.core.plurals import counted
 
 if TYPE_CHECKING:
     from privet.ports import Firewall
@@ -84,14 +85,15 @@ def remove(config_path: str, *, dry_run: bool, as_json: bool) -> None:
         print_json("firewall", items)
         return
     for item in items:
+        bans = counted(item["held"], "ban")
         if item["backend"] == "command":
             click.echo(f"the programs {'would be' if dry_run else 'were'} asked to open everything")
         elif item["backend"] == "deny list":
-            click.echo(f"the web server's deny list {'would go' if dry_run else 'is gone'}, with {item['held']:,} bans")
+            click.echo(f"the web server's deny list {'would go' if dry_run else 'is gone'}, with {bans}")
         elif dry_run:
-            click.echo(f"would remove every rule of Privet from the kernel, and {item['held']:,} bans")
+            click.echo(f"would remove every rule of Privet from the kernel, and {bans}")
         else:
-            click.echo(f"removed every rule of Privet from the kernel, and {item['held']:,} bans")
+            click.echo(f"removed every rule of Privet from the kernel, and {bans}")
     if not dry_run and runs(_runtime(config_path)):
         click.echo("the daemon runs and makes them again at once: stop it first to leave nothing behind", err=True)
 

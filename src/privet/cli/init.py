@@ -9,6 +9,7 @@ import click
 
 from privet.cli.main import EX_CONFIG, EX_DATA, EX_ERROR, EX_NOT_RUNNING, EX_USAGE, EX_WARNING, Failure
 from privet.cli.options import DEFAULT_CONFIG, runtime_option
+from privet.core.plurals import counted
 
 if TYPE_CHECKING:
     from privet.adapters.fail2ban_db import RunningBan
@@ -52,7 +53,7 @@ def command(folder: str | None, output: str, runtime: str | None, *, adopt_bans:
     print_report(begun.config.findings, stderr=True)
     written = _write(begun.text, output, keep=adopt_bans)
     if written and output != "-":
-        counts = f"{len(begun.config.sources)} sources, {len(begun.config.jails)} jails"
+        counts = f"{counted(len(begun.config.sources), 'source')}, {counted(len(begun.config.jails), 'jail')}"
         click.echo(f"{output}: {counts}" + (f"; {found}" if (found := summary(begun.config.findings)) else ""))
         click.echo(f"next: privet check --config {output}")
     if adopt_bans and folder is not None:
@@ -119,10 +120,10 @@ def _handed(bans: list[RunningBan], skipped: int, path: str, runtime: str | None
     except Failure as failure:
         if failure.code != EX_NOT_RUNNING:
             raise
-        message = f"{path}: {len(bans)} running bans wait to be adopted; the daemon does not run yet: start it, "
+        message = f"{path}: {counted(len(bans), 'running ban')} to be adopted; the daemon does not run yet: start it, "
         raise Failure(message + "then give the same command again", EX_NOT_RUNNING) from None
     rest = f", {skipped} of no address left out" if skipped else ""
-    click.echo(f"{path}: {answer['adopted']} running bans adopted{rest}")
+    click.echo(f"{path}: {counted(answer['adopted'], 'running ban')} adopted{rest}")
     for reason, count in answer["refused"].items():
         click.echo(f"  {count} refused: {reason}")
     return EX_WARNING if skipped or answer["refused"] else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from privet.cli.main import EX_CONFIG, EX_DATA, Failure
 from privet.cli.options import json_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from privet.core.filters.model import FilterSpec
     from privet.tasks.trial import Hit, Trial
@@ -27,6 +28,7 @@ EVERYTHING = 1_000_000
 """Lines that are kept when all of them are asked for."""
 
 _FILTER = re.compile(r"([\w.-]+)(\[.*\])?", re.DOTALL)
+_JOURNAL = re.compile(r"systemd-journal(\[.*\])?", re.DOTALL)
 _TOKEN = re.compile(r"<([^<>]+)>")
 
 
@@ -36,12 +38,14 @@ Examples:
   privet regex /var/log/auth.log sshd
   privet regex /var/log/auth.log.2.gz "sshd[mode=aggressive]" --print-all-missed
   privet regex "Nov 14 22:13:20 host app: login of x failed from 192.0.2.7" "failed from <HOST>$"
-  journalctl -u ssh -o short | privet regex - sshd --json
+  privet regex systemd-journal sshd
+  privet regex "systemd-journal[journalpath=/mnt/var/log/journal]" sshd -m "_SYSTEMD_UNIT=ssh.service"
 """
 )
 @click.option("-c", "--config", "folder", metavar="DIR", default="/etc/fail2ban", show_default=True, help="Filters.")
 @click.option("-d", "--datepattern", metavar="PATTERN", help="In place of the filter's.")
 @click.option("-L", "--maxlines", metavar="N", type=click.IntRange(min=1), help="In place of the filter's.")
+@click.option("-m", "--journalmatch", metavar="MATCH", help="In place of the filter's, with `systemd-journal`.")
 @click.option("-e", "--encoding", metavar="NAME", help="Of the log.  [default: UTF-8]")
 @click.option("--TZ", "--timezone", "zone", metavar="ZONE", help="Of dates without one.  [default: local]")
 @click.option("-v", "--verbose", is_flag=True, help="Show every expression, and whom it found when.")
@@ -53,6 +57,9 @@ Examples:
 @click.option("--print-all-ignored", "all_ignored", is_flag=True, help="However many they are.")
 @click.option("--print-no-missed", "no_missed", is_flag=True, help="Show none that was missed.")
 @click.option("--print-no-ignored", "no_ignored", is_flag=True, help="Show none that was ignored.")
+@click.option("-r", "--raw", "_raw", is_flag=True, hidden=True, help="Names are never looked up.")
+@click.option("--usedns", "_usedns", hidden=True, help="Likewise.")
+@click.option("-l", "--log-level", "_level", hidden=True, help="Of fail2ban's own messages.")
 @json_option
 @click.argument("log")
 @click.argument("regex")
@@ -65,6 +72,7 @@ def command(
     folder: str,
     datepattern: str | None,
     maxlines: int | None,
+    journalmatch: str | None,
     encoding: str | None,
     zone: str | None,
     out: str | None,
@@ -75,8 +83,9 @@ def command(
     no_missed: bool,
     no_ignored: bool,
     as_json: bool,
+    **_: object,  # what fail2ban-regex knows besides: names are never looked up here, and it says nothing of itself
 ) -> int:
-    """Try REGEX (a filter's name, its file, or a failregex) on LOG (a file, `-`, or a line).
+    """Try REGEX (a filter's name, its file, or a failregex) on LOG (a file, `-`, systemd-journal, or a line).
 
     Prints what fail2ban-regex prints: how often each expression matched, the forms of dates, and the lines that
     were missed. Exit code 0 if a line matched, else 1.
@@ -86,22 +95,29 @@ def command(
     from privet.tasks.trial import Trial  # noqa: PLC0415
 
     changes = {"datepattern": datepattern, "maxlines": maxlines, "logencoding": encoding, "logtimezone": zone}
-    spec = _spec(Path(folder), regex, ignoreregex)
+    journal = _JOURNAL.fullmatch(log)
+    spec, matches = _spec(Path(folder), regex, ignoreregex, journal=journal is not None)
+    if journalmatch is not None:
+        matches = (tuple(shlex.split(journalmatch)),)
     spec = msgspec.structs.replace(spec, **{name: value for name, value in changes.items() if value is not None})
     began = time.monotonic()
     everything = all_matched or all_missed or all_ignored
     try:
-        trial = Trial(spec, local_zone(), time.time(), kept=EVERYTHING if everything else SHOWN + 1)
+        trial = Trial(
+            spec, local_zone(), time.time(), kept=EVERYTHING if everything else SHOWN + 1, journal=journal is not None
+        )
     except FilterError as error:
         raise Failure(f"{regex}: {error}", EX_CONFIG) from None
-    for line in _lines(log):
+    for line in _entries(journal[1] or "", matches) if journal else _lines(log):
         trial.feed(line)
         for hit in trial.found if out else ():
-            click.echo(_told(out or "", hit, line.decode(errors="replace")))
+            text = line.decode(errors="replace")
+            click.echo(_told(out or "", hit, text.partition(" ")[2] if journal else text))
     if as_json:
         _print_json(trial)
     elif not out:
-        _print_head(spec, folder, regex, log, ignoreregex)
+        _print_head(spec, folder, regex, ignoreregex)
+        _print_source(log, matches if journal else None)
         _print_expressions(trial, verbose=verbose)
         counts = ", ".join(f"{trial.lines[fate]} {fate}" for fate in FATES)
         click.echo(f"Lines: {trial.total} lines, {counts}\n[processed in {time.monotonic() - began:.2f} sec]\n")
@@ -113,27 +129,45 @@ def command(
     return 0 if trial.lines["matched"] else 1
 
 
-def _spec(folder: Path, regex: str, ignoreregex: str | None) -> FilterSpec:
-    """Return the filter that is meant."""
+def _spec(
+    folder: Path, regex: str, ignoreregex: str | None, *, journal: bool
+) -> tuple[FilterSpec, tuple[tuple[str, ...], ...]]:
+    """Return the filter that is meant, and its journalmatch."""
     from privet.config.fail2ban.ini import RefusedError  # noqa: PLC0415
     from privet.config.fail2ban.single import read_filter  # noqa: PLC0415
     from privet.core.filters.model import FilterSpec  # noqa: PLC0415
 
     found = _FILTER.fullmatch(regex)
     path = Path(regex)
+    matches: tuple[tuple[str, ...], ...] = ()
     try:
         if found and any((folder / "filter.d" / f"{found[1]}{suffix}").is_file() for suffix in (".conf", ".local")):
-            spec = read_filter(folder, regex)
+            spec, matches = read_filter(folder, regex, journal=journal)
         elif path.suffix in (".conf", ".local") and path.is_file():
             if path.absolute().parent.name != "filter.d":
                 raise Failure(f"{regex}: a filter stands in a folder filter.d", EX_CONFIG)
-            spec = read_filter(path.absolute().parent.parent, path.stem)
+            spec, matches = read_filter(path.absolute().parent.parent, path.stem, journal=journal)
         else:
             spec = FilterSpec(name="failregex", failregex=(regex,), usedns="raw")
     except RefusedError as error:
         raise Failure(str(error), EX_CONFIG) from None
     more = (ignoreregex,) if ignoreregex else ()
-    return msgspec.structs.replace(spec, ignoreregex=(*spec.ignoreregex, *more))
+    return msgspec.structs.replace(spec, ignoreregex=(*spec.ignoreregex, *more)), matches
+
+
+def _entries(options: str, matches: Sequence[Sequence[str]]) -> Iterator[bytes]:
+    """Yield the entries of the journal that match, as lines that begin with their time; `options` tell where it is."""
+    from privet.adapters.sources.journal import past_lines  # noqa: PLC0415
+    from privet.ports import SourceError  # noqa: PLC0415
+
+    known = {"journalpath": "--directory", "journalfiles": "--file"}
+    places = [part.split("=", 1) for part in options.strip("[]").split(",") if "=" in part]
+    where = [f"{known[name.strip()]}={place.strip()}" for name, place in places if name.strip() in known]
+    try:
+        for line in past_lines(matches, where or ("--system",)):
+            yield line.rstrip(b"\n")
+    except SourceError as error:
+        raise Failure(str(error), EX_DATA) from None
 
 
 def _lines(log: str) -> Iterator[bytes]:
@@ -169,7 +203,7 @@ def _told(what: str, hit: Hit, line: str) -> str:
     return _TOKEN.sub(lambda found: value(found[1]), what) if "<" in what else value(what)
 
 
-def _print_head(spec: FilterSpec, folder: str, regex: str, log: str, ignoreregex: str | None) -> None:
+def _print_head(spec: FilterSpec, folder: str, regex: str, ignoreregex: str | None) -> None:
     click.echo("\nRunning tests\n=============\n")
     if spec.name == "failregex":
         click.echo(f"Use   failregex line : {_short(regex)}")
@@ -180,9 +214,15 @@ def _print_head(spec: FilterSpec, folder: str, regex: str, log: str, ignoreregex
         click.echo(f"Use ignoreregex line : {_short(ignoreregex)}")
     if spec.datepattern:
         click.echo(f"Use      datepattern : {spec.datepattern}")
-    click.echo(
-        f"Use         log file : {log}" if log == "-" or _exists(log) else f"Use      single line : {_short(log)}"
-    )
+
+
+def _print_source(log: str, matches: Sequence[Sequence[str]] | None) -> None:
+    if matches is not None:
+        click.echo(f"Use         systemd journal\nUse    journal match : {' + '.join(map(' '.join, matches))}")
+    elif log == "-" or _exists(log):
+        click.echo(f"Use         log file : {log}")
+    else:
+        click.echo(f"Use      single line : {_short(log)}")
     click.echo("\n\nResults\n=======\n")
 
 

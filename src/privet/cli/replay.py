@@ -8,6 +8,7 @@ import click
 
 from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure
 from privet.cli.options import config_option, json_option, load_config, reveal_option
+from privet.core.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,8 +119,8 @@ def _print_tables(outcome: Replayed, names: Names) -> None:
         )
     unparsed = ", ".join(f"{count} {reason}" for reason, count in totals.unparsed.items()) or "0"
     click.echo(
-        f"{totals.lines} lines: {totals.parsed} parsed, {totals.ignored} ignored, unparsed: {unparsed}; "
-        f"{totals.clients} clients; {totals.late} lines later than the tolerance"
+        f"{counted(totals.lines, 'line')}: {totals.parsed} parsed, {totals.ignored} ignored, unparsed: {unparsed}; "
+        f"{counted(totals.clients, 'client')}; {counted(totals.late, 'line')} later than the tolerance"
     )
     for reason, lines in outcome.samples.items():
         click.echo(f"{reason}, for example:")

@@ -9,6 +9,7 @@ import click
 
 from privet.cli.main import EX_WARNING
 from privet.cli.options import json_option, runtime_option
+from privet.core.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +72,8 @@ def _print(state: dict[str, Any]) -> None:
     for source in state["items"]:
         for pipe in source["pipes"]:
             click.echo(
-                f"pipe {pipe['pid']} for {source['source']}: mask {pipe['mask']}, {pipe['taken']} lines taken, "
+                f"pipe {pipe['pid']} for {source['source']}: mask {pipe['mask']}, "
+                f"{counted(pipe['taken'], 'line')} taken, "
                 f"{pipe['dropped']} not handed on, {pipe['unwritten']} not written"
             )
         for reason, lines in source["samples"].items():
@@ -97,13 +99,13 @@ def _events(state: dict[str, Any]) -> Iterator[str]:
     firewall, store, clock = state["firewall"], state["store"], state["clock"]
     if firewall["losses"]:
         yield (
-            f"firewall: somebody changed rules or bans {firewall['losses']} times, last at "
-            f"{local(firewall['last_loss'])}; {firewall['brought_back']} entries were made again"
+            f"firewall: somebody changed rules or bans {counted(firewall['losses'], 'time')}, last at "
+            f"{local(firewall['last_loss'])}; made again: {counted(firewall['brought_back'], 'entry', 'entries')}"
         )
     if store["losses"]:
-        yield f"store: was lost and made again {store['losses']} times"
+        yield f"store: was lost and made again {counted(store['losses'], 'time')}"
     if clock["set"] or clock["suspensions"]:
-        yield f"clock: set {clock['set']} times, {clock['suspensions']} suspensions"
+        yield f"clock: set {counted(clock['set'], 'time')}, {counted(clock['suspensions'], 'suspension')}"
 
 
 def _swarms(state: dict[str, Any]) -> Iterator[str]:
@@ -124,25 +126,26 @@ def _helpers(state: dict[str, Any]) -> Iterator[str]:
 
     for one in state["actions"]:
         yield (
-            f"action {one['action']} of jail {one['jail']}: {one['runs']} commands run, {one['failures']} failed, "
-            f"{one['waiting']} waiting; told of {one['banned']} bans"
+            f"action {one['action']} of jail {one['jail']}: {counted(one['runs'], 'command')} run, "
+            f"{one['failures']} failed, {one['waiting']} waiting; told of {counted(one['banned'], 'ban')}"
         )
     adopted, clients = state["fail2ban"], state["clients"]
     if adopted["config"]:
         rest = ", ".join(f"{count} {fate}" for fate, count in adopted["findings"].items() if fate != "adopted")
-        yield f"{adopted['jails']} jails from {adopted['config']}" + (f"; {rest}: see privet check" if rest else "")
+        see = f"; {rest}: see privet check" if rest else ""
+        yield f"{counted(adopted['jails'], 'jail')} from {adopted['config']}{see}"
     yield f"clients: {clients['tracked']} tracked, {clients['evicted']} forgotten to stay within the cap"
     for feed in state["feeds"]:
         read = f"read at {local(feed['read'])}" if feed["read"] else "not read yet"
-        yield f"feed {feed['feed']}: {feed['entries']:,} entries, {read}"
+        yield f"feed {feed['feed']}: {counted(feed['entries'], 'entry', 'entries')}, {read}"
     if state["networks"]["rows"]:
-        yield f"networks: {state['networks']['rows']:,} rows"
+        yield f"networks: {counted(state['networks']['rows'], 'row')}"
 
 
 def _row(source: dict[str, Any]) -> tuple[object, ...]:
     note = "addresses at rest" if source["addresses_at_rest"] else ""
     if source["kind"] == "pipe":
-        note = f"{len(source['pipes'])} pipes" if source["pipes"] else "no pipe connected"
+        note = counted(len(source["pipes"]), "pipe") if source["pipes"] else "no pipe connected"
     unparsed = sum(source["unparsed"].values())
     return (
         *(source[name] for name in ("source", "kind", "format", "lines", "parsed", "ignored")),

@@ -11,6 +11,7 @@ import click
 from privet.cli.main import EX_USAGE, Failure
 from privet.cli.options import json_option, reveal_option, runtime_option
 from privet.cli.subjects import FEW, SHOWN, dry_run_option, file_option, named, seconds
+from privet.core.plurals import counted
 
 
 @click.command(
@@ -60,7 +61,7 @@ def command(
         return
     for item in items[:SHOWN]:
         click.echo(_line(item, dry_run=dry_run))
-    click.echo(f"{len(items):,} bans {'would be ' if dry_run else ''}lifted")
+    click.echo(f"{counted(len(items), 'ban')} {'would be ' if dry_run else ''}lifted")
     if not dry_run:
         for item in items[:FEW]:
             click.echo(_undo(item))
@@ -73,6 +74,7 @@ def _line(item: dict[str, Any], *, dry_run: bool) -> str:
 
     result = "would be unbanned" if dry_run else "unbanned"
     told = f"{item['subject']} {result} (jail {item['jail']}, since {local(item['since'])})"
+    told += "" if item["places"] == ["firewall"] else f" in: {', '.join(item['places'])}"
     return told + (f"; still closed out by: {', '.join(item['still'])}" if item["still"] else "")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from privet.cli.options import json_option, reveal_option, runtime_option
+from privet.core.plurals import counted
 
 
 @click.command(
@@ -66,13 +67,12 @@ def _ban(item: dict[str, Any]) -> list[str]:
 
     left = f"{rounded(item['until'] - time.time())} left" if item["until"] else "for good"
     ports = f", {item['scope']} only" if item["scope"] else ""
-    place = "" if item["in_kernel"] else "; not yet in force"
-    lines = [f"{name_of(item)}: jail {item['jail']}{ports}, since {local(item['since'])}, {left}{place}"]
+    where = "" if item["places"] == ["firewall"] else f", in: {', '.join(item['places'])}"
+    force = "" if item["in_force"] else "; not yet in force"
+    lines = [f"{name_of(item)}: jail {item['jail']}{ports}, since {local(item['since'])}, {left}{where}{force}"]
     if item["why"]:
         lines.append(f"  why: {item['why']}")
     if item["failures"]:
-        lines.append(
-            f"  {item['failures']} failures; the last lines:" if item["evidence"] else f"  {item['failures']} failures"
-        )
+        lines.append(f"  {counted(item['failures'], 'failure')}{'; the last lines:' if item['evidence'] else ''}")
     lines += [f"    {line}" for line in item["evidence"]]
     return [*lines, f"  undo with: privet unban {item['subject']}"]

@@ -17,6 +17,7 @@ from privet.core.parse import Plan, plan_of
 from privet.core.recognise import AutoPlan
 from privet.core.select import columns_for
 from privet.core.swarm import COLUMNS
+from privet.core.verdicts import Action
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -155,6 +156,30 @@ def blind_to_proxies(config: Config) -> list[str]:
         if source.proxied or (source.format != "auto" and parse_format(source.format).fields & {"forwarded", "peer"}):
             return []
     return ["[proxies]: no source tells which client came through them: see docs/proxies.md"]
+
+
+def places_for(config: Config, name: str) -> tuple[Action, ...]:
+    """Return where a ban in the name of a jail has to be made so that it reaches its client.
+
+    Who may or may not have come through a proxy is turned away by the firewall and by the web server. What is
+    named after no jail is about all sources.
+    """
+    jail = config.jails.get(name)
+    if jail and jail.action in (Action.DENY, Action.TELL):
+        return (jail.action,)
+    sources = [config.sources[one] for one in jail.sources] if jail else []
+    behind = [_behind(config, source) for source in sources or config.sources.values()]
+    if sources and all(source.proxied for source in sources):
+        return (Action.DENY,)
+    return (Action.BAN, Action.DENY) if any(behind) else (Action.BAN,)
+
+
+def _behind(config: Config, source: SourceConfig) -> bool:
+    """Tell whether a client of a source may have come through a proxy."""
+    if source.proxied or is_plain(config, source):
+        return source.proxied
+    told = source.format != "auto" and bool(set(parse_format(source.format).fields) & {"peer", "forwarded"})
+    return told or config.proxies.trusted != () or config.proxies.trustedlists != ()
 
 
 def missing_fields(config: Config) -> list[str]:

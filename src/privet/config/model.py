@@ -15,7 +15,7 @@ from privet.core.jails import Counting, Jail
 
 MaskMode = Literal["drop", "truncate", "pseudonym"]
 Backend = Literal["auto", "nftables", "command", "null"]
-Persist = Literal["sealed", "none"]
+Persist = Literal["sealed", "on-sight", "none"]
 
 PLAIN = "plain"
 """The format of lines that are no requests: only filters look at them."""
@@ -86,7 +86,8 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[source.NAME]`: files (globs in `paths`) or an intake (`pipe`), and how lines look.
 
     `log` is where the intake writes the masked log, `truncate` how many bits the mask of that name keeps. With
-    `journal`, lines come from systemd's journal: those that fit one of these matches (each of several words), or all.
+    `journal`, lines come from systemd's journal: those that fit one of these matches (each of several words), or all;
+    from that of a `namespace` if one is named.
     `tail` leaves out what was written before the start; an `optional` log may be missing.
     """
 
@@ -99,6 +100,7 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
     proxied: bool = False
     truncate: tuple[int, int] = KEPT
     journal: tuple[tuple[str, ...], ...] | None = None
+    namespace: str | None = None
     tail: bool = False
     optional: bool = False
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from privet.config.values import Decoder
 
 _MATCH = re.compile(r"[A-Z0-9_]+=.*", re.DOTALL)
+_NAMESPACE = re.compile(r"[\w.-]{1,200}", re.ASCII)
 _KINDS = ("path", "pipe", "journal")
 
 
@@ -49,10 +50,18 @@ def _match(value: object) -> tuple[str, ...]:
     return words
 
 
+def _namespace(value: object) -> str:
+    word = text(value)
+    if not _NAMESPACE.fullmatch(word):
+        raise bad(f"expected the name of a namespace as in LogNamespace=, got {shown(word)}")
+    return word
+
+
 SETTINGS: Mapping[str, Decoder] = {
     "path": texts,
     "pipe": flag,
     "journal": _journal,
+    "namespace": _namespace,
     "format": _line_format,
     "log": text,
     "mask": choice(MaskMode),
@@ -88,9 +97,9 @@ def _problems(settings: Mapping[str, object]) -> list[Problem]:
     if kinds == ["journal"] and settings.get("format", PLAIN) != PLAIN:
         return [Problem(f"what comes from the journal is '{PLAIN}'", key=("format",))]
     return [
-        Problem("only a source with 'path' has this", key=(name,))
-        for name in ("tail", "optional")
-        if name in settings and kinds != ["path"]
+        Problem(f"only a source with '{kind}' has this", key=(name,))
+        for name, kind in (("tail", "path"), ("optional", "path"), ("namespace", "journal"))
+        if name in settings and kinds != [kind]
     ]
 
 

@@ -311,28 +311,36 @@ class Engine:
         self.offences.expire(now)
         self.pardons.expire(now)
 
-    def forget(self, who: Who, now: float) -> None:
-        """Let the counts of a subject, or of an AS number, start anew, as after an unban.
+    def forget(self, who: Who, now: float, jail: str = "") -> None:
+        """Let the counts of a subject, or of an AS number, start anew (in one jail only, if named), as after an unban.
 
         What they did until now does not count either when it is read again after a restart.
         """
-        for rule in self._rules:
-            rule.window.forget(self._counted_as(who))
+        key = self._counted_as(who)
+        for window in [rule.window for rule in self._rules]:
+            limits = [limit for limit in window.limits if jail in ("", limit.jail.name)]
+            if len(limits) == len(window.limits):
+                window.forget(key)
+            else:  # others count the same failures
+                for limit in limits:
+                    limit.until[key] = now
         for recidive in self.recidives:
-            recidive.forget(who)
-        self.offences.forgive(self._token(who))
-        self.pardons.grant(_packed(who), now)
+            recidive.forget(who, jail)
+        self.offences.forgive(self._token(who), jail)
+        self.pardons.grant(_packed(who), jail, now)
 
-    def _pardon(self, who: Who, time: float) -> None:
+    def _pardon(self, who: Who, jail: str, time: float) -> None:
         key = self._counted_as(who)
         for limit in (limit for rule in self._rules for limit in rule.window.limits):
-            limit.until[key] = max(time, limit.until.get(key, time))
+            if jail in ("", limit.jail.name):
+                limit.until[key] = max(time, limit.until.get(key, time))
         for recidive in self.recidives:
-            recidive.until[who] = max(time, recidive.until.get(who, time))
+            if jail in ("", recidive.jail.name):
+                recidive.until[who] = max(time, recidive.until.get(who, time))
 
     def _pardon_all(self) -> None:
-        for packed, time in self.pardons.export():
-            self._pardon(_unpacked(packed), time)
+        for packed, jail, time in self.pardons.export():
+            self._pardon(_unpacked(packed), jail, time)
 
     def recall(self, subject: Subject, jail: str, count: int, until: float) -> None:
         """Take note of bans that somebody had elsewhere before, the last one up to a time."""

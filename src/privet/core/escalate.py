@@ -136,11 +136,12 @@ class Offences:
         """Return how many bans of a client are remembered, by jail."""
         return {jail: clients[token][0] for jail, clients in self._jails.items() if token in clients}
 
-    def forgive(self, token: bytes) -> None:
-        """Forget a client, as after an unban."""
-        for jail, clients in self._jails.items():
-            if clients.pop(token, None):
-                self.changed.add((token, jail))
+    def forgive(self, token: bytes, jail: str = "") -> None:
+        """Forget a client (of one jail only, if named), as after an unban."""
+        for name, clients in self._jails.items():
+            if jail in ("", name) and token in clients:
+                del clients[token]
+                self.changed.add((token, name))
 
     def rename(self, old: bytes, token: bytes) -> None:
         """Let what is known of a client go on under another token."""

@@ -109,16 +109,18 @@ class Recidive:
         self.until[group] = verdict.time + self.jail.bantime
         return group
 
-    def forget(self, who: Who) -> None:
-        """Forget the bans of somebody and those on it, as after an unban."""
-        self.until.pop(who, None)
-        name = self._known(who)
-        self._touch(name, self._groups.pop(name, ()))
+    def forget(self, who: Who, jail: str = "") -> None:
+        """Forget the bans of somebody (by one jail only, if named) and those on it, as after an unban."""
+        if jail in ("", self.jail.name):
+            self.until.pop(who, None)
+            name = self._known(who)
+            self._touch(name, self._groups.pop(name, ()))
         group = self._group(who) if isinstance(who, Subject) else None
         if group is not None and (name := self._known(group)) in self._groups:
             own = {self.tokens.of(who), *self.tokens.before(who)}
-            self._touch(name, [one for one in self._groups[name] if one[1] in own])
-            self._groups[name] = [one for one in self._groups[name] if one[1] not in own]
+            gone = [one for one in self._groups[name] if one[1] in own and jail in ("", one[2])]
+            self._touch(name, gone)
+            self._groups[name] = [one for one in self._groups[name] if one not in gone]
 
     def export(self) -> Iterator[State]:
         """Yield the bans that count."""

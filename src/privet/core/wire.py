@@ -17,12 +17,17 @@ _COUNTERS = struct.Struct("!QQQ")
 
 
 class Hello(msgspec.Struct, frozen=True):
-    """Who speaks: the source by name, and what the pipe has to complain of."""
+    """Who speaks: the source by name, and what the pipe has to complain of.
+
+    Of the lines that others had read before they were killed, some were `unheard` by the daemon, some `unwritten`.
+    """
 
     source: str
     pid: int
     mask: str
     complaints: tuple[str, ...] = ()
+    unheard: int = 0
+    unwritten: int = 0
 
 
 class Lines(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from privet.config.compile import places_for
 from privet.core.address import Subject
 from privet.core.guard import refusal
 from privet.core.verdicts import Action, Verdict
@@ -27,14 +28,13 @@ async def adopt(daemon: Daemon, request: dict[str, Any]) -> dict[str, Any]:
     adopted = 0
     for number, (jail, address, since, until, count) in enumerate(request["bans"], 1):
         subject = Subject.parse(str(address))
-        rule = daemon.config.jails.get(str(jail))
-        action = rule.action if rule and rule.action in daemon.places else Action.BAN
-        end = inf if until is None else float(until)
-        verdict = Verdict(
-            action, subject, str(jail), float(since), end, 0, rule.scope if rule else "", ORIGIN, count=int(count) - 1
-        )
+        rule, end = daemon.config.jails.get(str(jail)), inf if until is None else float(until)
         reason = refusal(subject, daemon.protected)
-        daemon.enter(verdict, now, reason, "adopted from fail2ban")
+        for action in places_for(daemon.config, str(jail)):
+            scope = rule.scope if rule and action is not Action.DENY else ""
+            before = int(count) - 1
+            verdict = Verdict(action, subject, str(jail), float(since), end, 0, scope, ORIGIN, count=before)
+            daemon.enter(verdict, now, reason, "adopted from fail2ban")
         if reason:
             refused[reason] += 1
         else:

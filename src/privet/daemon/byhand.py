@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from privet.adapters import machine
+from privet.config.compile import places_for
 from privet.config.values import did_you_mean
 from privet.core.address import Subject, mask_bits
 from privet.core.guard import refusal
 from privet.core.lists import ListError, parse_list, printable
-from privet.core.networks import as_text
+from privet.core.networks import as_number, as_text
 from privet.core.prefixes import PrefixSet
 from privet.core.verdicts import Action, Verdict
 from privet.daemon.lists import jail_of
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 LONGEST = 100 * 366 * 86_400.0  # seconds of one ban: what the configuration allows, and dates can be told
 LONGEST_PAUSE = 86_400.0  # seconds: who needs more wants to stop the daemon
 BY_HAND = "by hand"
+PLACES = {Action.BAN: "firewall", Action.DENY: "web server", Action.TELL: "programs"}
 DEFAULT = 3600.0  # seconds
 MOST = 1_000_000  # entries of one list
 ADDRESS = {4: 32, 6: 128}  # bits
@@ -83,12 +85,12 @@ class ByHand:
             for verdict, refused in zip(plan.verdicts, plan.refusals, strict=True):
                 daemon.enter(verdict, now, refused, plan.why)
         await daemon.settle()
-        items = [self._item(plan, request, self._outcome(plan)) async for plan in gently(plans)]
+        items = [self._done(plan, request) async for plan in gently(plans)]
         return {"items": items, "agreed": True}
 
     async def unban(self, request: Request) -> dict[str, Any]:
         """End bans and let the counts of those who had them start anew; with `dry_run` list them only."""
-        daemon = self._daemon
+        daemon, jail = self._daemon, str(request.get("jail") or "")
         whom = None
         if request.get("subjects") or request.get("lists"):
             whom = await found(daemon, [word for word, _, _ in await self._entries(request)])
@@ -98,15 +100,18 @@ class ByHand:
         if not request.get("dry_run"):
             async for ban in gently(chosen):
                 daemon.lift(ban)
+                daemon.engine.forget(as_number(ban.group) or ban.subject, daemon.clock.now(), jail)
             for one in whom or ():
-                daemon.engine.forget(one.who, daemon.clock.now())
+                daemon.engine.forget(one.who, daemon.clock.now(), jail)
+            if whom is None:
+                daemon.sight.waiting.lift(jail or None, _earliest(daemon, request))
             await daemon.settle()
         lifted = merged(chosen)
         looks = not request.get("dry_run") and len(lifted) <= MOST_SHOWN
         return {
             "items": [
-                self._told(ban, prefixes, request) | {"still": self._still(ban) if looks else None}
-                async for ban, prefixes in gently(lifted)
+                self._told(bans, request) | {"still": self._still(bans[0]) if looks else None}
+                async for bans in gently(lifted)
             ]
         }
 
@@ -121,7 +126,7 @@ class ByHand:
         )
         network = None if one.group else daemon.networks.of(one.members[0])
         cost = None if daemon.engine.key_of(one.who) else daemon.seen.cost(one.members)
-        items = [self._told(ban, prefixes, request) for ban, prefixes in merged(bans)]
+        items = [self._told(some, request) for some in merged(bans)]
         return {
             "subject": shown(daemon, one, reveal=bool(request.get("reveal"))),
             "items": items[:MOST_SHOWN],
@@ -150,7 +155,8 @@ class ByHand:
         return {"items": [], "until": None if end else self._daemon.clock.now() + seconds, "was": was}
 
     async def _plans(self, request: Request, pid: int, now: float) -> list[_Plan]:
-        base = self._base(str(request.get("jail") or BY_HAND))
+        jail = str(request.get("jail") or BY_HAND)
+        base, places = self._base(jail), places_for(self._daemon.config, jail)
         entries = await self._entries(request)
         named = await found(self._daemon, [word for word, _, _ in entries])
         protected = {**self._daemon.protected, "your own ssh connection": PrefixSet(machine.ssh_peer_of(pid))}
@@ -160,7 +166,11 @@ class ByHand:
             given = request.get("seconds")
             seconds = given if given is not None else own or base.until
             verdict = msgspec.structs.replace(base, time=now, until=now + _length(seconds))
-            plans[whom.who] = self._plan(whom, verdict, given_why or why, protected)
+            wanted = [
+                msgspec.structs.replace(verdict, action=one, scope="" if one is Action.DENY else verdict.scope)
+                for one in places  # a web server's list knows of no ports
+            ]
+            plans[whom.who] = self._plan(whom, wanted, given_why or why, protected)
         return list(plans.values())
 
     async def _entries(self, request: Request) -> list[tuple[str, float | None, str]]:
@@ -186,37 +196,50 @@ class ByHand:
         rule = self._daemon.config.jails.get(jail)
         if rule is None:
             raise _no_such(self._daemon, jail)
-        action = Action.BAN if rule.action is Action.REPORT else rule.action
-        return Verdict(action, nobody, jail, 0.0, rule.bantime, 0, rule.scope, origin="administrator")
+        return Verdict(Action.BAN, nobody, jail, 0.0, rule.bantime, 0, rule.scope, origin="administrator")
 
-    def _plan(self, whom: Whom, base: Verdict, why: str, protected: Mapping[str, Any]) -> _Plan:
-        daemon = self._daemon
-        verdicts = [msgspec.structs.replace(base, subject=one, group=whom.group) for one in whom.members]
-        refusals = [refusal(one, protected) for one in whom.members]
+    def _plan(self, whom: Whom, wanted: Sequence[Verdict], why: str, protected: Mapping[str, Any]) -> _Plan:
+        daemon, jail = self._daemon, wanted[0].jail
+        both = [(base, one) for base in wanted for one in whom.members]
+        verdicts = [msgspec.structs.replace(base, subject=one, group=whom.group) for base, one in both]
+        refusals = [refusal(one, protected) for one in whom.members] * len(wanted)
         cost = None if daemon.engine.key_of(whom.who) else daemon.seen.cost(whom.members)
         if cost and cost.innocent > daemon.config.networks.most_innocent:
             refusals = [TOO_DEAR] * len(refusals)
-        bans = [ban for one in whom.members for ban in daemon.bans_of(one) if ban.jail == base.jail]
+        bans = [ban for one in whom.members for ban in daemon.bans_of(one) if ban.jail == jail]
         before = max((ban.until for ban in bans), default=None)
         return _Plan(whom, verdicts, refusals, why, before, None if cost is None else msgspec.to_builtins(cost))
 
-    def _outcome(self, plan: _Plan) -> str:
-        daemon = self._daemon
-        for verdict, refused in zip(plan.verdicts, plan.refusals, strict=True):
-            if refused is None and not any(
-                ban.jail == verdict.jail and ban.confirmed for ban in daemon.bans_of(verdict.subject)
-            ):
-                return "waiting"
-        return "banned"
+    def _open(self, plan: _Plan) -> list[Action]:
+        """Return where a plan was to be carried out, and is not."""
+        missing = dict.fromkeys(
+            verdict.action
+            for verdict, refused in zip(plan.verdicts, plan.refusals, strict=True)
+            if refused is None and not self._holds(verdict)
+        )
+        return list(missing)
+
+    def _holds(self, verdict: Verdict) -> bool:
+        """Tell whether a ban is in force."""
+        bans = self._daemon.places[verdict.action].ledger.of(verdict.subject)
+        return any(ban.jail == verdict.jail and ban.confirmed for ban in bans)
+
+    def _done(self, plan: _Plan, request: Request) -> dict[str, Any]:
+        """Tell what became of a plan: one that is carried out in one place of two is told to be so."""
+        missing, places = self._open(plan), {verdict.action for verdict in plan.verdicts}
+        item = self._item(plan, request, "waiting" if places <= set(missing) else "banned")
+        if missing and not plan.refused:
+            told = {one: self._daemon.places[one].problem or f"the {PLACES[one]} did not take it" for one in missing}
+            texts = told.values() if len(places) == 1 else [f"{PLACES[one]}: {why}" for one, why in told.items()]
+            item["reason"] = "; ".join(filter(None, (item["reason"], *texts)))
+        return item
 
     def _item(self, plan: _Plan, request: Request, result: str) -> dict[str, Any]:
         refused = [reason for reason in plan.refusals if reason]
         reason = refused[0] if refused else None
         if reason and not plan.refused:
-            reason = f"{len(refused)} of {len(plan.refusals)} prefixes stay open: {reason}"
-        if result == "waiting" and not plan.refused:
-            place = self._daemon.places[plan.verdicts[0].action]
-            reason = place.problem or "the firewall did not take it"
+            places = len(plan.refusals) // len(plan.whom.members)
+            reason = f"{len(refused) // places} of {len(plan.whom.members)} prefixes stay open: {reason}"
         return {
             "subject": shown(self._daemon, plan.whom, reveal=bool(request.get("reveal"))),
             "prefixes": len(plan.whom.members),
@@ -228,10 +251,8 @@ class ByHand:
             "cost": plan.cost,
         }
 
-    def _told(self, ban: Ban, prefixes: int, request: Request) -> dict[str, Any]:
-        return described(self._daemon, ban, prefixes, reveal=bool(request.get("reveal"))) | {
-            "evidence": list(ban.evidence)
-        }
+    def _told(self, bans: Sequence[Ban], request: Request) -> dict[str, Any]:
+        return described(self._daemon, bans, reveal=bool(request.get("reveal"))) | {"evidence": list(bans[0].evidence)}
 
     def _chosen(self, whom: Sequence[Whom] | None, request: Request) -> Iterator[Ban]:
         """Yield the bans of these, or of everybody, that a request is about."""
@@ -254,7 +275,7 @@ class ByHand:
     def _still(self, lifted: Ban) -> list[str]:
         """Return which bans close out a subject all the same."""
         bans = [] if lifted.group else self._around(lifted.subject)
-        return [f"{ban.jail} ({ban.group})" if ban.group else ban.jail for ban in bans]
+        return list(dict.fromkeys(f"{ban.jail} ({ban.group})" if ban.group else ban.jail for ban in bans))
 
     def _around(self, subject: Subject) -> list[Ban]:
         """Return the bans of a subject and of all prefixes around it."""
@@ -267,12 +288,13 @@ class ByHand:
         return [ban for ban in self._daemon.bans() if ban.subject != subject and subject.covers(ban.subject)]
 
 
-def described(daemon: Daemon, ban: Ban, prefixes: int, *, reveal: bool) -> dict[str, Any]:
-    """Return a ban as answers tell it; of a group, one stands for all its prefixes."""
+def described(daemon: Daemon, bans: Sequence[Ban], *, reveal: bool) -> dict[str, Any]:
+    """Return bans that are told as one: of a group with all its prefixes, and in all places."""
+    ban = bans[0]
     return {
         "subject": shown(daemon, ban, reveal=reveal),
         "length": ban.subject.length,
-        "prefixes": prefixes,
+        "prefixes": len({one.subject for one in bans}) if len(bans) > 1 else 1,
         "jail": ban.jail,
         "since": ban.since,
         "until": _date(ban.until),
@@ -282,7 +304,8 @@ def described(daemon: Daemon, ban: Ban, prefixes: int, *, reveal: bool) -> dict[
         "scope": ban.scope,
         "group": ban.group,
         "action": ban.action.value,
-        "in_kernel": ban.confirmed,
+        "places": list(dict.fromkeys(PLACES[one.action] for one in bans)),
+        "in_force": all(one.confirmed for one in bans),
     }
 
 
@@ -292,19 +315,20 @@ def asked(daemon: Daemon, bans: Iterable[Ban], request: Mapping[str, Any]) -> It
     known = {BY_HAND, *daemon.config.jails, *map(jail_of, daemon.config.feeds)}
     if jail is not None and jail not in known and all(ban.jail != jail for ban in daemon.bans()):
         raise _no_such(daemon, str(jail))
-    earliest = daemon.clock.now() - float(request["since"]) if request.get("since") else -inf
+    earliest = _earliest(daemon, request)
     return (ban for ban in bans if jail in (None, ban.jail) and ban.since >= earliest)
 
 
-def merged(bans: Sequence[Ban]) -> list[tuple[Ban, int]]:
-    """Return bans with those of one group and jail as one, and how many prefixes each stands for."""
-    first: dict[tuple[object, str], Ban] = {}
-    count: dict[tuple[object, str], int] = {}
+def _earliest(daemon: Daemon, request: Mapping[str, Any]) -> float:
+    return daemon.clock.now() - float(request["since"]) if request.get("since") else -inf
+
+
+def merged(bans: Iterable[Ban]) -> list[list[Ban]]:
+    """Return bans in lists of those that are one for who looks at them: of a group, or of a subject in two places."""
+    found: dict[tuple[object, str, float], list[Ban]] = {}
     for ban in bans:
-        key = (ban.group or ban.subject, ban.jail)
-        first.setdefault(key, ban)
-        count[key] = count.get(key, 0) + 1
-    return [(ban, count[key]) for key, ban in first.items()]
+        found.setdefault((ban.group or ban.subject, ban.jail, 0.0 if ban.group else ban.until), []).append(ban)
+    return list(found.values())
 
 
 def _no_such(daemon: Daemon, jail: str) -> Refusal:

@@ -17,10 +17,10 @@ from privet.daemon.adopt import adopt
 from privet.daemon.byhand import ByHand
 from privet.daemon.state import bans, jails, status
 from privet.daemon.who import who
-from privet.daemon.whom import Refusal
+from privet.daemon.whom import AT_ONCE, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
     from privet.daemon.service import Daemon
@@ -67,10 +67,12 @@ class Control:
                 except ValueError:  # longer than LARGEST: as little understood as nothing
                     line = b""
                 answer = await self._answer(line, pid, user)
-                writer.write(await asyncio.to_thread(_encoded, answer))  # it may be of a hundred thousand bans
             else:
-                writer.write(_encoded({"error": "not allowed"}))
-            await writer.drain()
+                answer = {"error": "not allowed"}
+            for piece in _encoded(answer):
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0)  # it may be of a hundred thousand bans: everything else gets its turn
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
@@ -113,8 +115,17 @@ class Control:
         return {"seen": self._daemon.lookout.ask(key)}
 
 
-def _encoded(answer: dict[str, Any]) -> bytes:
-    return json.dumps(answer).encode() + b"\n"
+def _encoded(answer: dict[str, Any]) -> Iterator[bytes]:
+    """Yield an answer as one JSON object, its items a few at a time."""
+    items = answer.get("items")
+    if not isinstance(items, list):
+        yield json.dumps(answer).encode() + b"\n"
+        return
+    rest = json.dumps({name: value for name, value in answer.items() if name != "items"})
+    yield rest[:-1].encode() + (b"" if rest == "{}" else b", ") + b'"items": ['
+    for start in range(0, len(items), AT_ONCE):
+        yield (", " * (start > 0) + json.dumps(items[start : start + AT_ONCE])[1:-1]).encode()
+    yield b"]}\n"
 
 
 def _clear(path: Path) -> None:

@@ -36,7 +36,9 @@ class Files:
         if config.journal is None:
             source = FileSource(config.name, config.paths, optional=config.optional)
         else:
-            source = JournalSource(config.name, config.journal, since=time.time() if since is None else since)
+            begin = time.time() if since is None else since
+            where = f"--namespace={config.namespace}" if config.namespace else "--system"
+            source = JournalSource(config.name, config.journal, since=begin, where=where)
         self.sources[config.name], self._configured[config.name] = source, config
         self._loop.add_reader(source.fileno(), self._woken, source)
         return source
@@ -91,7 +93,7 @@ class Files:
 
 def _read_by(config: SourceConfig) -> tuple[object, ...]:
     """Return what decides about which lines a source has."""
-    return config.paths, config.journal, config.optional
+    return config.paths, config.journal, config.namespace, config.optional
 
 
 class Intakes:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 from privet.adapters.store.host import credential
 from privet.adapters.store.memory import MemoryStore
 from privet.adapters.store.ring import RING, Buckets, Ring, keys_of
-from privet.adapters.store.rows import BANS, NOTES
+from privet.adapters.store.rows import BANS, NOTES, ON_SIGHT
 from privet.adapters.store.sqlite import SqliteStore
 from privet.ports import SealError, StoreError
 
@@ -55,6 +55,8 @@ class Stores(NamedTuple):
     notes: Store[Note]
     ring: Ring
     problem: str | None = None
+    buckets: Buckets | None = None  # of the bans
+    hidden: bool = False  # whether no subject may be stored
 
 
 def open_stores(folder: Path, config: StoreConfig, now: float) -> Stores:
@@ -67,9 +69,10 @@ def open_stores(folder: Path, config: StoreConfig, now: float) -> Stores:
         except (SealError, StoreError) as error:
             problem = f"nothing outlasts a restart: {error}"
         else:
-            bans = SqliteStore(folder / "bans.db", Buckets(ring, "bans"), BANS, config.max_bans)
+            buckets, form = Buckets(ring, "bans"), BANS if config.persist == "sealed" else ON_SIGHT
+            bans = SqliteStore(folder / "bans.db", buckets, form, config.max_bans)
             notes = SqliteStore(folder / "notes.db", Buckets(ring, "notes"), NOTES, config.max_bans)
-            return Stores(bans, notes, ring)
+            return Stores(bans, notes, ring, buckets=buckets, hidden=form is ON_SIGHT)
     in_memory = MemoryStore(BANS, config.max_bans), MemoryStore(NOTES, config.max_bans)
     return Stores(*in_memory, Ring(), problem)
 

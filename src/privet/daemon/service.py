@@ -18,6 +18,7 @@ from privet.adapters.daykeys import DayKeys, filesystem_of
 from privet.adapters.denylist import FOLDER, DenyList
 from privet.adapters.firewall.claim import claim
 from privet.adapters.firewall.null import NullFirewall
+from privet.adapters.hygiene import give_back
 from privet.adapters.localtime import local_zone
 from privet.adapters.notify import sd_notify
 from privet.adapters.privileges import KEYS, prepare_runtime, user_ids
@@ -31,7 +32,6 @@ from privet.core.engine import Batch
 from privet.core.guard import refusal
 from privet.core.lookout import Lookout
 from privet.core.mask import Masks
-from privet.core.networks import as_number
 from privet.core.seen import Seen
 from privet.core.verdicts import Action
 from privet.daemon.clock import Clock
@@ -45,6 +45,7 @@ from privet.daemon.lists import Lists
 from privet.daemon.lookups import Lookups
 from privet.daemon.pause import Pause
 from privet.daemon.protect import Protection
+from privet.daemon.sight import OnSight
 from privet.daemon.swarms import SwarmLog
 from privet.daemon.tables import costs, in_words, networks_for, too_dear
 from privet.daemon.tables import look as look_at_networks
@@ -93,6 +94,7 @@ class Daemon:
         self.clock = Clock(runtime / "clock")
         self.keeper = Keeper(open_stores(state, config.store, time.time()), self._kept, self.clock.now, log)
         self.epochs = Epochs(self)
+        self.sight = OnSight(self)
         self.seen = Seen()
         self.lookout = Lookout()
         self.networks = networks_for(config.networks)
@@ -208,11 +210,10 @@ class Daemon:
             self.told.begin(verdict)
 
     def lift(self, ban: Ban) -> None:
-        """End a ban, and let the counts of who had it start anew."""
+        """End a ban."""
         self.told.end(ban)
         self.lifted.append(ban.subject)
         self.places[ban.action].ledger.lift(ban.subject, ban.jail)
-        self.engine.forget(as_number(ban.group) or ban.subject, self.clock.now())
 
     def bans(self) -> Iterator[Ban]:
         """Yield all bans, wherever they are enforced."""
@@ -277,7 +278,8 @@ class Daemon:
             config,
             zone=local_zone(),
             want={"host"} if config.escrow.recipient else (),
-            observers=(self.seen, self.escrow.see, lambda _source, rows: self.lookout.see(rows.keys)),
+            observers=(self.seen, self.escrow.see, lambda _source, rows: self.lookout.see(rows.keys), self.sight.see),
+            found=self.sight.see,
             secrets=self.epochs.secrets,
             networks=networks,
             proxies=self.protection.proxies,
@@ -346,8 +348,10 @@ class Daemon:
         self.files.poll()
         if count % MINUTE == 0:
             self.engine.expire(self.clock.now())
+            self.sight.waiting.expire(self.clock.now())
             self._go("vigilance", self.vigilance.look())
             self._go("epochs", self.epochs.look())
+            self._go("memory", asyncio.to_thread(give_back))
         self._voice_complaints()
         self.swarms.look()
         self.masks()  # the keys of days that are over go
@@ -381,6 +385,7 @@ class Daemon:
         self.engine.shift(seconds)
         for place in self.places.values():
             place.ledger.shift(seconds)
+        self.sight.waiting.shift(seconds)
         self.keeper.wake()
 
     async def _restore(self) -> None:
@@ -395,21 +400,24 @@ class Daemon:
                 ban.since += change.jumped
                 ban.until += change.jumped
         self.engine.restore(notes)
+        bans = await self.sight.recognised(bans)
         for action, place in self.places.items():
             await place.restore([ban for ban in bans if ban.action is action], rested=self.keeper.stores.bans.rested)
             if change.jumped:
                 place.ledger.all_changed()
+        if change.jumped:
+            self.sight.waiting.all_changed()
         await self.pause.learn()
         gc.freeze()
         gc.enable()
+        self._go("memory", asyncio.to_thread(give_back))
         if bans:
             self.log.info("restored", **self.kernel.ledger.totals())
 
     def _kept(self) -> list[tuple[Store[Any], Changing]]:
-        bans: list[tuple[Store[Any], Changing]] = [
-            (self.keeper.stores.bans, place.ledger) for place in self.places.values()
-        ]
-        return [*bans, (self.keeper.stores.notes, self.engine)]
+        stores = self.keeper.stores
+        bans: list[Changing] = [*(place.ledger for place in self.places.values()), self.sight.waiting]
+        return [*((stores.bans, one) for one in bans), (stores.notes, self.sight.memory(self.engine))]
 
     def _lock_state(self) -> list[int]:
         """Keep other daemons away from what is stored here; where it cannot be stored there is nothing to lock."""

@@ -11,6 +11,7 @@ from privet import __version__
 from privet.adapters.networks import NO_TABLE
 from privet.config.fail2ban.report import Fate, as_items
 from privet.config.model import PLAIN
+from privet.core.plurals import counted
 from privet.core.recognise import AutoPlan
 from privet.core.verdicts import Action
 from privet.daemon.byhand import asked, described, merged
@@ -81,10 +82,11 @@ def _accounts(ledger: Ledger) -> dict[str, Any]:
 
 
 def _store(daemon: Daemon) -> dict[str, Any]:
-    bans, notes, ring, _ = daemon.keeper.stores
+    bans, notes, ring, *_ = daemon.keeper.stores
     return {
         "persist": daemon.config.store.persist,
         "keys": ring.level,
+        "unseen": len(daemon.sight.waiting),
         "problem": daemon.keeper.problem,
         "refused": bans.refused + notes.refused,
         "evicted": bans.evicted + notes.evicted,
@@ -140,21 +142,22 @@ async def bans(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
             chosen.append(ban)
     chosen.sort(key=lambda ban: -ban.since)
     reveal = bool(request.get("reveal"))
-    listed = [(ban, 1) for ban in chosen] if request.get("each") else merged(chosen)
+    listed = [[ban] for ban in chosen] if request.get("each") else merged(chosen)
     return {
-        "items": [described(daemon, ban, prefixes, reveal=reveal) async for ban, prefixes in gently(listed)],
+        "items": [described(daemon, some, reveal=reveal) async for some in gently(listed)],
         "feeds": dict(feeds),
     }
 
 
 def _warnings(daemon: Daemon) -> list[str]:
     evicted, intakes, unasked = daemon.keeper.stores.bans.evicted, daemon.intakes, daemon.lookups.unasked
+    unknown = daemon.unknown_lines
     said = {
         "no firewall: bans are noted, nothing is closed": daemon.kernel.firewall.name == "null",
         f"firewall: {daemon.kernel.problem}": daemon.kernel.problem,
         f"deny list of the web server: {daemon.web.problem}": daemon.web.problem,
         f"store: {daemon.keeper.problem}": daemon.keeper.problem,
-        f"{evicted} bans will end with a restart: [store] holds max_bans already": evicted,
+        f"{counted(evicted, 'ban')} will end with a restart: [store] holds max_bans already": evicted,
         "all bans are off for a while; let them hold again with: privet pause --end": daemon.pause.until,
         f"escrow: {daemon.escrow.problem}": daemon.escrow.problem,
         str(daemon.networks.problem): daemon.config.networks.table and daemon.networks.problem not in (None, NO_TABLE),
@@ -162,10 +165,10 @@ def _warnings(daemon: Daemon) -> list[str]:
         **{f"feed {feed['feed']}: {feed['problem']}": feed["problem"] for feed in daemon.lists.state()},
         "the configuration on disk cannot be used, the old one is in force: "
         f"{daemon.config_problem}": daemon.config_problem,
-        f"{unasked} failures of names count for nobody, since too many names waited to be looked up": unasked,
-        f"{daemon.unknown_lines} lines came from pipes whose source is not in the configuration": daemon.unknown_lines,
-        f"{intakes.nameless} lines came from pipes that did not say whose they are": intakes.nameless,
-        f"{intakes.refused} connections to the intake came from users who may not speak": intakes.refused,
+        f"{counted(unasked, 'failure')} of names not counted, since too many waited to be looked up": unasked,
+        f"{counted(unknown, 'line')} came from pipes whose source is not in the configuration": unknown,
+        f"{counted(intakes.nameless, 'line')} came from pipes that did not say whose they are": intakes.nameless,
+        f"{counted(intakes.refused, 'connection')} to the intake came from users who may not speak": intakes.refused,
     }
     return [text for text, holds in said.items() if holds]
 
@@ -207,6 +210,7 @@ def _source(daemon: Daemon, state: SourceState) -> dict[str, Any]:
                 "taken": peer.taken,
                 "dropped": peer.dropped,
                 "unwritten": peer.unwritten,
+                "killed": {"dropped": peer.hello.unheard, "unwritten": peer.hello.unwritten} if peer.hello else None,
             }
             for peer in pipes
         ],

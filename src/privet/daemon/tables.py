@@ -63,12 +63,12 @@ def in_words(cost: Cost | None) -> str:
 
 async def _fit(daemon: Daemon) -> None:
     """Ban the prefixes that banned AS numbers have now, and no others."""
-    groups: dict[tuple[str, str], list[Ban]] = {}
+    groups: dict[tuple[str, str, str], list[Ban]] = {}
     for ban in daemon.bans():
         if ban.group:
-            groups.setdefault((ban.group, ban.jail), []).append(ban)
+            groups.setdefault((ban.group, ban.jail, ban.action), []).append(ban)
     now = daemon.clock.now()
-    for (group, _jail), bans in groups.items():
+    for (group, _jail, _action), bans in groups.items():
         try:
             wanted = dict.fromkeys(daemon.networks.prefixes(as_number(group) or 0))
         except KeyError:

@@ -13,6 +13,7 @@ from privet.config.actions import programs
 from privet.core.actions import LINES, Occasion
 from privet.core.address import client_key, widened
 from privet.core.bans import ADOPTED
+from privet.core.plurals import counted
 from privet.core.shell import compile_command
 from privet.core.verdicts import Action
 
@@ -151,15 +152,17 @@ class Told:
         for one in self._actions.state():
             name = f"action {one.action} of jail {one.jail}"
             if one.in_a_row:
-                found.append(f"{name}: {one.failures} of {one.runs} commands failed, the last one: {one.last_failure}")
+                runs = counted(one.runs, "command")
+                found.append(f"{name}: {one.failures} of {runs} failed, the last one: {one.last_failure}")
             if one.untold:
-                found.append(f"{name}: was not told of {one.untold} bans, since too many waited for it")
+                found.append(f"{name}: was not told of {counted(one.untold, 'ban')}, since too many waited for it")
         found += [
-            f"jail {jail}: ignorecommand gave no answer, {count} times; whom it should have spared was banned"
+            f"jail {jail}: ignorecommand gave no answer {counted(count, 'time')}; whom it should have spared was banned"
             for jail, count in self.unanswered.items()
         ]
         if self.unasked:
-            found.append(f"{self.unasked} bans were made without asking ignorecommand, since too many waited for it")
+            bans = counted(self.unasked, "ban")
+            found.append(f"{bans} made without asking ignorecommand, since too many waited for it")
         return found
 
     async def close(self) -> None:

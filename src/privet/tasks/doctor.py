@@ -15,6 +15,7 @@ import msgspec
 from privet.adapters.kernel import Machine, clock_is_synchronised
 from privet.adapters.store.ring import keys_of
 from privet.adapters.tree import MOUNTS, devices_in_memory
+from privet.core.plurals import counted
 from privet.tasks.canary import last_result
 from privet.tasks.structure import Structure, structure
 
@@ -80,6 +81,7 @@ class Doctor:
         yield self._user()
         yield self._runtime_directory()
         yield self._key()
+        yield self._escrow()
         yield self._queue()
         yield from self._units()
         yield self._firewall()
@@ -93,7 +95,7 @@ class Doctor:
     def _configuration(self) -> Check:
         if isinstance(self._config, str):
             return _warning("configuration", self._config, "privet check")
-        count = f"{len(self._config.sources)} sources, {len(self._config.jails)} jails"
+        count = f"{counted(len(self._config.sources), 'source')}, {counted(len(self._config.jails), 'jail')}"
         at_rest = [name for name, source in self._config.sources.items() if not source.pipe]
         if at_rest:
             says = f"{count}; addresses stay on disk in the files of: {', '.join(at_rest)}"
@@ -106,8 +108,17 @@ class Doctor:
             return _warning("daemon", "does not run: nobody is banned", "systemctl enable --now privet")
         warnings = answer.get("warnings")
         if isinstance(warnings, list) and warnings:
-            return _warning("daemon", f"runs, with {len(warnings)} warnings", "privet status")
+            return _warning("daemon", f"runs, with {counted(len(warnings), 'warning')}", "privet status")
         return _ok("daemon", "runs")
+
+    def _escrow(self) -> Check:
+        if isinstance(self._config, str) or self._config.escrow.recipient is None:
+            return _ok("escrow", "none: once its day is over, nobody can tell who a pseudonym was")
+        told = (self._ask() or {}).get("escrow")
+        problem = told.get("problem") if isinstance(told, dict) else "the daemon does not seal"
+        if problem:
+            return _warning("escrow", str(problem), "privet status")
+        return _ok("escrow", "who has the secret key, and the sealed files, can tell who a pseudonym was")
 
     def _user(self) -> Check:
         name = "privet" if isinstance(self._config, str) else self._config.daemon.user

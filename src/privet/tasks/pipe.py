@@ -19,6 +19,8 @@ import msgspec
 from privet.adapters.daykeys import DayKeys
 from privet.adapters.localtime import local_zone
 from privet.adapters.notify import sd_notify
+from privet.adapters.privileges import INTAKES
+from privet.adapters.progress import Progress
 from privet.adapters.sinks.handover import Handover
 from privet.adapters.sources.inputs import READ
 from privet.config.compile import MASKED_COLUMNS, plan_for
@@ -48,6 +50,10 @@ class Input(Protocol):
 
     endless: bool
     dropped: int
+
+    @property
+    def waiting(self) -> int:
+        """How many lines have come into this process and have not been read."""
 
     def fileno(self) -> int:
         """Return what to watch."""
@@ -90,11 +96,14 @@ class Pipe:
         self._handover = Handover(runtime / "intake.sock", self._hello)
         self._stopping = self._flowing = False
         self._next_tick = 0.0
+        self._written = 0
+        self._runtime, self._progress = runtime, Progress()
         self._said: set[str] = set()
         self._troubles: list[str] = []  # complaints that may end
 
     def run(self) -> None:
         """Work until the input ends."""
+        self._find_losses()
         for number in SIGNALS:
             signal.signal(number, self._answer_to(number))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -130,6 +139,7 @@ class Pipe:
             self._handover.finish(self.taken, self._log.lost)
         self._log.close()
         self._input.close()
+        self._progress.close()
         if self._handover.lost:
             self._say(f"{self._handover.lost} lines did not reach the daemon")
 
@@ -151,6 +161,7 @@ class Pipe:
                 watch.unregister(room)
         if room in events:
             self._handover.push(self.taken, self._log.lost, time.monotonic())
+            self._note()
         return self._input.fileno() in events
 
     def _read(self) -> bool:
@@ -171,13 +182,34 @@ class Pipe:
         if not block:
             return
         self.taken += block.count(b"\n")
+        self._note()
         self._handover.missed = self._input.dropped + self._splitter.too_long
         masks = self._masks_of(time.time())
         if self._raw:
             self._log.write(masks.site(self._site).scrub(block))
-            return
-        self._handover.put(block, self.taken, self._log.lost, time.monotonic())
-        self._log.write(masked_log(self._plan.parse(block), self._plan, masks, self._site))
+        else:
+            self._handover.put(block, self.taken, self._log.lost, time.monotonic())
+            self._note()
+            self._log.write(masked_log(self._plan.parse(block), self._plan, masks, self._site))
+        self._written = self.taken
+        self._note()
+
+    def _note(self) -> None:
+        """Leave word for a successor of how far this is."""
+        heard = self._written if self._raw else self._handover.done
+        self._progress.note(self.taken + self._input.waiting, self._written, heard)
+
+    def _find_losses(self) -> None:
+        """Tell what those before had read and not finished when they were killed."""
+        self._progress.begin(self._runtime / INTAKES, f"{self.source.name}\n{self._raw}")
+        if self._progress.complaint:
+            self.complain(self._progress.complaint)
+        unwritten, unheard = self._progress.unwritten, self._progress.unheard
+        if unwritten or unheard:
+            self.complain(
+                f"of the lines that intakes had read before they were killed, {unwritten} are not in the log and "
+                f"{unheard} did not reach the daemon"
+            )
 
     def _masks_of(self, now: float) -> Masks:
         if self.source.mask == "pseudonym":
@@ -199,11 +231,17 @@ class Pipe:
                 self._say(complaint)
         if not self._raw:
             self._handover.push(self.taken, self._log.lost, now)
+        self._note()
 
     def _hello(self) -> Hello:
         complaints = [*self._troubles, *self.complaints][:MOST_COMPLAINTS]
         return Hello(
-            self.source.name, os.getpid(), self.source.mask, tuple(text[:LONGEST_COMPLAINT] for text in complaints)
+            self.source.name,
+            os.getpid(),
+            self.source.mask,
+            tuple(text[:LONGEST_COMPLAINT] for text in complaints),
+            self._progress.unheard,
+            self._progress.unwritten,
         )
 
     def _stop(self, _number: int, _frame: object) -> None:

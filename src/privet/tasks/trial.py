@@ -41,10 +41,11 @@ class Hit(msgspec.Struct, frozen=True):
 class Trial:
     """Takes lines one by one, as the engine does, and counts. `kept` bounds how many lines of each fate are kept.
 
-    Besides, all expressions are tried on all lines, so that those show which another always comes before.
+    Besides, all expressions are tried on all lines, so that those show which another always comes before. Lines
+    of a `journal` begin with their time, in seconds, and a blank.
     """
 
-    def __init__(self, spec: FilterSpec, zone: tzinfo, now: float, *, kept: int = 21) -> None:
+    def __init__(self, spec: FilterSpec, zone: tzinfo, now: float, *, kept: int = 21, journal: bool = False) -> None:
         self.spec = spec
         self.lines: Counter[str] = Counter()
         self.kept: dict[str, list[str]] = {MATCHED: [], IGNORED: [], MISSED: []}
@@ -54,9 +55,9 @@ class Trial:
         self.found: list[Hit] = []  # by the line fed last
         self._now, self._most = now, kept
         watch = Watch()
-        self._view = View(spec, zone, watch, History(), journal=False)
+        self._view = View(spec, zone, watch, History(), journal=journal)
         self._filter = Filter(spec, watch, self._view.read)
-        self._plan = FilterPlan([spec], zone, self._observe)
+        self._plan = FilterPlan([spec], zone, self._observe, journal=journal)
 
     @property
     def prefix(self) -> str | None:
@@ -114,7 +115,8 @@ class Trial:
         return told, bool(failures or ignored)
 
     def _text(self, line: bytes) -> str:
-        return line.decode(self._view.encoding, "replace")
+        text = line.decode(self._view.encoding, "replace")
+        return text if isinstance(self._view.dates, Dates) else text.partition(" ")[2]
 
     def _hit(self, expression: Expression, text: str) -> Facts | None:
         """Count an expression if it matches; return what it says."""

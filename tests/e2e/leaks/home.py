@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -61,9 +62,10 @@ MASKED_TOO = ("plain", "expanded", "percent", "percent twice", "percent all")
 def forms(address: str) -> list[str]:
     """Return the ways to write an address in which it must be masked wherever it stands."""
     spelt = [word.decode() for name, word in spellings(address).items() if name in MASKED_TOO]
+    reverse = ip_address(address).reverse_pointer
     if ":" in address:
-        return [*spelt, f"[{address}]:443", f"{address}%eth0", address.upper()]
-    names = [f"dyn-{address.replace('.', '-')}.example.net", f"{address}.in-addr.example.net"]
+        return [*spelt, f"[{address}]:443", f"{address}%eth0", address.upper(), reverse]
+    names = [f"ec2-{address.replace('.', '-')}.example.net", reverse]
     return [*spelt, f"{address}:4711", f"::ffff:{address}", f"[::ffff:{address}]:80", *names]
 
 
@@ -113,7 +115,8 @@ class Home:
             process.kill()
             process.wait(10)
             if process.stdin:
-                process.stdin.close()
+                with suppress(BrokenPipeError):
+                    process.stdin.close()
         shutil.rmtree(self.memory)
 
     def start(self, name: str, *words: str) -> subprocess.Popen[bytes]:

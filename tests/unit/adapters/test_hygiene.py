@@ -118,3 +118,30 @@ print([int(line.split()[1]) for line in open("/proc/self/status") if line.starts
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert int(done.stdout) > 40_000
+
+
+GIVEN_BACK = r"""
+import re
+from pathlib import Path
+from threading import Thread
+from privet.adapters.hygiene import give_back, share_heap
+def held():
+    return int(re.search(r"VmRSS:\s*(\d+)", Path("/proc/self/status").read_text())[1])
+def work():
+    pieces = [bytes(100_000) for _ in range(400)]
+    kept.append(pieces.pop())
+share_heap()
+kept = []
+before = held()
+for thread in [Thread(target=work) for _ in range(3)]:
+    thread.start()
+    thread.join()
+give_back()
+print(held() - before)
+"""
+
+
+def test_what_is_not_needed_any_more_is_given_back() -> None:
+    done = subprocess.run([sys.executable, "-c", GIVEN_BACK], capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) < 8_000

@@ -67,7 +67,7 @@ def test_subjects_may_come_from_standard_input(asked: Asked) -> None:
     assert done.returncode == 0
     assert len(asked.json("bans")["items"]) == 3
     done = privet("unban", "--runtime", asked.runtime, "-", text=V4)
-    assert "1 bans lifted" in done.stdout.splitlines()
+    assert "1 ban lifted" in done.stdout.splitlines()
 
 
 def test_bans_of_one_jail_can_be_listed_and_lifted(asked: Asked) -> None:
@@ -81,14 +81,14 @@ def test_bans_of_one_jail_can_be_listed_and_lifted(asked: Asked) -> None:
     assert asked.json("bans", "--jail", "by hand", "--since", "1h")["items"][0]["jail"] == "by hand"
     code, out, _ = asked("unban", "--jail", "leech")
     assert code == 0
-    assert re.search(r"^1 bans lifted\nundo with: privet ban 100::\S+ --for \d+s --jail leech$", out, re.MULTILINE)
+    assert re.search(r"^1 ban lifted\nundo with: privet ban 100::\S+ --for \d+s --jail leech$", out, re.MULTILINE)
     assert [item["jail"] for item in asked.json("bans")["items"]] == ["by hand"]
 
 
 def test_a_pseudonym_of_today_can_be_lifted(asked: Asked) -> None:
     name = asked.json("ban", V4)["items"][0]["subject"]
 
-    assert "1 bans lifted" in asked("unban", name)[1].splitlines()
+    assert "1 ban lifted" in asked("unban", name)[1].splitlines()
 
 
 def test_lifting_what_is_not_banned_lifts_nothing(asked: Asked) -> None:

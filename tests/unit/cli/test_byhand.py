@@ -54,7 +54,7 @@ def test_a_dry_run_changes_nothing(asked: Asked) -> None:
     assert third == "127.0.0.1 refused: this machine's own address"
     assert asked.json("bans")["items"] == []
     asked("ban", V4)
-    assert "1 bans would be lifted" in asked("unban", V4, "--dry-run")[1]
+    assert "1 ban would be lifted" in asked("unban", V4, "--dry-run")[1]
     assert len(asked.json("bans")["items"]) == 1
     assert asked("pause", "5m", "--dry-run")[1].startswith("all bans would be off until ")
     assert asked.json("status")["paused_until"] is None

@@ -21,7 +21,7 @@ def config(tmp_path: Path) -> Path:
 
 def test_a_good_configuration_is_0(capsys: pytest.CaptureFixture[str], config: Path) -> None:
     assert run(["check", "--config", str(config)]) == 0
-    assert capsys.readouterr() == (f"{config}: 1 sources, 1 jails, no mistakes\n", "")
+    assert capsys.readouterr() == (f"{config}: 1 source, 1 jail, no mistakes\n", "")
 
     assert run(["check", "--config", str(config), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)

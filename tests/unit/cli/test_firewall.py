@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 LISTING = """{"nftables": [{"table": {"handle": 3}},
     {"set": {"name": "v4_32", "handle": 5, "elem": ["192.0.2.1", "192.0.2.2"]}},
     {"set": {"name": "v6_64_ports", "handle": 6, "elem": [{"concat": ["2001:db8::", 6, 22]}]}},
-    {"rule": {"expr": [{"match": {"right": "@v6_64_ports"}}, {"counter": {"packets": 2, "bytes": 80}}]}},
-    {"rule": {"expr": [{"match": {"right": "@v4_32"}}, {"counter": {"packets": 3, "bytes": 99}}]}}]}"""
+    {"rule": {"chain": "bans", "expr": [{"match": {"right": "@v6_64_ports"}},
+        {"counter": {"packets": 2, "bytes": 80}}]}},
+    {"rule": {"chain": "bans", "expr": [{"match": {"right": "@v4_32"}}, {"counter": {"packets": 3, "bytes": 99}}]}}]}"""
 
 
 @pytest.fixture
@@ -140,8 +141,8 @@ def test_remove_takes_the_deny_list_along(
     (runtime / "deny" / "203.0.113.7").touch()
     os.utime(runtime / "deny" / "203.0.113.7", ns=(0, 2**40 * 1000))
     assert run(["firewall", "remove", "--dry-run"]) == 0
-    assert "the web server's deny list would go, with 1 bans" in capsys.readouterr().out
+    assert "the web server's deny list would go, with 1 ban" in capsys.readouterr().out
     assert run(["firewall", "remove"]) == 0
-    assert "the web server's deny list is gone, with 1 bans" in capsys.readouterr().out
+    assert "the web server's deny list is gone, with 1 ban" in capsys.readouterr().out
     assert list(runtime.iterdir()) == []
     assert nft.exists()

@@ -50,7 +50,7 @@ def test_jails_of_fail2ban_become_native(folder: Path, tmp_path: Path, capsys: C
     assert run(["init", "--from-fail2ban", str(folder), "--output", str(target)]) == 0
 
     out, err = capsys.readouterr()
-    assert out.startswith(f"{target}: 1 sources, 1 jails; 1 adopted, 2 changed on purpose\n")
+    assert out.startswith(f"{target}: 1 source, 1 jail; 1 adopted, 3 changed on purpose\n")
     assert f"next: privet check --config {target}" in out
     assert f"  {folder}/jail.conf:3: door: filter of its own with 1 failregex on 1 log path; closes tcp:7000" in err
     config = load(target)
@@ -111,7 +111,7 @@ def test_logs_that_are_there_are_found(tmp_path: Path, capsys: Captured, monkeyp
     config = load(target)
     assert config.sources["web"].paths == (patterns[0], patterns[2])
     assert all(jail.dry_run for jail in config.jails.values())
-    assert capsys.readouterr().out.startswith(f"{target}: 1 sources, 2 jails\n")
+    assert capsys.readouterr().out.startswith(f"{target}: 1 source, 2 jails\n")
 
 
 def test_without_any_log_it_says_so(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_running_bans_are_handed_to_the_daemon(asked: Asked, folder: Path, tmp_p
     path = folder.with_name("fail2ban.sqlite3")
     assert code == 1
     assert out.endswith(
-        f"{path}: 1 running bans adopted, 1 of no address left out\n  1 refused: this machine's own address\n"
+        f"{path}: 1 running ban adopted, 1 of no address left out\n  1 refused: this machine's own address\n"
     )
     assert target.exists()
     (ban,) = [ban for ban in asked.json("bans", "--reveal")["items"] if ban["origin"] == "fail2ban"]
@@ -157,7 +157,7 @@ def test_without_a_daemon_it_says_how(folder: Path, tmp_path: Path, capsys: Capt
 
     assert code == 69
     said = capsys.readouterr().err
-    assert "1 running bans wait to be adopted; the daemon does not run yet: start it, then give the same" in said
+    assert "1 running ban to be adopted; the daemon does not run yet: start it, then give the same" in said
     assert "198.51.100" not in said
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from privet.cli.main import run
 from tests.conftest import FAIL2BAN
+from tests.unit.journals import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +112,32 @@ def test_many_lines_are_printed_on_request_only(attempt: Try, tmp_path: Path) ->
 
     assert "Missed line(s): too many to print.  Use --print-all-missed to print all 30 lines" in attempt(log, REGEX)[1]
     assert attempt(log, REGEX, "--print-all-missed")[1].count("|  x\n") == 30
+
+
+@pytest.mark.needs("journal")
+def test_the_journal_is_read_with_the_match_of_the_filter(attempt: Try, tmp_path: Path) -> None:
+    filter_ = tmp_path / "filter.d/app.conf"
+    filter_.parent.mkdir()
+    prefix = "<lt_<logtype>/prefix>login of <F-USER>\\S+</F-USER> failed from <HOST>$\n"
+    filter_.write_text(
+        f"[Definition]\nfailregex = {prefix}journalmatch = _SYSTEMD_UNIT=app.service\n"
+        "[lt_file]\nprefix = nothing of a file\n[lt_journal]\nprefix = ^\\s*\\S+ sshd\\[77\\]:\\s\n"
+    )
+    journal = Journal(tmp_path)
+    journal.write("login of root failed from 192.0.2.7", "nothing", unit="app.service")
+    journal.write("login of root failed from 192.0.2.8", unit="other.service")
+    where = f"systemd-journal[journalpath={journal.folder}]"
+
+    code, out, err = attempt(where, "app", "-c", tmp_path, "-v")
+
+    assert (code, err) == (0, "")
+    assert "Use         systemd journal\nUse    journal match : _SYSTEMD_UNIT=app.service\n" in out
+    assert "Lines: 2 lines, 0 ignored, 1 matched, 1 missed" in out
+    assert "|- Missed line(s):\n|  mars sshd[77]: nothing\n`-" in out
+    assert "|      192.0.2.7  " in out
+    other = ("-m", "_SYSTEMD_UNIT=other.service", "-o", "ip")
+    assert attempt(where, "app", "-c", tmp_path, *other)[1] == "192.0.2.8\n"
+    assert attempt(where, "app", "-c", tmp_path, "-m", "what")[0] == 65
 
 
 def test_json(attempt: Try, log: Path) -> None:

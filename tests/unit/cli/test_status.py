@@ -73,7 +73,7 @@ def test_what_a_pipe_is_missing_is_shown_and_a_blind_source_is_an_exit_code(tmp_
     assert done.returncode == 1
     assert "warning: source web: no line carries a client address; no jail on it can ever match" in done.stdout
     assert "warning: source web: no log to write to" in done.stdout
-    assert re.search(r"^ web +pipe .* 1 pipes", done.stdout, re.MULTILINE)
+    assert re.search(r"^ web +pipe .* 1 pipe", done.stdout, re.MULTILINE)
     assert f"pipe {pipe.process.pid} for web: mask drop, {BLIND_AFTER} lines taken, 0 not handed on" in done.stdout
     assert re.search(r"^web: windows began empty, full at \d{4}-", done.stdout, re.MULTILINE)
     assert re.search(r'"windows_filling_until": "\d{4}-\d\d-\d\dT[\d:.]+Z"', shown)

@@ -41,6 +41,8 @@ def test_matches_of_the_journal_are_words(written: str, words: tuple[tuple[str, 
         ("journal = '_COMM=a'\npath = '/x'", "2: source.s.journal: a source has either 'path' or 'journal', not both"),
         ("journal = []\npipe = true", "2: source.s.journal: a source has either 'pipe' or 'journal', not both"),
         ("journal = []\nformat = 'combined'", "3: source.s.format: what comes from the journal is 'plain'"),
+        ("journal = []\nnamespace = 'a b'", "3: source.s.namespace: expected the name of a namespace"),
+        ("path = '/x'\nnamespace = 'doors'", "3: source.s.namespace: only a source with 'journal' has this"),
         ("journal = []\ntail = true", "3: source.s.tail: only a source with 'path' has this"),
         ("pipe = true\noptional = true", "3: source.s.optional: only a source with 'path' has this"),
         (

@@ -349,3 +349,40 @@ def test_a_pardon_of_an_as_number_comes_back() -> None:
     one.forget(64500, START)
     fresh.restore(one.changes()[0])
     assert fresh.recidives[0].until == {64500: START}
+
+
+def test_an_unban_from_one_jail_leaves_what_others_count_and_remember() -> None:
+    """Two jails of equal predicates share a window, and a third counts the bans of both."""
+    grow = 'increment = true\nforget = "1w"\n'
+    slow = f'[jail.slow]\nsource = "web"\nfindtime = "1d"\nmaxretry = 3\nbantime = "1h"\n{grow}'
+    config = HASTY + grow + slow + RECIDIVE.replace("6", "4")
+    one, client = engine(config), Subject.parse("192.0.2.1")
+    feed(one, *(line("192.0.2.1", hour * HOUR) for hour in (0, 4)))
+    one.forget(client, START + 5 * HOUR, "hasty")
+
+    assert one.history(client) == {}
+    assert told(feed(one, line("192.0.2.1", 6 * HOUR))) == [
+        ("hasty", "192.0.2.1", 6 * HOUR, HOUR, 0),
+        ("slow", "192.0.2.1", 6 * HOUR, HOUR, 0),  # its failures still count
+    ]
+    one.forget(client, START + 7 * HOUR, "hasty")
+    assert one.history(client) == {"slow": 1}
+    verdicts = told(feed(one, *(line("192.0.2.1", hour * HOUR) for hour in (8, 12, 16))))
+    assert [(jail, at / HOUR, count) for jail, _, at, _, count in verdicts] == [
+        ("hasty", 8, 0),
+        ("hasty", 12, 1),
+        ("hasty", 16, 2),
+        ("recidive", 16, 0),  # for one ban by slow before, and three by hasty since
+        ("slow", 16, 1),
+    ]
+
+
+def test_a_pardon_of_one_jail_holds_for_that_jail_after_a_restart() -> None:
+    config = HASTY + HASTY.replace(WEB, "").replace("hasty", "strict")
+    one, again, client = engine(config), engine(config), Subject.parse("192.0.2.1")
+    one.restore([])
+    feed(one, line("192.0.2.1", 0))
+    one.forget(client, START + 60, "hasty")
+    again.restore(one.changes()[0])
+
+    assert [jail for jail, *_ in told(feed(again, line("192.0.2.1", 0)))] == ["strict"]

@@ -67,6 +67,13 @@ def test_the_published_vectors_of_ndx(key: str, clear: str, encrypted: str) -> N
     assert cipher.text(packed(clear)).decode() == TWEAK + encrypted
 
 
+def test_a_wrong_key_or_tweak_misses_every_vector() -> None:
+    for key, clear, encrypted in PFX:
+        assert Pfx(bytes.fromhex(key)[:31] + b"\x07").text(packed(clear)).decode() != encrypted
+    for key, clear, encrypted in NDX:
+        assert Ndx(bytes.fromhex(key), bytes).text(packed(clear)).decode() != bytes(16).hex() + encrypted
+
+
 @pytest.mark.parametrize("key", [b"", bytes(31), bytes(range(33)), bytes(range(16)) * 2])
 def test_keys_that_the_draft_forbids_are_refused(key: bytes) -> None:
     with pytest.raises(ValueError, match="32 bytes"):

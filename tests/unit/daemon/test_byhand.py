@@ -174,7 +174,7 @@ def test_an_as_number_is_banned_shown_explained_and_lifted_as_one(place: Served,
         assert (item["subject"], item["prefixes"], item["result"]) == ("AS64500", 2, "banned")
         assert item["cost"] == cost(addresses=384, clients=1, innocent=1)
         (shown,) = (await place.ask("bans"))["items"]
-        assert (shown["subject"], shown["prefixes"], shown["in_kernel"]) == ("AS64500", 2, True)
+        assert (shown["subject"], shown["prefixes"], shown["in_force"]) == ("AS64500", 2, True)
         assert len((await place.ask("bans", each=True))["items"]) == 2
 
         why = await place.ask("why", subject="198.51.100.1")

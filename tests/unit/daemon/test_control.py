@@ -13,6 +13,7 @@ import pytest
 
 from privet.adapters.firewall.null import NullFirewall
 from privet.daemon import control
+from privet.daemon.whom import AT_ONCE
 from privet.ports import FirewallError
 from tests.privacy.search import leaks
 from tests.unit.daemon.serving import Served, serving, until
@@ -71,7 +72,7 @@ def test_what_is_banned_is_listed_under_its_pseudonym_until_it_is_lifted(place: 
         names = {item["subject"] for item in listed}
         assert names == {item["subject"] for item in banned["items"]}
         assert all(name.startswith("100::") for name in names)
-        assert {(item["jail"], item["origin"], item["why"], item["in_kernel"]) for item in listed} == {
+        assert {(item["jail"], item["origin"], item["why"], item["in_force"]) for item in listed} == {
             ("by hand", "administrator", "took everything", True)
         }
         revealed = {item["subject"] for item in (await place.ask("bans", reveal=True))["items"]}
@@ -284,7 +285,7 @@ def test_while_the_firewall_fails_bans_wait_and_it_says_so(place: Served) -> Non
         assert (status["firewall"]["name"], status["firewall"]["problem"]) == ("null", "nft is missing")
         assert "firewall: nft is missing" in status["warnings"]
         assert (await place.accounts())["waiting"] == 1
-        assert [item["in_kernel"] for item in (await place.ask("bans"))["items"]] == [False]
+        assert [item["in_force"] for item in (await place.ask("bans"))["items"]] == [False]
 
         firewall.failure = None
         await until(lambda: all(ban.confirmed for ban in place.daemon.kernel.ledger))
@@ -320,3 +321,12 @@ def test_no_address_leaves_unless_it_is_to_be_revealed(place: Served, capfd: pyt
     play(place, scene)
     (place.runtime / "log").write_text(capfd.readouterr().err)
     assert leaks([place.runtime], [V4, V6, "198.51.100.7", "198.51.100.0"]) == []
+
+
+@pytest.mark.parametrize("count", [0, 1, AT_ONCE, 2 * AT_ONCE + 1])
+def test_an_answer_of_any_length_is_one_object_on_one_line(count: int) -> None:
+    answer = {"agreed": True, "items": [{"subject": "100::1", "until": number} for number in range(count)]}
+    for whole in (answer, {"items": answer["items"]}, {"error": "no"}):
+        text = b"".join(control._encoded(whole))  # noqa: SLF001  as the socket gets it
+        assert json.loads(text) == whole
+        assert text.count(b"\n") == 1

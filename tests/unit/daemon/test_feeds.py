@@ -6,7 +6,6 @@ import asyncio
 import os
 import socket
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +21,7 @@ from tests.unit.journals import BEGIN, Journal
 from tests.unit.processes import hand_over
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
     from pathlib import Path
 
 
@@ -280,9 +279,15 @@ def test_a_journal_is_followed_from_a_time_on_and_anew_when_what_matches_changes
     journal = Journal(tmp_path)
     journal.write("one", "two")
 
+    wanted: list[str] = []
+
+    def here(name: str, matches: Sequence[Sequence[str]], *, since: float, where: str) -> JournalSource:
+        wanted.append(where)
+        return JournalSource(name, matches, since=since, where=f"--directory={journal.folder}")
+
     async def scene(files: Files, taken: Taken) -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(feeds, "JournalSource", partial(JournalSource, directory=str(journal.folder)))
+            patch.setattr(feeds, "JournalSource", here)
             files.open(SourceConfig(name="ssh", journal=(("_COMM=sshd",),)), since=BEGIN + 2)
             await until(lambda: b"two" in taken.of("ssh"))
             assert b"one" not in taken.of("ssh")
@@ -291,5 +296,7 @@ def test_a_journal_is_followed_from_a_time_on_and_anew_when_what_matches_changes
             assert files.sources["ssh"] is same
             files.change(of_sources(SourceConfig(name="ssh", journal=(("_COMM=cron",),))))
             assert files.sources["ssh"] is not same
+            files.change(of_sources(SourceConfig(name="ssh", journal=(("_COMM=cron",),), namespace="doors")))
+            assert wanted == ["--system", "--system", "--namespace=doors"]
 
     play(scene)

@@ -7,6 +7,8 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from privet.adapters import ignore, machine
 from privet.adapters.firewall.null import NullFirewall
 from privet.core.address import Subject
@@ -16,8 +18,6 @@ from tests.unit.processes import JAIL, line
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 OFFICE, ADMIN, OTHER = "192.0.2.9", "198.51.100.1", "203.0.113.7"
 
@@ -146,3 +146,51 @@ def test_clients_of_a_proxied_source_go_to_the_web_servers_list(place: Served) -
 
 def test_constants_are_what_the_documentation_says() -> None:
     assert (ignore.EVERY, ignore.PATIENCE, protect.OLD) == (300.0, 10.0, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("source", "more", "order", "places"),
+    [
+        ("", "", {}, ["firewall"]),
+        ("proxied = true", "", {}, ["firewall", "web server"]),
+        ("proxied = true", "", {"jail": "leech"}, ["web server"]),
+        ("", '[proxies]\ntrusted = ["192.0.2.200"]\n', {"jail": "leech"}, ["firewall", "web server"]),
+        ('format = "%h %{c}a %t \\"%r\\""', "", {"jail": "leech"}, ["firewall", "web server"]),
+    ],
+)
+def test_an_order_by_hand_reaches_who_came_through_a_proxy_and_is_undone_everywhere(
+    place: Served, source: str, more: str, order: dict[str, str], places: list[str]
+) -> None:
+    place.configure(f'path = "{place.log}"\n{source}', f"{more}{JAIL}")
+
+    async def scene(place: Served) -> None:
+        for _ in range(2):
+            (item,) = (await place.ask("ban", subjects=[OTHER], **order))["items"]
+            assert (item["result"], item["reason"], item["prefixes"]) == ("banned", None, 1)
+            assert (place.runtime / "deny" / OTHER).exists() == ("web server" in places)
+        (listed,) = (await place.ask("bans"))["items"]
+        assert (listed["places"], listed["in_force"], listed["prefixes"]) == (places, True, 1)
+        (why,) = (await place.ask("why", subject=OTHER))["items"]
+        assert why["places"] == places
+        (lifted,) = (await place.ask("unban", subjects=[OTHER]))["items"]
+        assert (lifted["places"], lifted["still"]) == (places, [])
+        assert not (place.runtime / "deny" / OTHER).exists()
+        assert (await place.ask("bans"))["items"] == []
+        status = await place.ask("status")
+        for bans in (status["bans"], status["web"]["bans"]):
+            assert bans["ordered"] == bans["unbanned"] + bans["superseded"]
+
+    play(place, scene)
+
+
+def test_an_order_that_only_one_of_two_places_takes_says_so(place: Served) -> None:
+    place.configure(f'path = "{place.log}"\nproxied = true')
+
+    async def scene(place: Served) -> None:
+        (item,) = (await place.ask("ban", subjects=["198.0.0.0/11"], agreed=True))["items"]
+        assert item["result"] == "banned"
+        assert item["reason"] == "web server: the web server's deny list has no room for a prefix of this length"
+        (listed,) = (await place.ask("bans"))["items"]
+        assert listed["places"] == ["firewall"]
+
+    play(place, scene)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 V4, V6, OTHER = "203.0.113.79", "2001:db8:a:b::/64", "198.51.100.7"
 DAY = 86_400.0
+SLOW = 60.0  # seconds that a machine with much else to do may take for a test, which is little beside a jump
 GROWING = """
 [jail.hasty]
 source = "web"
@@ -65,7 +66,7 @@ async def ban(place: Served, *subjects: str, seconds: float = 3600, **more: obje
 async def banned(place: Served) -> dict[str, str]:
     """Return who is banned by which jail, all of them in the firewall."""
     items = (await place.ask("bans", reveal=True))["items"]
-    assert all(item["in_kernel"] for item in items)
+    assert all(item["in_force"] for item in items)
     return {item["subject"]: item["jail"] for item in items}
 
 
@@ -201,7 +202,7 @@ def test_rows_that_somebody_changed_are_refused_and_counted(place: Served) -> No
         assert len(await banned(place)) == 1
         status = await place.ask("status")
         assert status["store"]["refused"] == 1
-        assert any("1 entries do not open" in warning for warning in status["warnings"])
+        assert any("1 entry not opened" in warning for warning in status["warnings"])
 
     play(place, first)
     with contextlib.closing(sqlite3.connect(place.state / "bans.db")) as db, db:
@@ -341,9 +342,12 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 async def lasts(place: Served) -> float:
     """Return how long the only ban lasts, and check that the firewall thinks so too."""
     (one,) = place.daemon.bans()
+    await soon(lambda: one.confirmed)
+    before = one.until - place.daemon.clock.now()
     (held,) = place.daemon.kernel.firewall.held()
     left = one.until - place.daemon.clock.now()
-    assert held.seconds == pytest.approx(left, abs=1.5)
+    assert held.seconds is not None
+    assert left - 1.5 < held.seconds < before + 1.5  # however long the machine took to answer
     return left
 
 
@@ -356,18 +360,18 @@ def test_a_clock_that_jumps_changes_no_ban(place: Served, machine: Machine, jump
         for times in (1, 2):  # there, and back again
             machine.off = jump * (times % 2)
             await soon(lambda count=times: place.daemon.clock.jumps == count)  # type: ignore[misc]
-            assert await lasts(place) == pytest.approx(3600, abs=10)
+            assert await lasts(place) == pytest.approx(3600, abs=SLOW)
         assert (await place.ask("status"))["clock"] == {"set": 2, "suspensions": 0}
         machine.off = jump
         await soon(lambda: place.daemon.clock.jumps == 3)
 
     async def second(place: Served) -> None:
-        assert await lasts(place) == pytest.approx(3600, abs=10)
+        assert await lasts(place) == pytest.approx(3600, abs=SLOW)
         assert await banned(place) == {V4: "by hand"}
         machine.off = 0.0  # while nobody is there to see it
 
     async def third(place: Served) -> None:
-        assert await lasts(place) == pytest.approx(3600, abs=10)
+        assert await lasts(place) == pytest.approx(3600, abs=SLOW)
         assert await banned(place) == {V4: "by hand"}
 
     play(place, first, second, third, firewall=firewall)
@@ -384,7 +388,7 @@ def test_lines_stamped_by_a_clock_that_jumped_are_judged_as_before(
         await soon(lambda: place.daemon.clock.jumps)
         place.append(*[line(V4, at=time.time() + jump)] * 2)
         await soon(lambda: list(place.daemon.bans()))
-        assert await lasts(place) == pytest.approx(600, abs=5)
+        assert await lasts(place) == pytest.approx(600, abs=SLOW)
         place.append(*[line(OTHER, at=time.time() + jump)] * 3)
         await soon(lambda: len(list(place.daemon.bans())) == 2)
 
@@ -399,11 +403,11 @@ def test_after_a_suspension_the_firewall_opens_in_time(place: Served, machine: M
         machine.asleep += 1800
         await soon(lambda: place.daemon.clock.naps)
         await soon(lambda: all(held.seconds and held.seconds < 1900 for held in firewall.held()))
-        assert await lasts(place) == pytest.approx(1800, abs=10)
+        assert await lasts(place) == pytest.approx(1800, abs=SLOW)
         assert (await place.ask("status"))["clock"] == {"set": 0, "suspensions": 1}
 
     async def second(place: Served) -> None:
-        assert await lasts(place) == pytest.approx(900, abs=10)
+        assert await lasts(place) == pytest.approx(900, abs=SLOW)
 
     play(place, first, firewall=firewall)
     machine.asleep += 900

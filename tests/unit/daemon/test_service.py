@@ -168,6 +168,7 @@ def test_lines_of_a_pipe_bring_a_ban_and_reach_the_disk_masked(place: Served) ->
             await soon(lambda: banned(place) == [(V4, "leech", 3)])
             await soon(lambda: place.log.read_text().count("\n") == 4)
             (item,) = (await place.source())["pipes"]
+            assert item.pop("killed") == {"dropped": 0, "unwritten": 0}
             assert item == {"pid": pipe.process.pid, "mask": "pseudonym", "taken": 4, "dropped": 0, "unwritten": 0}
             assert pipe.close() == 0
         assert pipe.said == ""

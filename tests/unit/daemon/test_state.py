@@ -130,19 +130,22 @@ def test_a_file_that_cannot_be_read_is_said(place: Served) -> None:
     play(place, scene)
 
 
+NOTHING, SOME = {"dropped": 0, "unwritten": 0}, {"dropped": 7, "unwritten": 4}
+
+
 def test_pipes_are_listed_with_what_they_say(taken: Served) -> None:
     async def scene(place: Served) -> None:
         with connected(place.runtime) as one, connected(place.runtime) as two:
             hand_over(one, Hello("web", 77, "drop", ("its log is full",)), Lines(f"{line(V4)}\n".encode(), 9, 5, 3))
-            hand_over(two, Hello("web", 78, "pseudonym"))
+            hand_over(two, Hello("web", 78, "pseudonym", unheard=7, unwritten=4))
             await until(lambda: len(place.daemon.intakes.peers) == 2)
             await until(lambda: all(peer.hello for peer in place.daemon.intakes.peers.values()))
             await until(lambda: place.daemon.engine.sources["web"].lines)
             status = await place.ask("status")
             source = status["items"][0]
             assert source["pipes"] == [
-                {"pid": 77, "mask": "drop", "taken": 9, "dropped": 5, "unwritten": 3},
-                {"pid": 78, "mask": "pseudonym", "taken": 0, "dropped": 0, "unwritten": 0},
+                {"pid": 77, "mask": "drop", "taken": 9, "dropped": 5, "unwritten": 3, "killed": NOTHING},
+                {"pid": 78, "mask": "pseudonym", "taken": 0, "dropped": 0, "unwritten": 0, "killed": SOME},
             ]
             assert (source["kind"], source["lines"], source["addresses_at_rest"]) == ("pipe", 1, False)
             assert status["warnings"] == [NO_FIREWALL, "source web: its log is full"]

@@ -151,7 +151,7 @@ def test_failures_show_in_status(place: Served) -> None:
         await until(lambda: place.daemon.told.problems)
         status = await place.ask("status")
         assert [one["failures"] for one in status["actions"]] == [1]
-        text = "action one of jail leech: 1 of 1 commands failed, the last one: actionban exited with 3"
+        text = "action one of jail leech: 1 of 1 command failed, the last one: actionban exited with 3"
         assert text in status["warnings"]
         assert HERE not in str(status)
 
@@ -181,7 +181,7 @@ def test_a_command_that_fails_to_answer_spares_nobody(place: Served, monkeypatch
         place.append(*(line(HERE) for _ in range(3)))
         await until(lambda: list(place.daemon.bans()))
         assert place.daemon.told.problems == [
-            "jail leech: ignorecommand gave no answer, 1 times; whom it should have spared was banned"
+            "jail leech: ignorecommand gave no answer 1 time; whom it should have spared was banned"
         ]
 
     play(place, scene)

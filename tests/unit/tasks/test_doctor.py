@@ -65,7 +65,21 @@ def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Patient:
 
 def test_where_all_is_well_there_is_no_warning(patient: Patient) -> None:
     assert patient.warnings() == {}
-    assert len(patient.checks()) == 14
+    assert len(patient.checks()) == 15
+
+
+KEY = "age1g8kaeq54h0fsty4lkjkxfwr0mptfqd57sclq6chf2um6ust9d5eqfyfly3"
+
+
+def test_an_escrow_is_told_of_and_that_nothing_is_sealed(patient: Patient) -> None:
+    assert patient.checks()["escrow"].says.startswith("none: ")
+
+    patient.config = parse(f"{GOOD}[escrow]\nrecipient = '{KEY}'\n", "privet.toml")
+    assert patient.warnings()["escrow"] == "the daemon does not seal | privet status"
+    patient.answer = {"warnings": [], "escrow": {"problem": "the disk is full"}}
+    assert patient.warnings()["escrow"] == "the disk is full | privet status"
+    patient.answer = {"warnings": [], "escrow": {"problem": None}}
+    assert patient.checks()["escrow"].says.startswith("who has the secret key")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ import pytest
 from privet.adapters.replace import MARK
 from privet.tasks import scrub as task
 from privet.tasks.cleaning import Order
-from privet.tasks.scrub import BLOCK, LONGEST, jobs_for, scrub
+from privet.tasks.scrub import BLOCK, LONGEST, scrub
+from privet.tasks.together import jobs_for
 from tests.privacy.search import leaks
 from tests.unit.processes import PRIVET, line
 

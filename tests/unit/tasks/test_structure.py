@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -183,13 +184,13 @@ def test_without_a_main_error_log_apache_writes_its_own(tmp_path: Path) -> None:
 CADDY = """\
 {
     log {
-        output net unix//run/privet/caddy.sock
+        output file /run/privet/caddy.fifo
     }
 }
 example.org {
     log {
-        output net unix//run/privet/caddy.sock {
-            soft_start
+        output file /run/privet/caddy.fifo {
+            roll_disabled
         }
     }
     root * /srv
@@ -198,6 +199,9 @@ example.org {
 
 
 def caddy(root: Path, text: str) -> list[str]:
+    (root / "run/privet").mkdir(parents=True, exist_ok=True)
+    if not (root / "run/privet/caddy.fifo").exists():
+        os.mkfifo(root / "run/privet/caddy.fifo")
     plant(root, etc__caddy__Caddyfile=text)
     return leaks(root)
 
@@ -210,6 +214,13 @@ def test_logs_of_caddy_are_seen(tmp_path: Path) -> None:
     assert found.startswith("/etc/caddy/Caddyfile:15")
     (found,) = caddy(tmp_path, CADDY + "two.org {\n\tlog\n}\n")
     assert "standard error or the journal" in found
+
+
+def test_a_socket_is_a_trap_with_caddy(tmp_path: Path) -> None:
+    (found,) = caddy(tmp_path, CADDY.replace("file /run/privet/caddy.fifo {", "net unixgram//run/privet/caddy.sock {"))
+    assert found.startswith("/etc/caddy/Caddyfile:7 caddy: what is sent to a socket is written to standard error")
+    (found,) = caddy(tmp_path, CADDY + "two.org {\n\tlog {\n\t\toutput net localhost:514\n\t}\n}\n")
+    assert "a program that is not privet pipe" in found
 
 
 def test_processes_that_write_are_named(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from privet.adapters.servers.found import Files, Found, Log, Trouble
 MAIN, BASE = "/etc/caddy/Caddyfile", "/etc/caddy"
 _TOKEN = re.compile(r"(?m)(?:^|(?<=\s))#[^\n]*|\"(?:\\.|[^\"\\])*\"|`[^`]*`|[^\s\"`]+|\n")
 _DEEPEST = 30
+_NET = "what is sent to a socket is written to standard error, so to the journal, while nobody listens"
+_FIFO = "output file with a FIFO of Privet and roll_disabled"
 _MASKED = re.compile(r"\b(?:ip_mask|delete)\b")
 
 
@@ -34,7 +36,7 @@ class _Reader:
         """Return what has been read."""
         if not self._default_is_named:
             says = "errors go to standard error, so to the journal, with the addresses of visitors"
-            remedy = "a log in the global options whose output is Privet's socket, or discard"
+            remedy = "a log in the global options whose output is a FIFO of Privet, or discard"
             self._files.troubles.append(Trouble("caddy", MAIN, says, remedy, leaks=True))
         return Found(self._logs, self._files.troubles)
 
@@ -79,6 +81,8 @@ class _Reader:
                 kind = "nothing"
             case "net":
                 kind = "privet" if "/run/privet/" in target else "program"
+                if kind == "privet" and tells:
+                    self._files.troubles.append(Trouble("caddy", place, _NET, _FIFO, leaks=True))
             case "stdout" | "stderr":
                 kind = "journal"
             case _:

@@ -25,7 +25,7 @@ class Handover:
 
     def __init__(self, path: Path, hello: Callable[[], Hello]) -> None:
         self.missed = 0  # lines that were lost before they came here
-        self._dropped = 0
+        self._dropped = self._sent = 0
         self._path, self._hello = path, hello
         self._socket: socket.socket | None = None
         self._greeted = False
@@ -42,6 +42,11 @@ class Handover:
     def connected(self) -> bool:
         """Whether the daemon is there."""
         return self._socket is not None
+
+    @property
+    def done(self) -> int:
+        """How many lines the daemon has got, or will not get any more."""
+        return self._sent + self._dropped
 
     def fileno(self) -> int | None:
         """Return the descriptor to watch for room to send, None when there is nothing to send."""
@@ -72,7 +77,8 @@ class Handover:
             packet = pack_lines(Lines(self._waiting[0], taken, self.lost, unwritten))
             if not self._send(packet):
                 break
-            self._size -= len(self._waiting.popleft())
+            self._size -= len(self._waiting[0])
+            self._sent += self._waiting.popleft().count(b"\n")
 
     def finish(self, taken: int, unwritten: int) -> None:
         """Hand on what is left, count what could not be, and hang up. The only time that the daemon is waited for."""

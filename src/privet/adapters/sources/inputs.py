@@ -53,6 +53,8 @@ class StreamInput:
             fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
         self.dropped = 0
 
+    waiting = 0
+
     def fileno(self) -> int:
         """Return what to watch for lines."""
         return self._descriptor
@@ -103,6 +105,11 @@ class DatagramInput:
         self._finished = False
         self._thread = threading.Thread(target=self._drain, daemon=True)
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many lines have come and have not been read."""
+        return len(self._lines)
 
     def fileno(self) -> int:
         """Return what to watch for lines."""

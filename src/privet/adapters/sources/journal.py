@@ -87,18 +87,19 @@ class JournalSource:
         matches: Iterable[Sequence[str]] = (),
         *,
         since: float,
-        directory: str | None = None,
+        where: str = "--system",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin with the first entry at or after `since`; `matches` are alternatives, each with its words.
 
+        `where` is the option of journalctl that says which journal.
         Raises SourceError for words that journalctl would not take; that it does not run is a problem only.
         """
         self.name = name
         self.problems: dict[str, str] = {}
         self.counts = Counts()
         self._arguments = [
-            *(["--system"] if directory is None else [f"--directory={directory}"]),
+            where,
             *arguments(name, matches),
         ]
         self._clock = clock
@@ -222,6 +223,35 @@ class JournalSource:
         self._failures += 1
         self._due = self._clock() + wait
         self.problems = {"journalctl": f"{problem}; tried again"}
+
+
+def past_lines(matches: Iterable[Sequence[str]], where: Sequence[str] = ("--system",)) -> Iterator[bytes]:
+    """Yield what the journal holds, as lines with their newlines; `where` it is, as journalctl takes it.
+
+    Raises SourceError.
+    """
+    program = shutil.which("journalctl", path=_SEARCH_PATH)
+    if program is None:
+        raise SourceError("journalctl is missing: on Debian it comes with the package systemd")
+    fields = "--output-fields=" + ",".join(_FIELDS.values())
+    command = [program, "--output=json", "--all", "--quiet", "--no-pager", fields, *where, *arguments("-", matches)]
+    decode = msgspec.json.Decoder(Entry).decode
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"PATH": _SEARCH_PATH, "LC_ALL": "C.UTF-8"},
+    ) as process:
+        assert process.stdout and process.stderr  # noqa: S101, PT018  they were asked for
+        splitter = LineSplitter(LONGEST_ENTRY)
+        while data := process.stdout.read(BLOCK):
+            for entry in splitter.feed(data).split(b"\n")[:-1]:
+                with suppress(msgspec.DecodeError, ValueError, TypeError):  # what is no entry
+                    yield line_of(decode(entry))
+        said = process.stderr.read(_SAYS).decode(errors="replace").strip().rpartition("\n")[2]
+    if process.returncode:
+        raise SourceError(f"journalctl: {said or f'ended with {process.returncode}'}")
 
 
 def arguments(name: str, matches: Iterable[Sequence[str]]) -> list[str]:

@@ -18,6 +18,8 @@ from privet.adapters.store import database
 from privet.adapters.store.database import DamagedError, UnwritableError
 from privet.adapters.store.ring import BEFORE
 from privet.adapters.store.rows import Form, T, close_row, close_whole, identify, open_row, open_whole
+from privet.core.plurals import counted
+from privet.core.sight import Unseen
 from privet.ports import SealError, StoreError
 
 if TYPE_CHECKING:
@@ -91,7 +93,8 @@ class SqliteStore(Generic[T]):
         if self._trouble:
             said.append(f"{self._trouble}; changes waiting in memory: {len(self._changes)}")
         if self.refused:
-            said.append(f"{self.path}: {self.refused} entries do not open: changed, or sealed with another key")
+            entries = counted(self.refused, "entry", "entries")
+            said.append(f"{self.path}: {entries} not opened: changed, or sealed with another key")
         return "; ".join(said) or None
 
     def open(self) -> None:
@@ -102,7 +105,7 @@ class SqliteStore(Generic[T]):
     def load(self, now: float) -> list[T]:
         """Return what has not ended."""
         with suppress(StoreError):
-            whole = self._do(self._read_whole) if not self._changes else None
+            whole = self._do(self._read_whole) if self._form.sighted and not self._changes else None
             if whole is not None:
                 self.rested = True
                 return [item for item in whole if item.until > now]
@@ -118,7 +121,7 @@ class SqliteStore(Generic[T]):
                 self._note(found.values(), stays=True)  # what could be read before the damage
             elif bad:
                 self._do(partial(self._erase, _DROP_ROW, bad))
-            self._note((item for (bucket, _), item in found.items() if bucket == BEFORE), stays=True)
+            self._note((item for (bucket, _), item in found.items() if self._is_outdated(bucket, item)), stays=True)
             self._settle()
         for change in self._changes.values():
             for place in self._places(change.item):
@@ -151,8 +154,9 @@ class SqliteStore(Generic[T]):
     def rest(self, items: Sequence[T]) -> None:
         """Leave all that is stored in one piece for each bucket too, which is read five times as fast."""
         self._settle()
-        self._do(partial(self._write_whole, items))
-        self._settle()
+        if self._form.sighted:
+            self._do(partial(self._write_whole, items))
+            self._settle()
 
     def size(self) -> int:
         """Return how many rows are in the file."""
@@ -240,8 +244,14 @@ class SqliteStore(Generic[T]):
         self.losses += 1
         self._loss = f"{self.path}: {what}"
 
+    def _is_outdated(self, bucket: int, item: T) -> bool:
+        """Tell whether a row should be written anew: under a key of its bucket, or without its subject."""
+        return bucket == BEFORE or not (self._form.sighted or isinstance(item, Unseen))
+
     def _places(self, item: T) -> list[tuple[int, bytes]]:
         """Return where an item may stand: in which buckets, under which id."""
+        if isinstance(item, Unseen):
+            return [(item.bucket, item.identity)]
         return [(number, identify(item, seal, self._form)) for number, seal in self._buckets.seals.items()]
 
     def _read(self, found: dict[tuple[int, bytes], T], db: sqlite3.Connection) -> list[tuple[int]]:
@@ -282,6 +292,8 @@ class SqliteStore(Generic[T]):
         self._remnants = True
 
     def _number(self, item: T) -> int:
+        if isinstance(item, Unseen) and item.bucket in self._buckets.seals:  # elsewhere its mark would mean nothing
+            return item.bucket
         return self._buckets.number(self._form.since(item), item.until)
 
     def _read_copy(self, found: dict[tuple[int, bytes], T], problem: UnwritableError) -> list[tuple[int]]:

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read_filter(folder: Path, word: str) -> FilterSpec:
-    """Read `NAME` or `NAME[option=value, ...]` as a jail would have it. Raises RefusedError."""
+def read_filter(folder: Path, word: str, *, journal: bool = False) -> tuple[FilterSpec, tuple[tuple[str, ...], ...]]:
+    """Read `NAME` or `NAME[option=value, ...]` as a jail would have it, on the journal or not; and its journalmatch.
+
+    Raises RefusedError.
+    """
     place = Place(str(folder))
-    found = FilterFile(Files(folder), Text.of(word, place), "auto").read({})
-    return FilterSpec(
+    found = FilterFile(Files(folder), Text.of(word, place), "systemd" if journal else "auto").read({})
+    spec = FilterSpec(
         name=found.name,
         failregex=tuple(rule.regex for rule in found.failregex),
         ignoreregex=tuple(rule.regex for rule in found.ignoreregex),
@@ -26,3 +29,4 @@ def read_filter(folder: Path, word: str) -> FilterSpec:
         maxlines=found.maxlines,
         usedns="raw",  # names show as they are written, nothing is looked up
     )
+    return spec, found.journalmatch

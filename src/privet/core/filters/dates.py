@@ -195,14 +195,13 @@ class _Quick:
                 self._length = 0
             sure = self._length and self._form.memory.get(found[0])
             self.again = (found[0] + self._after, sure) if sure else None
-        head = line[:start]
-        clear = self.heads.get(head)
-        if clear is None:
-            clear = self._remember(head)
-        return (start, start, end, time) if clear else None
+        return (start, start, end, time) if self.clear(line[:start]) else None
 
-    def _remember(self, head: str) -> bool:
+    def clear(self, head: str) -> bool:
         """Tell whether no usual form begins in what stands before one that begins with a digit."""
+        known = self.heads.get(head)
+        if known is not None:
+            return known
         clear = _SUSPECT.search(head) is None and not (head[-1:].isalnum() or head[-1:] == "_")
         if len(self.heads) >= _HEADS:
             self.heads.clear()

@@ -46,7 +46,9 @@ def follow(tmp_path: Path, clock: list[float]) -> Iterator[Follow]:
 
     def source(*matches: Sequence[str], since: float = BEGIN) -> JournalSource:
         directory = str(tmp_path / "journal")
-        made.append(JournalSource("ssh", matches, since=since, directory=directory, clock=lambda: clock[0]))
+        made.append(
+            JournalSource("ssh", matches, since=since, where=f"--directory={directory}", clock=lambda: clock[0])
+        )
         return made[-1]
 
     yield source
@@ -257,7 +259,7 @@ def test_lines_are_as_fail2ban_makes_them(fields: dict[str, object], line: str) 
     ],
 )
 def test_what_is_no_entry_is_counted(data: bytes, clock: list[float]) -> None:
-    source = JournalSource("ssh", since=4e9, directory="/nowhere", clock=lambda: clock[0])
+    source = JournalSource("ssh", since=4e9, where="--directory=/nowhere", clock=lambda: clock[0])
 
     assert source._line(data) == b""  # noqa: SLF001  journalctl writes nothing of that kind
     assert source.counts.damaged == 1

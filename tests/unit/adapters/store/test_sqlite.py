@@ -346,7 +346,7 @@ def test_what_was_edited_is_refused_counted_and_erased(
 
     assert by_subject(store.load(NOW)) == by_subject(expected)
     assert store.refused == 1
-    assert store.complaint == f"{path}: 1 entries do not open: changed, or sealed with another key"
+    assert store.complaint == f"{path}: 1 entry not opened: changed, or sealed with another key"
     assert store.size() == len(expected)
     assert store.load(NOW)
     assert store.refused == 1
