@@ -15,7 +15,7 @@ from privet.core.jails import Counting, Jail
 
 MaskMode = Literal["drop", "truncate", "pseudonym"]
 Backend = Literal["auto", "nftables", "command", "null"]
-Persist = Literal["sealed", "none"]
+Persist = Literal["sealed", "on-sight", "none"]
 
 PLAIN = "plain"
 """The format of lines that are no requests: only filters look at them."""

@@ -103,6 +103,8 @@ class ByHand:
                 daemon.engine.forget(as_number(ban.group) or ban.subject, daemon.clock.now(), jail)
             for one in whom or ():
                 daemon.engine.forget(one.who, daemon.clock.now(), jail)
+            if whom is None:
+                daemon.sight.waiting.lift(jail or None, _earliest(daemon, request))
             await daemon.settle()
         lifted = merged(chosen)
         looks = not request.get("dry_run") and len(lifted) <= MOST_SHOWN
@@ -313,8 +315,12 @@ def asked(daemon: Daemon, bans: Iterable[Ban], request: Mapping[str, Any]) -> It
     known = {BY_HAND, *daemon.config.jails, *map(jail_of, daemon.config.feeds)}
     if jail is not None and jail not in known and all(ban.jail != jail for ban in daemon.bans()):
         raise _no_such(daemon, str(jail))
-    earliest = daemon.clock.now() - float(request["since"]) if request.get("since") else -inf
+    earliest = _earliest(daemon, request)
     return (ban for ban in bans if jail in (None, ban.jail) and ban.since >= earliest)
+
+
+def _earliest(daemon: Daemon, request: Mapping[str, Any]) -> float:
+    return daemon.clock.now() - float(request["since"]) if request.get("since") else -inf
 
 
 def merged(bans: Iterable[Ban]) -> list[list[Ban]]:

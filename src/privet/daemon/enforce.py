@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from privet.core.address import Subject
     from privet.core.bans import Ban
     from privet.core.ledger import Told
     from privet.ports import Firewall
@@ -105,6 +106,16 @@ class Enforcement:
         else:
             await self.flush()
             await self._watch()
+
+    async def holding(self) -> Collection[Subject]:
+        """Return whom it holds, asked before restore(); nobody if it does not answer."""
+        if self._unchanged:
+            self._unchanged = False
+            try:
+                self._answer = await self.call(self._ask)
+            except FirewallError as error:
+                self._says(str(error))
+        return {subject for ends in self._answer.told.values() for subject in ends} if self._answer else ()
 
     async def call(self, work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Do some work on the firewall, in its thread. Raises FirewallError."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 from privet.adapters.store.host import credential
 from privet.adapters.store.memory import MemoryStore
 from privet.adapters.store.ring import RING, Buckets, Ring, keys_of
-from privet.adapters.store.rows import BANS, NOTES
+from privet.adapters.store.rows import BANS, NOTES, ON_SIGHT
 from privet.adapters.store.sqlite import SqliteStore
 from privet.ports import SealError, StoreError
 
@@ -55,21 +55,29 @@ class Stores(NamedTuple):
     notes: Store[Note]
     ring: Ring
     problem: str | None = None
+    buckets: Buckets | None = None  # of the bans
+    hidden: bool = False  # whether no subject may be stored
 
 
-def open_stores(folder: Path, config: StoreConfig, now: float) -> Stores:
-    """Return the stores as configured; those in memory where the keys cannot be had, since bans must go on."""
+def open_stores(folder: Path, config: StoreConfig, now: float, before: Ring | None = None) -> Stores:
+    """Return the stores as configured; those in memory where the keys cannot be had, since bans must go on.
+
+    `before` is the ring of such stores, which are to be followed by better ones.
+    """
     problem = None
     if config.persist != "none":
         try:
             ring = Ring.after(keys_of(folder) / RING, credential(), folder / _OLD_KEY, ("bans", "notes"), now)
+            if before is not None:
+                ring.follow(before)
             ring.secrets(now)
         except (SealError, StoreError) as error:
             problem = f"nothing outlasts a restart: {error}"
         else:
-            bans = SqliteStore(folder / "bans.db", Buckets(ring, "bans"), BANS, config.max_bans)
+            buckets, form = Buckets(ring, "bans"), BANS if config.persist == "sealed" else ON_SIGHT
+            bans = SqliteStore(folder / "bans.db", buckets, form, config.max_bans)
             notes = SqliteStore(folder / "notes.db", Buckets(ring, "notes"), NOTES, config.max_bans)
-            return Stores(bans, notes, ring)
+            return Stores(bans, notes, ring, buckets=buckets, hidden=form is ON_SIGHT)
     in_memory = MemoryStore(BANS, config.max_bans), MemoryStore(NOTES, config.max_bans)
     return Stores(*in_memory, Ring(), problem)
 
@@ -83,9 +91,11 @@ class Keeper:
         kept: Callable[[], Iterable[tuple[Store[Any], Changing]]],
         clock: Callable[[], float],
         log: FilteringBoundLogger,
+        again: Callable[[float, Ring], Stores],
     ) -> None:
+        """Keep; while `stores` have a problem `again` is asked for better ones, given the time and the ring."""
         self.stores = stores
-        self._kept, self._clock, self._log = kept, clock, log
+        self._kept, self._clock, self._log, self._again = kept, clock, log, again
         self._losses = {stores.bans: 0, stores.notes: 0}
         self._said: str | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -124,8 +134,20 @@ class Keeper:
         """Store what could not be stored, and erase what has ended: to be called every second."""
         if self._writing is not None and not self._writing.done():
             return  # a disk that hangs
+        if self.stores.problem:
+            await self._renew()
         self._writing = asyncio.get_running_loop().create_task(self._write(expire=True))
         await self._writing
+
+    async def _renew(self) -> None:
+        """Have what is kept in memory for want of something better stored, if that is possible by now."""
+        stores = await self.call(self._again, self._clock(), self.stores.ring)
+        if stores.problem:
+            return
+        self.stores = stores
+        self._losses = {stores.bans: 0, stores.notes: 0}
+        for _store, changing in self._kept():
+            changing.all_changed()
 
     async def close(self, bans: Sequence[Ban]) -> None:
         """Store what is left, all of these bans among it, and let go."""

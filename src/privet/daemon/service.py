@@ -45,9 +45,10 @@ from privet.daemon.lists import Lists
 from privet.daemon.lookups import Lookups
 from privet.daemon.pause import Pause
 from privet.daemon.protect import Protection
+from privet.daemon.sight import OnSight
 from privet.daemon.swarms import SwarmLog
+from privet.daemon.tables import costs, in_words, networks_for, too_dear
 from privet.daemon.tables import look as look_at_networks
-from privet.daemon.tables import networks_for, too_dear
 from privet.daemon.told import Told
 from privet.daemon.vigilance import Vigilance
 from privet.ports import FirewallError
@@ -91,8 +92,10 @@ class Daemon:
         self.config, self.runtime, self.state, self.log = config, runtime, state, log
         self.since = time.time()
         self.clock = Clock(runtime / "clock")
-        self.keeper = Keeper(open_stores(state, config.store, time.time()), self._kept, self.clock.now, log)
+        stores, again = open_stores(state, config.store, time.time()), partial(open_stores, state, config.store)
+        self.keeper = Keeper(stores, self._kept, self.clock.now, log, again)
         self.epochs = Epochs(self)
+        self.sight = OnSight(self)
         self.seen = Seen()
         self.lookout = Lookout()
         self.networks = networks_for(config.networks)
@@ -276,7 +279,8 @@ class Daemon:
             config,
             zone=local_zone(),
             want={"host"} if config.escrow.recipient else (),
-            observers=(self.seen, self.escrow.see, lambda _source, rows: self.lookout.see(rows.keys)),
+            observers=(self.seen, self.escrow.see, lambda _source, rows: self.lookout.see(rows.keys), self.sight.see),
+            found=self.sight.see,
             secrets=self.epochs.secrets,
             networks=networks,
             proxies=self.protection.proxies,
@@ -292,15 +296,16 @@ class Daemon:
     def act(self, verdicts: list[Verdict], now: float) -> None:
         """Enter what the engine found, unless the guard refuses it or a command is to be asked before."""
         verdicts = [verdict for verdict in verdicts if not self.told.asks(verdict)]
-        dear, protected = too_dear(self, verdicts), self.protected
-        for number, verdict in enumerate(verdicts):
-            key = self.engine.key_of(verdict.subject)
-            if key is not None:
+        for verdict in verdicts:
+            for key in self.engine.accused(verdict):
                 self.seen.blame(key)
+        ranges, protected = costs(self, verdicts), self.protected
+        for number, verdict in enumerate(verdicts):
             if verdict.action in self.places:
-                refused = dear.get(verdict.group or verdict.subject) or refusal(verdict.subject, protected)
+                cost = ranges.get(verdict.group or verdict.subject)
+                refused = too_dear(self, cost) or refusal(verdict.subject, protected)
                 evidence = self.engine.evidence(verdict) if number < MOST_EVIDENCE else ()
-                self.enter(verdict, now, refused, evidence=evidence)
+                self.enter(verdict, now, refused, in_words(cost), evidence)
         self._tell(verdicts)
         for place in self.places.values():
             place.wake()
@@ -344,6 +349,7 @@ class Daemon:
         self.files.poll()
         if count % MINUTE == 0:
             self.engine.expire(self.clock.now())
+            self.sight.waiting.expire(self.clock.now())
             self._go("vigilance", self.vigilance.look())
             self._go("epochs", self.epochs.look())
             self._go("memory", asyncio.to_thread(give_back))
@@ -380,6 +386,7 @@ class Daemon:
         self.engine.shift(seconds)
         for place in self.places.values():
             place.ledger.shift(seconds)
+        self.sight.waiting.shift(seconds)
         self.keeper.wake()
 
     async def _restore(self) -> None:
@@ -394,10 +401,13 @@ class Daemon:
                 ban.since += change.jumped
                 ban.until += change.jumped
         self.engine.restore(notes)
+        bans = await self.sight.recognised(bans)
         for action, place in self.places.items():
             await place.restore([ban for ban in bans if ban.action is action], rested=self.keeper.stores.bans.rested)
             if change.jumped:
                 place.ledger.all_changed()
+        if change.jumped:
+            self.sight.waiting.all_changed()
         await self.pause.learn()
         gc.freeze()
         gc.enable()
@@ -406,10 +416,9 @@ class Daemon:
             self.log.info("restored", **self.kernel.ledger.totals())
 
     def _kept(self) -> list[tuple[Store[Any], Changing]]:
-        bans: list[tuple[Store[Any], Changing]] = [
-            (self.keeper.stores.bans, place.ledger) for place in self.places.values()
-        ]
-        return [*bans, (self.keeper.stores.notes, self.engine)]
+        stores = self.keeper.stores
+        bans: list[Changing] = [*(place.ledger for place in self.places.values()), self.sight.waiting]
+        return [*((stores.bans, one) for one in bans), (stores.notes, self.sight.memory(self.engine))]
 
     def _lock_state(self) -> list[int]:
         """Keep other daemons away from what is stored here; where it cannot be stored there is nothing to lock."""

@@ -82,10 +82,11 @@ def _accounts(ledger: Ledger) -> dict[str, Any]:
 
 
 def _store(daemon: Daemon) -> dict[str, Any]:
-    bans, notes, ring, _ = daemon.keeper.stores
+    bans, notes, ring, *_ = daemon.keeper.stores
     return {
         "persist": daemon.config.store.persist,
         "keys": ring.level,
+        "unseen": len(daemon.sight.waiting),
         "problem": daemon.keeper.problem,
         "refused": bans.refused + notes.refused,
         "evicted": bans.evicted + notes.evicted,

@@ -45,7 +45,9 @@ async def found(daemon: Daemon, texts: Iterable[object]) -> list[Whom]:
     if names - clear.keys():
         raise Refusal("nobody who is banned, or who came in the last day, has this pseudonym today")
     known = [clear[s.reveal()] if isinstance(s, Subject) and s.is_pseudonym else s for s in subjects]
-    return [_whom(daemon, one) async for one in gently(known)]
+    whom = [_whom(daemon, one) async for one in gently(known)]
+    daemon.sight.meet(one.members for one in whom)
+    return whom
 
 
 async def gently(things: Sequence[T]) -> AsyncIterator[T]:

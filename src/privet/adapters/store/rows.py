@@ -17,6 +17,7 @@ import msgspec
 from privet.core.address import Subject
 from privet.core.bans import Ban
 from privet.core.notes import Note
+from privet.core.sight import NOBODY, Unseen
 from privet.core.verdicts import Action
 from privet.ports import SealError
 
@@ -60,6 +61,7 @@ class _Inside(msgspec.Struct, array_like=True, gc=False):
     group: bytes = b""
     evidence: tuple[bytes, ...] = ()
     action: bytes = b""
+    hidden: bool = False
 
 
 class Form(NamedTuple, Generic[T]):
@@ -68,12 +70,13 @@ class Form(NamedTuple, Generic[T]):
     label: bytes
     purpose: bytes
     key: Callable[[T], bytes]
-    inside: Callable[[T], bytes]
-    outside: Callable[[str, float, bytes], T]
+    inside: Callable[[T, Seal], bytes]
+    outside: Callable[[Row, str, bytes], T]
     since: Callable[[T], float]  # when it began, which with its end tells the bucket
     fresh: Callable[[T], T]  # as it comes out of a store
     close: Callable[[Sequence[T]], bytes]  # many of them at once
     open: Callable[[bytes], list[T]]
+    sighted: bool = True  # whether rows tell who it is, to whom has the key
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -98,12 +101,33 @@ def subject_of(data: bytes) -> Subject:
 
 
 def _ban_key(ban: Ban) -> bytes:
+    if isinstance(ban, Unseen):
+        return ban.identity
     elsewhere = b"" if ban.action is Action.BAN else b"\0" + ban.action.encode()
     return canonical(ban.subject) + ban.jail.encode() + elsewhere
 
 
-def _ban_inside(ban: Ban) -> bytes:
-    inside = _Inside(
+def _ban_inside(ban: Ban, seal: Seal) -> bytes:
+    return _hidden_inside(ban, seal) if isinstance(ban, Unseen) else _encode(_inside_of(ban))
+
+
+def _hidden_inside(ban: Ban, seal: Seal) -> bytes:
+    """Return what is kept of a ban on sight: a mark for the subject, and no lines."""
+    if isinstance(ban, Unseen):
+        place = ban.mark + bytes((ban.length + (_MAPPED_BITS if ban.version == 4 else 0),))
+    else:
+        place = mark_of(seal)(ban.subject) + canonical(ban.subject)[-1:]
+    inside = _inside_of(ban)
+    inside.subject, inside.evidence, inside.hidden = place + bytes((_version(ban),)), (), True
+    return _encode(inside)
+
+
+def _version(ban: Ban) -> int:
+    return ban.version if isinstance(ban, Unseen) else ban.subject.version
+
+
+def _inside_of(ban: Ban) -> _Inside:
+    return _Inside(
         canonical(ban.subject),
         ban.since,
         ban.failures,
@@ -114,11 +138,17 @@ def _ban_inside(ban: Ban) -> bytes:
         tuple(map(_bytes, ban.evidence)),
         b"" if ban.action is Action.BAN else ban.action.encode(),
     )
-    return _encode(inside)
 
 
-def _ban_outside(jail: str, until: float, plain: bytes) -> Ban:
-    inside = _decode(plain)
+def mark_of(seal: Seal) -> Callable[[Subject], bytes]:
+    """Return what makes the marks of subjects in the bucket of a seal."""
+    return lambda subject: seal.token(canonical(subject), b"on sight")
+
+
+def _ban_outside(row: Row, jail: str, plain: bytes) -> Ban:
+    inside, until = _decode(plain), row[2]
+    if inside.hidden:
+        return _unseen(inside, row, jail)
     ban = Ban(
         subject_of(inside.subject),
         jail,
@@ -133,6 +163,27 @@ def _ban_outside(jail: str, until: float, plain: bytes) -> Ban:
         ban.evidence = tuple(line.decode() for line in inside.evidence)
         ban.action = Action(_text(inside.action) or Action.BAN)
     return ban
+
+
+def _unseen(inside: _Inside, row: Row, jail: str) -> Unseen:
+    mark, length, version = inside.subject[:-2], inside.subject[-2], inside.subject[-1]
+    return Unseen(
+        NOBODY,
+        jail,
+        inside.since,
+        row[2],
+        inside.failures,
+        _text(inside.origin),
+        _text(inside.why),
+        scope=_text(inside.scope),
+        group=_text(inside.group),
+        action=Action(_text(inside.action) or Action.BAN),
+        mark=mark,
+        version=version,
+        length=length - _MAPPED_BITS if version == 4 else length,
+        identity=row[0],
+        bucket=row[4],
+    )
 
 
 def _close_bans(bans: Sequence[Ban]) -> bytes:
@@ -153,7 +204,7 @@ def _open_bans(plain: bytes) -> list[Ban]:
     return [ban for *_, bans in groups for ban in bans]
 
 
-BANS = Form(
+BANS: Form[Ban] = Form(
     b"ban|v1|",
     b"ban of a jail",
     _ban_key,
@@ -165,12 +216,15 @@ BANS = Form(
     _open_bans,
 )
 
+ON_SIGHT = BANS._replace(inside=_hidden_inside, sighted=False)
+"""Bans of which no subject is stored. Both forms read both."""
+
 NOTES = Form(
     b"note|v1|",
     b"note of a jail",
     lambda note: note.key + b"\0" + note.jail.encode(),
-    lambda note: _encode((note.key, note.data)),
-    lambda jail, until, plain: Note(jail, (decoded := _decode_note(plain))[0], until, decoded[1]),
+    lambda note, _seal: _encode((note.key, note.data)),
+    lambda row, jail, plain: Note(jail, (decoded := _decode_note(plain))[0], row[2], decoded[1]),
     lambda note: note.until - NOTE_LASTS,
     lambda note: note,
     _encode,
@@ -180,6 +234,8 @@ NOTES = Form(
 
 def identify(item: T, seal: Seal, form: Form[T]) -> bytes:
     """Return the id of a row, in the bucket of the seal."""
+    if isinstance(item, Unseen):
+        return item.identity
     return seal.token(form.key(item), form.purpose)
 
 
@@ -187,7 +243,7 @@ def close_row(item: T, bucket: int, seal: Seal, form: Form[T]) -> Row:
     """Make the row of an item."""
     identity, jail = identify(item, seal, form), item.jail.encode()
     context = _context(form.label, bucket, identity, jail, item.until)
-    return identity, jail, item.until, seal.seal(_padded(form.inside(item)), context), bucket
+    return identity, jail, item.until, seal.seal(_padded(form.inside(item, seal)), context), bucket
 
 
 def open_row(row: Row, seal: Seal, form: Form[T]) -> T:
@@ -195,7 +251,7 @@ def open_row(row: Row, seal: Seal, form: Form[T]) -> T:
     identity, jail, until, sealed, bucket = row
     try:
         plain = seal.open(sealed, _context(form.label, bucket, identity, jail, until))
-        return form.outside(_text(jail), until, plain.rstrip(b"\0")[:-1])
+        return form.outside(row, _text(jail), plain.rstrip(b"\0")[:-1])
     except (TypeError, ValueError, IndexError, struct.error, msgspec.DecodeError):  # not even of the right kind
         raise SealError("what is stored is damaged") from None
 

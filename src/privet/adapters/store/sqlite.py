@@ -19,6 +19,7 @@ from privet.adapters.store.database import DamagedError, UnwritableError
 from privet.adapters.store.ring import BEFORE
 from privet.adapters.store.rows import Form, T, close_row, close_whole, identify, open_row, open_whole
 from privet.core.plurals import counted
+from privet.core.sight import Unseen
 from privet.ports import SealError, StoreError
 
 if TYPE_CHECKING:
@@ -77,8 +78,9 @@ class SqliteStore(Generic[T]):
         self._form: Form[T] = form
         self._buckets, self._most = buckets, most
         self._db: sqlite3.Connection | None = None
-        self._inode: tuple[int, int] | None = None  # of the file that is open
+        self._looks: tuple[int, ...] | None = None  # of the file that is open, after the last work on it
         self._changes: dict[bytes, _Change[T]] = {}  # by the item's key: what is not yet stored
+        self._strange = ""  # what somebody did to the file, until it was looked at
         self._remnants = False  # whether the journal may have something that was erased
         self._emptied = True  # whether a bucket may have become empty
         self._retire_at = -inf
@@ -104,7 +106,7 @@ class SqliteStore(Generic[T]):
     def load(self, now: float) -> list[T]:
         """Return what has not ended."""
         with suppress(StoreError):
-            whole = self._do(self._read_whole) if not self._changes else None
+            whole = self._do(self._read_whole) if self._form.sighted and not self._changes else None
             if whole is not None:
                 self.rested = True
                 return [item for item in whole if item.until > now]
@@ -120,7 +122,7 @@ class SqliteStore(Generic[T]):
                 self._note(found.values(), stays=True)  # what could be read before the damage
             elif bad:
                 self._do(partial(self._erase, _DROP_ROW, bad))
-            self._note((item for (bucket, _), item in found.items() if bucket == BEFORE), stays=True)
+            self._note((item for (bucket, _), item in found.items() if self._is_outdated(bucket, item)), stays=True)
             self._settle()
         for change in self._changes.values():
             for place in self._places(change.item):
@@ -153,8 +155,9 @@ class SqliteStore(Generic[T]):
     def rest(self, items: Sequence[T]) -> None:
         """Leave all that is stored in one piece for each bucket too, which is read five times as fast."""
         self._settle()
-        self._do(partial(self._write_whole, items))
-        self._settle()
+        if self._form.sighted:
+            self._do(partial(self._write_whole, items))
+            self._settle()
 
     def size(self) -> int:
         """Return how many rows are in the file."""
@@ -201,7 +204,10 @@ class SqliteStore(Generic[T]):
 
     def _try(self, work: Callable[[sqlite3.Connection], R]) -> R:
         try:
-            return work(self._connected())
+            try:
+                return work(self._connected())
+            finally:
+                self._looks = database.looks(self.path)
         except sqlite3.ProgrammingError:  # a second thread: nothing that is wrong with the file
             raise
         except (sqlite3.Error, OSError, StoreError) as error:
@@ -213,14 +219,17 @@ class SqliteStore(Generic[T]):
             raise problem from error
 
     def _connected(self) -> sqlite3.Connection:
-        """Return the connection; begin again if somebody removed or replaced the file meanwhile."""
-        if self._db and database.inode(self.path) != self._inode:
+        """Return the connection; begin again if somebody removed, replaced or wrote to the file meanwhile."""
+        if self._db is not None and (looks := database.looks(self.path)) != self._looks:
             self._disconnect()
-            self._lose("was removed or replaced while it was in use")
+            other = looks is None or self._looks is None or looks[:2] != self._looks[:2]
+            self._strange = "removed or replaced" if other else "changed by somebody else"
         if self._db is None:
             self._db = database.connect(self.path)
-            self._inode = database.inode(self.path)
             self._remnants = True  # of a process that was killed
+        if self._strange:
+            database.check(self.path, self._db)
+            self._lose(f"was {self._strange} while it was in use")
         return self._db
 
     def _disconnect(self) -> None:
@@ -240,10 +249,17 @@ class SqliteStore(Generic[T]):
 
     def _lose(self, what: str) -> None:
         self.losses += 1
+        self._strange = ""
         self._loss = f"{self.path}: {what}"
+
+    def _is_outdated(self, bucket: int, item: T) -> bool:
+        """Tell whether a row should be written anew: under a key of its bucket, or without its subject."""
+        return bucket == BEFORE or not (self._form.sighted or isinstance(item, Unseen))
 
     def _places(self, item: T) -> list[tuple[int, bytes]]:
         """Return where an item may stand: in which buckets, under which id."""
+        if isinstance(item, Unseen):
+            return [(item.bucket, item.identity)]
         return [(number, identify(item, seal, self._form)) for number, seal in self._buckets.seals.items()]
 
     def _read(self, found: dict[tuple[int, bytes], T], db: sqlite3.Connection) -> list[tuple[int]]:
@@ -284,6 +300,8 @@ class SqliteStore(Generic[T]):
         self._remnants = True
 
     def _number(self, item: T) -> int:
+        if isinstance(item, Unseen) and item.bucket in self._buckets.seals:  # elsewhere its mark would mean nothing
+            return item.bucket
         return self._buckets.number(self._form.since(item), item.until)
 
     def _read_copy(self, found: dict[tuple[int, bytes], T], problem: UnwritableError) -> list[tuple[int]]:

@@ -387,7 +387,7 @@ def old_store(folder: Path) -> None:
             for item in items:
                 identity = seal.token(form.key(item), form.purpose)
                 context = form.label + identity + item.jail.encode() + struct.pack(">d", item.until)
-                plain = (form.inside(item) + b"\x80").ljust(128, b"\0")
+                plain = (form.inside(item, seal) + b"\x80").ljust(128, b"\0")
                 row = (identity, item.jail, item.until, seal.seal(plain, context))
                 db.execute("INSERT INTO kept VALUES (?, ?, ?, ?)", row)
             db.execute("INSERT INTO whole VALUES (x'00')")
