@@ -87,6 +87,7 @@ def _apart() -> int | None:
 def main() -> int:
     """Measure and print; the exit code is 1 when a target is missed."""
     options = parse(None)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # where Privet is installed, its modules are compiled once
     code = _apart()
     if code is not None:
         return code

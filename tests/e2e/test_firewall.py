@@ -251,6 +251,31 @@ def test_a_table_that_vanishes_is_made_again(net: Hosts, firewall: NftablesFirew
     assert not net.host(firewall.repair)
 
 
+def test_a_length_of_which_nothing_is_banned_any_more_costs_nothing(net: Hosts, firewall: NftablesFirewall) -> None:
+    net.host(firewall.apply, [ban("10.77.3.0/24"), ban("192.0.2.0/25"), ban(OTHER4, service="tcp/80")])
+    assert net.blocked(CLIENT4, HOST4)
+    net.host(firewall.apply, [unban("192.0.2.0/25"), unban(OTHER4, "tcp/80")])
+    assert not net.host(firewall.repair)
+    rules = net.host(run, "nft", "list", "table", "inet", "privet")
+    assert "v4_24" in rules
+    assert "v4_25" not in rules
+    assert "v4_32_ports" not in rules
+    assert "counter packets 1 " in rules
+    assert net.blocked(CLIENT4, HOST4)
+    assert not net.host(firewall.repair)
+    assert net.host(firewall.apply, [ban("192.0.2.0/25"), unban("198.51.100.0/27")]) == [None, None]
+    assert set(held(net, firewall)) == {"10.77.3.0/24", "192.0.2.0/25"}
+
+
+def test_a_set_that_somebody_else_uses_stays(net: Hosts, quick: NftablesFirewall) -> None:
+    net.host(quick.apply, [ban("10.77.3.0/24")])
+    net.nft("add chain inet privet mine\nadd rule inet privet mine ip saddr @v4_24 counter\n")
+    net.host(quick.apply, [unban("10.77.3.0/24")])
+    assert not net.host(quick.repair)
+    net.host(quick.apply, [ban("10.77.3.0/24")])
+    assert net.blocked(CLIENT4, HOST4)
+
+
 def test_repair_closes_again_without_orders(net: Hosts, firewall: NftablesFirewall) -> None:
     net.host(firewall.apply, [ban(CLIENT4)])
     net.nft("flush chain inet privet bans\n")

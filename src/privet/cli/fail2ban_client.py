@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,11 +13,27 @@ from privet.cli.options import runtime_option
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from privet.cli.fail2ban_text import JailText
+
 NAME = "fail2ban-client"
 """By this name the program can be called too, through a link."""
 
 EX_FAILED = 255
 """How fail2ban-client ends when anything is wrong."""
+
+
+SETTINGS = (
+    "findtime",
+    "bantime",
+    "maxretry",
+    "failregex",
+    "ignoreregex",
+    "actions",
+    "datepattern",
+    "maxlines",
+    "usedns",
+)
+"""What `get JAIL` tells of how a jail was set."""
 
 
 class WrongError(Exception):
@@ -31,15 +48,19 @@ Examples:
   privet fail2ban-client --reveal get sshd banip --with-time
   ln -s "$(command -v privet)" /usr/local/bin/fail2ban-client    (for scripts that call it by this name)
 
-Commands: ping · status · status JAIL [short] · banned [IP...] · get JAIL banip [SEPARATOR|--with-time] ·
-get JAIL ignoreip · set JAIL banip|unbanip|addignoreip|delignoreip IP... · unban IP...|--all · reload · stop
+Commands: ping · status [JAIL|--all] [short] · banned [IP...] · get JAIL banip [SEPARATOR|--with-time] ·
+get JAIL banned [IP...] · get JAIL ignoreip|findtime|bantime|maxretry|logpath|journalmatch|failregex|ignoreregex|
+actions|datepattern|maxlines|usedns · set JAIL banip|unbanip|addignoreip|delignoreip IP... · unban IP...|--all ·
+reload · stop · version
 """,
 )
 @runtime_option
 @click.option("--reveal", is_flag=True, envvar="PRIVET_REVEAL", help="Show addresses.  [env: PRIVET_REVEAL=1]")
 @click.option("-c", "-s", "-p", "ignored", multiple=True, hidden=True, help="Where fail2ban is.")
 @click.option("-q", "-v", "-x", "-b", "spoken", count=True, hidden=True, help="How much it says.")
-@click.argument("words", metavar="COMMAND", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option("-t", "--test", is_flag=True, hidden=True, help="Only check the configuration.")
+@click.option("-V", "--version", is_flag=True, hidden=True, help="Tell the version whose form answers have.")
+@click.argument("words", metavar="COMMAND", nargs=-1, type=click.UNPROCESSED)
 def command(
     runtime: str | None,
     words: tuple[str, ...],
@@ -47,11 +68,18 @@ def command(
     reveal: bool,
     ignored: tuple[str, ...],  # noqa: ARG001  where fail2ban is: Privet finds its daemon by itself
     spoken: int,  # noqa: ARG001  how much it says
+    test: bool,
+    version: bool,
 ) -> int:
     """Answer as fail2ban-client 1.0.2 does, with pseudonyms in place of addresses unless revealed.
 
     Exit code 0, or 255 when anything is wrong.
     """
+    if test:
+        return _test()
+    words = ("version",) if version else words
+    if not words:
+        raise click.UsageError("which command? See privet fail2ban-client --help")
     try:
         click.echo(_Client(runtime, reveal=reveal).answer(words))
     except WrongError as error:
@@ -79,6 +107,7 @@ class _Client:
             "unban": self._unban,
             "reload": self._reload,
             "stop": self._stop,
+            "version": self._version,
         }
         if words[0] not in commands:
             raise _unknown(commands)
@@ -93,6 +122,11 @@ class _Client:
         self._names()
         return "Server replied: pong"
 
+    def _version(self, _words: Sequence[str]) -> str:
+        from privet.cli.fail2ban_text import VERSION  # noqa: PLC0415
+
+        return VERSION
+
     def _names(self) -> list[str]:
         return [item["jail"] for item in self._ask("jails")["items"]]
 
@@ -105,12 +139,20 @@ class _Client:
         return answer
 
     def _status(self, words: Sequence[str]) -> str:
-        from privet.cli.fail2ban_text import JailText, jail_status, status  # noqa: PLC0415
+        from privet.cli.fail2ban_text import all_status, jail_status, status  # noqa: PLC0415
 
+        short = "short" in words[1:]
         if not words:
             return status(self._names())
-        jail = self._jail(words[0])
-        text = JailText(
+        if words[0] == "--all":
+            return all_status([self._told(name) for name in self._names()], short=short)
+        return jail_status(self._told(words[0]), short=short)
+
+    def _told(self, name: str) -> JailText:
+        from privet.cli.fail2ban_text import JailText  # noqa: PLC0415
+
+        jail = self._jail(name)
+        return JailText(
             jail["jail"],
             jail["failing"],
             jail["failures"],
@@ -119,7 +161,6 @@ class _Client:
             tuple(item["subject"] for item in jail["items"]),
             jail["verdicts"],
         )
-        return jail_status(text, short="short" in words[1:])
 
     def _banned(self, words: Sequence[str]) -> str:
         from privet.cli.fail2ban_text import banned  # noqa: PLC0415
@@ -134,7 +175,7 @@ class _Client:
         return banned(jails)
 
     def _get(self, words: Sequence[str]) -> str:
-        from privet.cli.fail2ban_text import ban_with_time, ignored  # noqa: PLC0415
+        from privet.cli.fail2ban_text import ban_with_time, ignored, setting  # noqa: PLC0415
 
         match words:
             case (name, "banip", *rest):
@@ -142,10 +183,26 @@ class _Client:
                 if rest == ["--with-time"]:
                     return "\n".join(ban_with_time(item["subject"], item["since"], item["until"]) for item in items)
                 return (rest[0] if rest else " ").join(item["subject"] for item in items)
+            case (name, "banned", *wanted):
+                return self._is_banned(name, wanted)
             case (name, "ignoreip"):
                 self._jail(name)
                 return ignored(self._ask("spare", jail=name)["items"])
-        raise _unknown(("banip", "ignoreip"))
+            case (name, option):
+                jail = self._jail(name)
+                told = setting(name, option, jail["settings"].get(option), jail)
+                if told is not None:
+                    return told
+        raise _unknown(("banip", "banned", "ignoreip", "logpath", "journalmatch", *SETTINGS))
+
+    def _is_banned(self, jail: str, wanted: Sequence[str]) -> str:
+        """Return who is banned by a jail, or for each of some whether it is: 1 or 0."""
+        if not wanted:
+            return repr([item["subject"] for item in self._jail(jail)["items"]])
+        self._jail(jail)
+        found = [self._ask("why", subject=word)["items"] for word in wanted]
+        held = [int(any(item["jail"] == jail for item in items)) for items in found]
+        return str(held[0] if len(held) == 1 else held)
 
     def _set(self, words: Sequence[str]) -> str:
         from privet.cli.fail2ban_text import ignored  # noqa: PLC0415
@@ -202,6 +259,20 @@ class _Client:
             raise _unknown(("stop",))
         self._ask("stop")
         return "Shutdown successful"
+
+
+def _test() -> int:
+    """Check the configuration; say how that went as `fail2ban-client -t` does."""
+    from privet.cli.options import DEFAULT_CONFIG, load_config  # noqa: PLC0415
+
+    try:
+        load_config(os.environ.get("PRIVET_CONFIG", DEFAULT_CONFIG))
+    except Failure as failure:
+        click.echo(failure.message, err=True)
+        click.echo("ERROR: test configuration failed")
+        return EX_FAILED
+    click.echo("OK: configuration test is successful")
+    return 0
 
 
 def _unknown(known: Sequence[str] | dict[str, Any]) -> WrongError:

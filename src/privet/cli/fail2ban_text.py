@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 NO_END = "9999-12-31 23:59:59"
 """How the end of a ban without one is written; its length is -1."""
 
+VERSION = "1.0.2"
+"""The version of fail2ban in whose form answers are."""
+
+_FOR_EVER = 36525 * 86400.0
+"""Seconds that stand for a ban without an end."""
+
 
 class JailText(msgspec.Struct, frozen=True):
     """What `status JAIL` tells. `files` are read; a jail on the journal has `matches` instead."""
@@ -29,6 +35,44 @@ class JailText(msgspec.Struct, frozen=True):
 def status(jails: Sequence[str]) -> str:
     """Return the answer to `status`."""
     return "\n".join(["Status", *_branches("", [("Number of jail", str(len(jails))), ("Jail list", ", ".join(jails))])])
+
+
+def all_status(jails: Sequence[JailText], *, short: bool = False) -> str:
+    """Return the answer to `status --all`."""
+    names = ", ".join(jail.name for jail in jails)
+    lines = ["Status", f"|- Number of jail:\t{len(jails)}", f"{'|-' if jails else '`-'} Jail list:\t{names}"]
+    for left, jail in zip(range(len(jails) - 1, -1, -1), jails, strict=True):
+        first, *rest = jail_status(jail, short=short).split("\n")
+        lines += [f"{'|-' if left else '`-'} {first}", *(f"{'|  ' if left else '   '}{line}" for line in rest)]
+    return "\n".join(lines)
+
+
+def setting(jail: str, name: str, value: object, reads: Mapping[str, Sequence[str] | None]) -> str | None:
+    """Return the answer to `get JAIL NAME`; None where nothing of that name is known. `reads` is what it listens to."""
+    text: str | None
+    match name, value:
+        case "logpath", _:
+            text = _listed("Current monitored log file(s):", reads["files"] or (), "No file is currently monitored")
+        case "journalmatch", _:
+            matches = reads["matches"]
+            text = f"Current match filter:\n{' + '.join(matches)}" if matches else "No journal match filter set"
+        case (("failregex" | "ignoreregex"), list(regexes)):
+            numbered = [f"[{number}]: {regex}" for number, regex in enumerate(regexes)]
+            text = _listed(
+                "The following regular expression are defined:", numbered, "No regular expression is defined"
+            )
+        case "actions", list(names):
+            text = f"The jail {jail} has the following actions:\n{', '.join(names)}"
+            text = text if names else f"No actions for jail {jail}"
+        case "datepattern", _:
+            text = f"Current date pattern set to: {value or 'Default Detectors'}"
+        case "logencoding", _:
+            text = f"Current log encoding is set to:\n{value}"
+        case _, float(seconds):
+            text = "-1" if seconds >= _FOR_EVER else f"{seconds:.0f}"
+        case _:
+            text = None if value is None else str(value)
+    return text
 
 
 def jail_status(jail: JailText, *, short: bool = False) -> str:
@@ -63,11 +107,14 @@ def banned(jails: Mapping[str, Sequence[str]]) -> str:
 
 def ignored(subjects: Sequence[str]) -> str:
     """Return the answer to `get JAIL ignoreip` and to what changes that."""
-    if not subjects:
-        return "No IP address/network is ignored"
-    signs = ["|-"] * (len(subjects) - 1) + ["`-"]
-    lines = [f"{sign} {subject}" for sign, subject in zip(signs, subjects, strict=True)]
-    return "\n".join(["These IP addresses/networks are ignored:", *lines])
+    return _listed("These IP addresses/networks are ignored:", subjects, "No IP address/network is ignored")
+
+
+def _listed(head: str, items: Sequence[str], nothing: str) -> str:
+    if not items:
+        return nothing
+    signs = ["|-"] * (len(items) - 1) + ["`-"]
+    return "\n".join([head, *(f"{sign} {item}" for sign, item in zip(signs, items, strict=True))])
 
 
 def no_such_jail(name: str) -> str:

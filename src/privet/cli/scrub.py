@@ -166,7 +166,8 @@ def _stream(order: Order) -> int:
 
 def _run(files: tuple[str, ...], order: Order) -> list[Outcome]:
     from privet.cli.progress import reading  # noqa: PLC0415
-    from privet.tasks.scrub import jobs_for, scrub  # noqa: PLC0415
+    from privet.tasks.scrub import scrub  # noqa: PLC0415
+    from privet.tasks.together import jobs_for  # noqa: PLC0415
 
     with reading(files) as progress:
         return list(scrub(files, order, progress, jobs_for(files)))

@@ -87,6 +87,8 @@ class _Adoption:
             return
         actions = tuple(self._told(name, one))
         self._places[name] = one.place
+        if not one.bans_of_jails:
+            self._say_counting(one.places.get("findtime", one.place))
         self._jails[name] = Jail(
             name=name,
             sources=tuple(self._listens(one)),
@@ -105,6 +107,15 @@ class _Adoption:
             bans_of=(ALL_JAILS,) if one.bans_of_jails else None,
             actions=actions,
         )
+
+    def _say_counting(self, place: Place) -> None:
+        if self._config.fail2ban.counting == "rate":
+            self._report.adopted(
+                place, "", 'findtime: failures are counted as before, by their rate (counting = "rate")'
+            )
+        else:
+            text = 'findtime: failures are counted exactly, not by their rate; counting = "rate" does as fail2ban'
+            self._report.changed(place, "", text)
 
     def _filter(self, name: str, one: Adopted) -> FilterSpec | None:
         """Return the filter of a jail under a name of its own, None if it cannot be used."""

@@ -21,9 +21,13 @@ import msgspec
 from privet.core.address import Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from privet.core.parse import Rows
 
 HEADER = f"{'ip':>20} {'hits':>10} {'bandw.':>6} {'hits%':>5} {'interv.':>7} status code distrib."
+
+COLUMNS = ("status", "size")
 
 _NO_SIZE = frozenset((b"-", b""))  # common, hence known before an exception is made for them
 
@@ -55,6 +59,22 @@ class _Tally:
         self.first = self.last = when
         self.status = status
         self.others: dict[bytes, int] | None = None
+
+    @property
+    def statuses(self) -> dict[bytes, int]:
+        """How many hits had which status code."""
+        others = self.others or {}
+        return {self.status: self.hits - sum(others.values()), **others}
+
+    def merge(self, other: _Tally) -> None:
+        """Count what another one counted of the same client."""
+        statuses = Counter(self.statuses)
+        statuses.update(other.statuses)
+        self.hits += other.hits
+        self.size += other.size
+        self.first, self.last = min(self.first, other.first), max(self.last, other.last)
+        del statuses[self.status]
+        self.others = dict(statuses) or None
 
 
 class Leeches:
@@ -94,6 +114,26 @@ class Leeches:
                 if others is None:
                     others = tally.others = {}
                 others[status] = others.get(status, 0) + 1
+
+    def take(self, rows: Rows) -> None:
+        """Count the rows of a block, which have the columns of `COLUMNS`."""
+        self.add(rows.keys, rows.times, rows.column("size"), rows.column("status"))
+
+    def merge(self, other: Leeches) -> None:
+        """Count what another has counted, of other lines."""
+        self.hits += other.hits
+        self.evicted += other.evicted
+        for key, theirs in other._tallies.items():
+            if tally := self._tallies.get(key):
+                tally.merge(theirs)
+            else:
+                if len(self._tallies) >= self._cap:
+                    self._evict()
+                self._tallies[key] = theirs
+
+    def clients(self) -> Iterator[tuple[bytes, int, int]]:
+        """Yield the key of each client with its hits and the bytes that it was sent."""
+        return ((key, tally.hits, tally.size) for key, tally in self._tallies.items())
 
     def rows(self, limit: int | None = None) -> list[LeechRow]:
         """Return the clients, most hits first, among equals the one that came first."""
@@ -149,9 +189,7 @@ def _number(size: bytes | int) -> int:
 
 
 def _row(key: bytes, tally: _Tally, total: int) -> LeechRow:
-    others = tally.others or {}
-    counts = {tally.status: tally.hits - sum(others.values()), **others}
-    ranked = sorted(counts.items(), key=lambda item: -item[1])
+    ranked = sorted(tally.statuses.items(), key=lambda item: -item[1])
     passed = tally.last - tally.first
     return LeechRow(
         subject=Subject.of_key(key),

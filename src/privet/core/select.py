@@ -38,7 +38,11 @@ class Selector:
 
 def columns_for(predicates: Iterable[Predicate]) -> set[str]:
     """Return the columns that predicates read."""
-    fields = {p.field for p in predicates}
+    return columns_of({p.field for p in predicates})
+
+
+def columns_of(fields: set[str]) -> set[str]:
+    """Return the columns from which `values_of` takes these fields."""
     parts = {"request", "target", *_REQUEST_PARTS} if fields & set(_REQUEST_PARTS) else set()
     return parts | fields
 

@@ -26,8 +26,28 @@ def jail(daemon: Daemon, request: Request) -> dict[str, Any]:
         "failing": daemon.engine.failing(one.name, daemon.clock.now()),
         "failures": failures,
         "verdicts": max(daemon.engine.bans[one.name], len(bans)),
+        "settings": _settings(one),
         **_reads(daemon, one),
         "items": [described(daemon, some, reveal=bool(request.get("reveal"))) for some in merged(bans)],
+    }
+
+
+def _settings(one: Jail) -> dict[str, Any]:
+    """Return what a jail was told, under fail2ban's names; of a filter that it has."""
+    found = one.filter
+    return {
+        "findtime": one.findtime,
+        "bantime": one.bantime,
+        "maxretry": one.maxretry,
+        "ignorecommand": one.ignorecommand or "",
+        "actions": ["privet"] * (one.close and not one.dry_run) + list(one.actions),
+        "failregex": list(found.failregex) if found else [],
+        "ignoreregex": list(found.ignoreregex) if found else [],
+        "prefregex": found.prefregex if found else "",
+        "datepattern": found.datepattern if found else "",
+        "maxlines": found.maxlines if found else 1,
+        "usedns": found.usedns if found else "no",
+        "logencoding": found.logencoding if found else "auto",
     }
 
 

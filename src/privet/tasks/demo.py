@@ -19,9 +19,8 @@ from privet.config.compile import MASKED_COLUMNS, engine_for, plan_for
 from privet.config.loader import parse
 from privet.core.address import Subject
 from privet.core.engine import Batch
-from privet.core.leeches import Leeches
+from privet.core.leeches import COLUMNS, Leeches
 from privet.core.mask import Masks, masked_log
-from privet.tasks.leeches import COLUMNS, observer
 from privet.tasks.night import CAST, Actor, Night
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ class _Stage:
 
     def observe(self, source: str, rows: Rows) -> None:
         """Count the rows, write them masked, and note who would not have come this far."""
-        observer(self.leeches)(source, rows)
+        self.leeches.take(rows)
         until = self._until.get
         self.spared += sum(time < until(key, 0.0) for key, time in zip(rows.keys, rows.times, strict=True))
         block = masked_log(rows, self._plan, self._masks, source.encode())

@@ -6,12 +6,9 @@ marked with an extended attribute, so that it is not done again.
 
 from __future__ import annotations
 
-import os
 import signal
 import stat
-from concurrent.futures import ProcessPoolExecutor, wait
 from datetime import date
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -23,18 +20,15 @@ from privet.adapters.sources.archive import packing, pieces
 from privet.core.days import Days
 from privet.ports import PrivetError, SinkError, SourceError
 from privet.tasks.cleaning import Cleaner
+from privet.tasks.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from multiprocessing.sharedctypes import Synchronized
-    from multiprocessing.synchronize import Event
 
     from privet.tasks.cleaning import Order
 
 BLOCK = 1 << 19  # bytes that are looked at together
 LONGEST = 1 << 20  # bytes of a line; longer ones are none
-PAYS = 1 << 23  # bytes on disk: below, a second process costs more than it saves
-POLL = 0.2  # seconds between two looks at how far the others are
 _STRANGE = bytes(set(range(32)) - set(b"\t\n\r\x1b\a\b\v\f"))  # what text does not hold
 _FEW = 0.01  # the share of it that a log may hold all the same
 _CHANGED = "has changed meanwhile"
@@ -65,65 +59,13 @@ def scrub(
     paths: Sequence[str], order: Order, progress: Callable[[int], None] | None = None, jobs: int = 1
 ) -> Iterator[Outcome]:
     """Mask files, `jobs` at a time; yields what became of each, in order."""
-    count = progress or (lambda _size: None)
-    if jobs > 1:
-        yield from _together(paths, order, count, jobs)
-        return
-    signal.signal(signal.SIGIO, signal.SIG_IGN)  # see `is_written`
-    cleaner = Cleaner(order)
-    for path in paths:
-        yield _one(path, cleaner, count)
 
-
-def jobs_for(paths: Sequence[str]) -> int:
-    """Return how many processes pay for some files."""
-    sizes = [Path(path).stat().st_size for path in paths if Path(path).is_file()]
-    return min(len(os.sched_getaffinity(0)), len(sizes)) if sum(sizes) >= PAYS else 1
-
-
-def _together(paths: Sequence[str], order: Order, count: Callable[[int], None], jobs: int) -> Iterator[Outcome]:
-    context = get_context("fork")  # before there is any thread; the order, with its key, goes along in memory
-    read, stop = context.Value("Q", 0), context.Event()
-    with ProcessPoolExecutor(jobs, context, _Worker.begin, (order, read, stop)) as pool:
-        waiting = [pool.submit(_Worker.one, path) for path in paths]
-        seen = 0
-        try:
-            for future in waiting:
-                while not future.done():
-                    wait([future], timeout=POLL)
-                    before, seen = seen, read.value
-                    count(seen - before)
-                yield future.result()
-        finally:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-
-
-class _Worker:
-    """What a process of several has; there is one in each."""
-
-    here: _Worker
-
-    def __init__(self, order: Order, read: Synchronized[int], stop: Event) -> None:
-        self._cleaner, self._read, self._stop = Cleaner(order), read, stop
-
-    @classmethod
-    def begin(cls, order: Order, read: Synchronized[int], stop: Event) -> None:
-        """Make this process ready."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process answers, and stops the others
+    def begin() -> Callable[[str, Callable[[int], None]], Outcome]:
         signal.signal(signal.SIGIO, signal.SIG_IGN)  # see `is_written`
-        cls.here = cls(order, read, stop)
+        cleaner = Cleaner(order)  # with its key, which goes along in memory
+        return lambda path, count: _one(path, cleaner, count)
 
-    @classmethod
-    def one(cls, path: str) -> Outcome:
-        """Mask one file."""
-        return _one(path, cls.here._cleaner, cls.here._count)  # noqa: SLF001
-
-    def _count(self, size: int) -> None:
-        if self._stop.is_set():
-            raise SourceError("interrupted", transient=True)
-        with self._read.get_lock():
-            self._read.value += size
+    yield from together(paths, begin, progress, jobs)
 
 
 def _one(path: str, cleaner: Cleaner, count: Callable[[int], None]) -> Outcome:

@@ -91,6 +91,53 @@ def test_bans_in_every_form(client: Client) -> None:
     assert [text.split(" + ")[1].split(" = ")[0] for text in times] == ["600", "600"]
 
 
+def test_who_is_banned_by_a_jail(client: Client) -> None:
+    client("set", "leech", "banip", HERE)
+
+    assert client("get", "leech", "banned") == f"['{HERE}']"
+    assert client("get", "leech", "banned", HERE) == "1"
+    assert client("get", "leech", "banned", HERE, "192.0.2.99") == "[1, 0]"
+
+
+def test_how_a_jail_is_set(client: Client) -> None:
+    wanted = {
+        "findtime": "60",
+        "bantime": "600",
+        "maxretry": "3",
+        "maxlines": "1",
+        "usedns": "no",
+        "logpath": f"Current monitored log file(s):\n`- {client.asked.log}",
+        "journalmatch": "No journal match filter set",
+        "failregex": "No regular expression is defined",
+        "actions": "The jail leech has the following actions:\nprivet",
+        "datepattern": "Current date pattern set to: Default Detectors",
+    }
+    assert {name: client("get", "leech", name) for name in wanted} == wanted
+
+
+def test_status_of_all_jails(client: Client) -> None:
+    client("set", "leech", "banip", HERE)
+
+    lines = client("status", "--all").splitlines()
+
+    assert lines[:5] == [
+        "Status",
+        "|- Number of jail:\t1",
+        "|- Jail list:\tleech",
+        "`- Status for the jail: leech",
+        "   |- Filter",
+    ]
+    assert lines[-1] == f"      `- Banned IP list:\t{HERE}"
+
+
+def test_version_and_test(client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert client("version") == client("--version") == client("-V") == "1.0.2"
+    monkeypatch.setenv("PRIVET_CONFIG", str(client.asked.log.with_name("privet.toml")))
+    assert client("-t") == "OK: configuration test is successful"
+    monkeypatch.setenv("PRIVET_CONFIG", str(tmp_path / "none"))
+    assert client.fails("--test") == "ERROR: test configuration failed"
+
+
 def test_unbans_in_every_form(client: Client) -> None:
     client("set", "leech", "banip", HERE, "192.0.2.8", "192.0.2.9", "192.0.2.10")
 

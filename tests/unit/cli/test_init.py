@@ -50,7 +50,7 @@ def test_jails_of_fail2ban_become_native(folder: Path, tmp_path: Path, capsys: C
     assert run(["init", "--from-fail2ban", str(folder), "--output", str(target)]) == 0
 
     out, err = capsys.readouterr()
-    assert out.startswith(f"{target}: 1 source, 1 jail; 1 adopted, 2 changed on purpose\n")
+    assert out.startswith(f"{target}: 1 source, 1 jail; 1 adopted, 3 changed on purpose\n")
     assert f"next: privet check --config {target}" in out
     assert f"  {folder}/jail.conf:3: door: filter of its own with 1 failregex on 1 log path; closes tcp:7000" in err
     config = load(target)

@@ -87,3 +87,71 @@ def test_pseudonyms_of_the_log_stay(capsys: pytest.CaptureFixture[str], log: Pat
 def test_a_missing_log_is_65(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert run(["report", "leeches", str(tmp_path / "missing")]) == 65
     assert "missing: No such file or directory" in capsys.readouterr().err
+
+
+def test_hits_are_counted_by_path(capsys: pytest.CaptureFixture[str], log: Path) -> None:
+    assert run(["report", "hits", "--by", "path", "--json", str(log)]) == 0
+
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["kind"], answer["items"]) == ("hits", [{"path": "/", "hits": 4, "share": 100}])
+    assert run(["report", "hits", str(log)]) == 0
+    assert capsys.readouterr().out.split()[:3] == ["hour", "hits", "rel."]
+
+
+def test_networks_are_listed(capsys: pytest.CaptureFixture[str], log: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.tsv"
+    table.write_text("192.0.2.0\t192.0.2.255\t64500\tXX\tEXAMPLE\n")
+
+    assert run(["report", "networks", "--json", "--reveal", str(log)]) == 0
+    assert [item["network"] for item in json.loads(capsys.readouterr().out)["items"]] == [
+        "192.0.2.0/24", "2001:db8:a::/48",
+    ]  # fmt: skip
+    assert run(["report", "networks", "--json", "--table", str(table), str(log)]) == 0
+    assert [(item["network"], item["name"], item["hits"]) for item in json.loads(capsys.readouterr().out)["items"]] == [
+        ("AS64500", "EXAMPLE", 3), ("unknown", "", 1),
+    ]  # fmt: skip
+    assert run(["report", "networks", "--table", str(tmp_path / "none"), str(log)]) == 65
+
+
+def test_one_client_is_traced(capsys: pytest.CaptureFixture[str], log: Path) -> None:
+    assert run(["report", "trace", LEECH, "--json", str(log)]) == 0
+
+    out = capsys.readouterr().out
+    assert [item["method"] for item in json.loads(out)["items"]] == ["GET"] * 3
+    assert LEECH not in out
+    assert run(["report", "trace", "nobody", str(log)]) == 64
+
+
+def test_offenders_are_read_from_logs_of_fail2ban(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "fail2ban.log"
+    path.write_text(f"2019-06-27 13:00:00,123 fail2ban.actions [815]: NOTICE  [sshd] Ban {LEECH}\n")
+
+    assert run(["report", "offenders", "--reveal", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == [LEECH, "1", "100%"]
+
+
+def test_csv_has_a_header_and_no_formulas(capsys: pytest.CaptureFixture[str], log: Path) -> None:
+    log.write_text(log.read_text() + line(READER).replace("Mozilla/5.0", "=cmd()") + "\n")
+
+    assert run(["report", "hits", "--by", "agent", "--csv", str(log)]) == 0
+    assert capsys.readouterr().out.splitlines() == ["agent,hits,share", "Mozilla/5.0,4,80", "'=cmd(),1,20"]
+    assert run(["report", "leeches", "--csv", "--reveal", str(log)]) == 0
+
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "client,hits,kib,share,interval,statuses",
+        f"{LEECH},3,0,60,2.0,200:100",
+    ]
+
+
+def test_several_large_logs_are_read_on_all_cores(
+    capsys: pytest.CaptureFixture[str], log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("privet.tasks.together.PAYS", 1)
+    other = tmp_path / "other.log"
+    other.write_text(f"{line(LEECH, at=BEGIN)}\ngarbage\n")
+
+    assert run(["report", "leeches", "--json", "--reveal", str(log), str(other)]) == 1
+
+    answer = json.loads(capsys.readouterr().out)
+    assert [(item["client"], item["hits"]) for item in answer["items"]] == [(LEECH, 4), ("2001:db8:a:b::/64", 1)]
+    assert answer["totals"] == {"lines": 6, "parsed": 5, "unparsed": {"not in the format": 1}}

@@ -119,11 +119,20 @@ def test_names_that_privet_does_not_know_are_changed_and_none_is_taken_twice(tmp
     )
 
     assert list(config.jails) == ["native", "my-jail"]
-    assert [text for text in told(config, Fate.CHANGED) if "iptables" not in text] == [
+    assert [text for text in told(config, Fate.CHANGED) if "iptables" not in text and "findtime" not in text] == [
         "5: is called my-jail here",
         "8: another jail my-jail is there already: this one is left out",
         "12: the jail of that name in privet.toml is there already: this one is left out",
     ]
+
+
+@pytest.mark.parametrize(("counting", "fate"), [("window", Fate.CHANGED), ("rate", Fate.ADOPTED)])
+def test_how_failures_are_counted_is_told(tmp_path: Path, counting: str, fate: Fate) -> None:
+    jails = "[a]\nenabled = true\nfailregex = ^<HOST> a$\nlogpath = /x\nfindtime = 60\n"
+    config = adopt(tmp_path, jails, f'counting = "{counting}"\n')
+    (said,) = [text for text in told(config, fate) if "findtime" in text]
+    assert said.startswith("9: findtime: failures are counted ")
+    assert config.jails["a"].counting == counting
 
 
 def test_filters_that_differ_have_different_names(tmp_path: Path) -> None:

@@ -183,6 +183,30 @@ def test_batches_make_no_difference(lines: list[Line], batch: int, cap: int) -> 
     assert (whole.hits, whole.evicted) == (parts.hits, parts.evicted)
 
 
+@given(lines_of_few_clients, st.integers(0, 60))
+def test_parts_that_are_merged_make_no_difference(lines: list[Line], cut: int) -> None:
+    one, two, whole = summed(lines[:cut]), summed(lines[cut:]), summed(lines)
+
+    one.merge(two)
+
+    def known(leeches: Leeches) -> dict[Subject, tuple[object, ...]]:
+        return {row.subject: (row.hits, row.kib, row.interval, sorted(row.statuses)) for row in leeches.rows()}
+
+    assert known(one) == known(whole)
+    assert one.hits == len(lines)
+
+
+def test_what_is_merged_is_bounded_too() -> None:
+    one, two = (
+        summed([(key(number), 1.0, b"0", b"200") for number in range(start, start + 10)], max_clients=10)
+        for start in (0, 100)
+    )
+
+    one.merge(two)
+
+    assert (len(one.rows()), one.hits, one.evicted) == (10, 20, 10)
+
+
 def test_the_sums_agree_with_the_plain_way() -> None:
     rng = random.Random(5)
     lines: list[Line] = [

@@ -19,7 +19,8 @@ import pytest
 from privet.adapters.replace import MARK
 from privet.tasks import scrub as task
 from privet.tasks.cleaning import Order
-from privet.tasks.scrub import BLOCK, LONGEST, jobs_for, scrub
+from privet.tasks.scrub import BLOCK, LONGEST, scrub
+from privet.tasks.together import jobs_for
 from tests.privacy.search import leaks
 from tests.unit.processes import PRIVET, line
 
@@ -236,7 +237,7 @@ def test_several_processes_do_the_same_in_the_same_order(tmp_path: Path, order: 
 def test_several_processes_are_for_large_files_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [str(put(tmp_path, kind)) for kind in PACK]
     assert jobs_for(paths) == 1
-    monkeypatch.setattr(task, "PAYS", 1000)
+    monkeypatch.setattr("privet.tasks.together.PAYS", 1000)
     assert jobs_for(paths) == min(len(os.sched_getaffinity(0)), len(paths))
     assert jobs_for([*paths[:1], "missing"]) == 1
 

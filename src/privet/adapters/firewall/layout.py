@@ -2,8 +2,9 @@
 
 A set `v4_24` holds the network part of closed IPv4 /24s; its rule masks the source of each packet
 and looks it up. Bans of single services lie in sets of their own: `v4_24_ports` holds network part,
-protocol and port. Hash sets with timeouts cost the same at ten and at a hundred thousand elements,
-and prefixes of different lengths never swallow each other, as they do in interval sets.
+protocol and port. When nothing is in a set any more, it goes, and its rule with it. Hash sets with
+timeouts cost the same at ten and at a hundred thousand elements, and prefixes of different lengths
+never swallow each other, as they do in interval sets.
 
 Before all these the chain lets pass what must never be closed: loopback, the sources in `allow4` and
 `allow6`, and for as long as `paused` has elements, which the kernel itself ends, everybody.
@@ -102,6 +103,9 @@ class Writer(Protocol):
     def elements(self, name: str) -> Iterator[tuple[bytes, float | None]]:
         """List the keys of a set with the seconds left (None: for good)."""
 
+    def is_empty(self, name: str) -> bool:
+        """Tell whether a set has no elements, without a look at more than the first ones."""
+
     def generation(self) -> int | None:
         """Return a number that every change of anybody's rules or elements raises, None where that cannot be told."""
 
@@ -178,6 +182,12 @@ def script(standing: Structure, wanted: Iterable[str]) -> str:
     missing = sorted(wanted - known - GUARDS.keys())
     lines += [_rule(_match(name), name, "drop", standing) for name in missing]
     return "".join(f"{line}\n" for line in lines)
+
+
+def without(standing: Structure, wanted: Iterable[str], empty: Iterable[str]) -> str:
+    """Return the text for nft that takes sets out, and the rules with them; the others go on as they are."""
+    gone = "".join(f"delete set {FAMILY} {TABLE} {name}\n" for name in sorted(empty))
+    return script(standing._replace(rules=()), wanted) + gone
 
 
 def _rule(match: str, name: str, verdict: str, standing: Structure) -> str:

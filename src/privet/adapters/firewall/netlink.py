@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 _NETLINK_NETFILTER = 12
 SOL_NETLINK = 270
 
+_GLANCE = 1 << 16  # bytes of a socket for the beginning of a listing
+
 ANSWER_WITHIN = 2.0
 """Seconds that the kernel has for an answer."""
 
@@ -150,6 +152,18 @@ class NetlinkWriter:
         """List the elements of a set."""
         payloads = self._ask(GET_ELEMENT, DUMP, NEW_ELEMENT, TABLE, name)
         return (item for payload in payloads for item in listed(payload))
+
+    def is_empty(self, name: str) -> bool:
+        """Tell whether a set has no elements; the rest of a listing ends with the socket that it comes to."""
+        line = connect(_GLANCE)
+        try:
+            line.send(message(GET_ELEMENT, DUMP, 1, INET + named(TABLE, name)))
+            answers = list(replies(line.recv(1 << 16)))
+        finally:
+            line.close()
+        if any(answer.code for answer in answers):
+            return False  # it is gone, or cannot be told
+        return not any(answer.kind == NEW_ELEMENT and list(listed(answer.payload)) for answer in answers)
 
     def generation(self) -> int:
         """Return the number of the generation of rules that stands."""

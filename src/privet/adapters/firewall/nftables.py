@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,12 +30,13 @@ from privet.adapters.firewall.layout import (
     set_name,
     shape,
     waking,
+    without,
 )
 from privet.adapters.firewall.netlink import NetlinkWriter, connect
 from privet.adapters.firewall.program import TextWriter, build, listing
 from privet.adapters.firewall.watch import Watch
 from privet.core.address import Subject
-from privet.core.bans import Held
+from privet.core.bans import Held, Later
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _TRANSACTION = 10_000  # orders: about 15 ms in the kernel, during which nobody else can change rules
 _ROUNDS = 5  # one per reason to try again: gone structure, refused orders, held ones, busy ones, and one spare
 _ROUNDING = 1.0  # seconds by which the kernel may tell another end of a pause
+TIDY = 60.0  # seconds between looks for sets that nothing is in any more
 _BREATH = 0.02  # seconds before another round because the kernel was busy
 _BUSY = (errno.EBUSY, errno.EAGAIN, errno.EINTR)
 _WORDS = {
@@ -69,7 +71,7 @@ class NftablesFirewall:
         self._table = 0  # its handle, as we last saw it; 0: never
         self._sets: Mapping[str, int] = {}
         self._allowed: frozenset[Subject] = frozenset()
-        self._paused_until = 0.0  # by time.monotonic
+        self._paused_until = self._tidied = 0.0  # by time.monotonic
         self._lost = False
         # Counted where news are read, compared where repairs are made: these may be two threads.
         self._removals = self._removals_repaired = 0
@@ -89,6 +91,9 @@ class NftablesFirewall:
         """Make again what somebody changed; tell whether there was something since the last call."""
         removals, touched = self._removals, self._touched
         self._complete()
+        if time.monotonic() >= self._tidied + TIDY:
+            with suppress(FirewallError):  # somebody else's rule may look one of them up
+                self._tidy()
         lost = self._lost or removals != self._removals_repaired
         if touched != self._touched_repaired and not self._guarded():
             build(self._program, self._guards())
@@ -115,6 +120,17 @@ class NftablesFirewall:
             with _as_firewall_error():
                 standing = self._writer.structure()
         self._table, self._sets = standing.table, standing.sets
+
+    def _tidy(self) -> None:
+        """Take out sets that nothing is in any more, and their rules: each costs every packet some 80 ns."""
+        self._tidied = time.monotonic()
+        with _as_firewall_error():
+            standing = self._writer.structure()
+            ours = {name for name in standing.sets if shape(name)}
+            empty = {name for name in ours - BASE if self._writer.is_empty(name)}
+        if empty:
+            build(self._program, without(standing, ours - empty, empty))
+            self._sets = {name: handle for name, handle in self._sets.items() if name not in empty}
 
     def _guards(self) -> str:
         """Return the text for nft with what is in the sets that win over bans."""
@@ -153,7 +169,7 @@ class NftablesFirewall:
                 if not answers:
                     raise
                 rest = [order for order in wishes if (order.subject, order.service) not in answers]
-                answers |= _answers(rest, str(error))
+                answers |= _answers(rest, Later(error))
                 break
         return [answers[order.subject, order.service] for order in orders]
 
@@ -175,7 +191,7 @@ class NftablesFirewall:
                 time.sleep(_BREATH)
             answers |= _failed(pending, refused)
             pending = _again(pending, refused)
-        return answers | _answers(pending, "the firewall changes faster than it can be written")
+        return answers | _answers(pending, Later("the firewall changes faster than it can be written"))
 
     def _housed(self, orders: Sequence[Order]) -> list[Order]:
         """Make the sets that bans still need; return the orders that have a set, all but those to open there."""

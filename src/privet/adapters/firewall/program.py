@@ -121,6 +121,10 @@ class TextWriter:
             for element in item.get("set", {}).get("elem", []):
                 yield _element(element)
 
+    def is_empty(self, name: str) -> bool:
+        """Tell whether a set has no elements."""
+        return next(self.elements(name), None) is None
+
     def generation(self) -> None:
         """Return nothing: the program does not tell."""
 

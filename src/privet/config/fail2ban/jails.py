@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 VERSION = "1.0.2"
 """What `%(fail2ban_version)s` stands for: some actions tell it to services as the name of the program."""
 
+RECIDIVE = "recidive"
+"""The filter of the jail that counts the bans of all others: it needs no log."""
+
 _WHOLE = ("maxretry", "maxmatches", "maxlines")
 _TRUTH = ("enabled", "bantime.increment", "bantime.overalljails", "ignoreself", "skip_if_nologs", "systemd_if_nologs")
 _DEFAULTS = {"enabled": "false", "backend": "auto", "filter": "", "action": ""}
@@ -118,7 +121,7 @@ class _Reader:
 
     def _in_journal(self, jail: Jail, merged: Merged) -> bool:
         """Tell whether the logs of a jail must be in the journal, since there are no files (as fail2ban 1.1.1 does)."""
-        if jail.backend != "auto" or not jail.logs or not jail.filter.journalmatch:
+        if jail.backend != "auto" or not jail.logs or not jail.filter.journalmatch or jail.filter.name == RECIDIVE:
             return False
         allowed = merged.get(jail.name, "systemd_if_nologs") if merged.has(jail.name, "systemd_if_nologs") else None
         if (allowed and not truth(allowed.text)) or any(self._exists(log.pattern) for log in jail.logs):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from privet.config.fail2ban.closing import STOCK, Closing, closing, customised, is_closing, opens, scope
+from privet.config.fail2ban.jails import RECIDIVE
 from privet.config.fail2ban.model import Action, Growth, Log
 from privet.config.fail2ban.report import Report
 from privet.config.fail2ban.text import Place
@@ -82,7 +83,7 @@ def adopt(settings: Settings) -> tuple[dict[str, Adopted], Report]:
 def _server(settings: Settings, report: Report) -> None:
     """Report fail2ban.conf: nothing of it is needed but where the bans are."""
     texts = {
-        "logtarget": "there is no fail2ban.log: bans are in `privet bans` and in the journal, without addresses",
+        "logtarget": "has no effect: bans are in `privet bans` and in the journal, without addresses",
         "loglevel": "has no effect: Privet's own messages go to the journal",
         "socket": "has no effect: `privet fail2ban-client` finds the daemon by itself",
         "dbfile": "is only read to adopt running bans; Privet keeps its bans sealed",
@@ -103,7 +104,7 @@ class _Mapper:
         """Return the jail, None if it cannot be used."""
         jail = self._jail
         recidive = _reads_own_log(jail)
-        if recidive and jail.filter.name != "recidive":
+        if recidive and jail.filter.name != RECIDIVE:
             self._unknown("logpath", f"reads {_OWN_LOG}, which is not written any more: the jail is left out")
             return None
         opening = [action for action in jail.actions if opens(action)]
@@ -291,7 +292,7 @@ def _counted(number: int, what: str) -> str:
 
 def _reads_own_log(jail: Jail) -> bool:
     """Tell whether a jail reads the log of fail2ban itself."""
-    if jail.filter.name == "recidive":
+    if jail.filter.name == RECIDIVE:
         return True
     units = (word for words in jail.filter.journalmatch for word in words)
     return any(log.pattern.endswith(_OWN_LOG) for log in jail.logs) or (

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 RECENT = 60.0
 """Seconds that a line without a date may come after the last one that has one, to count with its time."""
-BYTEWISE = frozenset({"utf-8", "ascii", "latin-1", "iso-8859-1"})
+BYTEWISE = frozenset({"utf-8", "ascii", "latin-1", "iso-8859-1", "iso8859-1"})
 """Encodings in which ASCII is a byte each, and nothing else holds these bytes."""
 REACH = 8192
 """Bytes before a line without a date in which one with a date is looked for."""

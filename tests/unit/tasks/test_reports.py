@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.core.formats import FormatError
+from privet.core.leeches import COLUMNS, Leeches
 from privet.ports import SourceError
-from privet.tasks.leeches import leeches
+from privet.tasks.reports import Read, summed
 from tests.unit.processes import line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 BEGIN = 1_795_345_200.0
@@ -21,6 +23,12 @@ LEECH, READER = "192.0.2.1", "2001:db8::7"
 def written(path: Path, *lines: str) -> str:
     path.write_text("".join(f"{text}\n" for text in lines))
     return str(path)
+
+
+def leeches(
+    paths: Sequence[str], format_text: str, progress: Callable[[int], None] | None = None
+) -> tuple[Leeches, Read]:
+    return summed(paths, format_text, COLUMNS, lambda _path: Leeches(), progress)
 
 
 def counted(*paths: str) -> dict[str, tuple[int, float | None, tuple[tuple[str, int], ...]]]:
@@ -51,7 +59,7 @@ def test_the_order_of_lines_does_not_matter(tmp_path: Path) -> None:
 def test_unparsed_lines_are_told(tmp_path: Path) -> None:
     _, state = leeches([written(tmp_path / "log", "garbage", line(LEECH), "")], "auto")
 
-    assert (state.lines, state.parsed, state.ignored, dict(state.unparsed)) == (3, 1, 1, {"not in the format": 1})
+    assert (state.lines, state.parsed, dict(state.unparsed)) == (3, 1, {"not in the format": 1})
 
 
 def test_a_format_may_be_given(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""Who was banned how often, from fail2ban's own logs: what is behind `privet report offenders`."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from privet.core.address import Subject, client_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import tzinfo
+
+HEADER = f"{'ip':>20} {'#bans':>10} {'bans%':>5} {'interval':>9}"
+
+_BAN = re.compile(
+    rb"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:,\d+)? +fail2ban\.actions *(?:\[\d+\])?: [A-Z]+ +\[([^\]]*)\] Ban (\S+)"
+)
+
+
+class OffenderRow(msgspec.Struct, frozen=True):
+    """How often a client was banned; `share` of all bans in per cent, `interval` the mean hours between two bans."""
+
+    subject: Subject
+    bans: int
+    share: int
+    interval: float | None
+
+
+class Offenders:
+    """Count bans by client; `bans` counts all of them. Unbans, and "already banned", are none."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self.bans = 0
+        self.lines = 0
+        self._zone = zone
+        self._times: dict[bytes, tuple[int, float, float]] = {}  # how many, the first, and the last
+
+    def add(self, block: bytes) -> None:
+        """Count the bans in whole lines of a log of fail2ban."""
+        self.lines += block.count(b"\n")
+        self._count(found.groups() for found in _BAN.finditer(block))
+
+    def rows(self, limit: int | None = None) -> list[OffenderRow]:
+        """Return the clients, most bans first."""
+        ranked = sorted(self._times.items(), key=lambda item: -item[1][0])[:limit]
+        return [
+            OffenderRow(
+                Subject.of_key(key),
+                bans,
+                bans * 100 // self.bans,
+                (last - first) / (bans - 1) / 3600 if bans > 1 else None,
+            )
+            for key, (bans, first, last) in ranked
+        ]
+
+    def _count(self, bans: Iterable[tuple[bytes, ...]]) -> None:
+        for stamp, _jail, who in bans:
+            key = client_key(who)
+            if key is None:
+                continue
+            try:
+                time = datetime.fromisoformat(stamp.decode()).replace(tzinfo=self._zone).timestamp()
+            except ValueError:  # such as the 31st of June
+                continue
+            number, first, last = self._times.get(key, (0, time, time))
+            self._times[key] = (number + 1, min(first, time), max(last, time))
+            self.bans += 1
+
+
+def format_row(row: OffenderRow, name: str) -> str:
+    """Return the row as plain text under `HEADER`; `name` is how the client is to be called."""
+    interval = "" if row.interval is None else f"{row.interval:3.2f}h"
+    return f"{name:>20} {row.bans:10d} {row.share:4d}% {interval:>9}"
