@@ -94,7 +94,8 @@ class Daemon:
         self.config, self.runtime, self.state, self.log = config, runtime, state, log
         self.since = time.time()
         self.clock = Clock(runtime / "clock")
-        self.keeper = Keeper(open_stores(state, config.store, time.time()), self._kept, self.clock.now, log)
+        stores, again = open_stores(state, config.store, time.time()), partial(open_stores, state, config.store)
+        self.keeper = Keeper(stores, self._kept, self.clock.now, log, again)
         self.epochs = Epochs(self)
         self.sight = OnSight(self)
         self.seen = Seen()
