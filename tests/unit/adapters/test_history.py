@@ -38,8 +38,19 @@ def test_numbers_of_the_same_minute_are_added_up_and_peaks_kept(history: History
     (row,) = history.read(START, 60)
 
     assert row == {
-        "time": START, "hits": 6, "bytes": 30, "ok": 6, "moved": 0, "refused": 0, "failed": 0, "other": 0,
-        "bans": 3, "reports": 0, "load": 3.0, "psi": 5.0, "memory": 50.0,
+        "time": START,
+        "hits": 6,
+        "bytes": 30,
+        "ok": 6,
+        "moved": 0,
+        "refused": 0,
+        "failed": 0,
+        "other": 0,
+        "bans": 3,
+        "reports": 0,
+        "load": 3.0,
+        "psi": 5.0,
+        "memory": 50.0,
     }
     assert history.newest() == START
 
