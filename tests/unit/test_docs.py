@@ -66,7 +66,7 @@ HEADINGS = {
     "store": ("The store: `[store]`",),
     "engine": ("The engine: `[engine]`",),
     "source": ("Sources: `[source.NAME]`",),
-    "jail": ("Jails: `[jail.NAME]`", "Conditions of a jail", GROWTH, "Jails on bans"),
+    "jail": ("Jails: `[jail.NAME]`", "Conditions of a jail", GROWTH, "Jails on bans", "Jails on networks"),
     "escalation": (GROWTH,),
     "networks": ("Networks: `[networks]`",),
     "proxies": ("Proxies: `[proxies]`",),

@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 
 SETTINGS: Mapping[str, Decoder] = {"kind": choice(Kind), "action": choice(Answer)}
 
-_OTHERS = ("findtime", "maxretry", "counting", "filter", "bans_of", "key", "prefixes", "increment", "ignorecommand")
+_OTHERS = (
+    "findtime",
+    "maxretry",
+    "counting",
+    "filter",
+    "bans_of",
+    "key",
+    "prefixes",
+    "clients",
+    "increment",
+    "ignorecommand",
+)
 """Settings that say who does too much alone: a swarm has no numbers."""
 
 

@@ -25,7 +25,8 @@ from privet.core.escalate import state_of as offence_of
 from privet.core.evidence import Lines, Places
 from privet.core.filters.plan import Found
 from privet.core.forwarded import BEHIND
-from privet.core.networks import as_text
+from privet.core.neighbours import Neighbours, network_key, number_of
+from privet.core.networks import as_number, as_text
 from privet.core.pardons import KIND as PARDON
 from privet.core.pardons import Pardons
 from privet.core.pardons import state_of as pardon_of
@@ -137,7 +138,7 @@ class Engine:
         for order, jail in enumerate(self.jails):
             if jail.bans_of is None:
                 shared.setdefault(identity_of(jail), []).append((order, jail))
-        self._rules = [Rule(group, tolerance, max_clients) for group in shared.values()]
+        self._rules = [Rule(group, tolerance, max_clients, networks) for group in shared.values()]
         self.ignore({})
 
     def ignore(
@@ -300,6 +301,11 @@ class Engine:
         for thing in self._memories:
             thing.shift(seconds)
 
+    def networks_changed(self) -> None:
+        """Take note that the table of networks has other answers."""
+        for rule in self._rules:
+            rule.networks_changed()
+
     def expire(self, now: float) -> None:
         """Forget what no jail asks for any more."""
         self.offences.expire(now)
@@ -310,12 +316,12 @@ class Engine:
 
         What they did until now does not count either when it is read again after a restart.
         """
-        key = self.key_of(who)
+        key = self._counted_as(who)
         for window in [rule.window for rule in self._rules]:
             limits = [limit for limit in window.limits if jail in ("", limit.jail.name)]
-            if key is not None and len(limits) == len(window.limits):
+            if len(limits) == len(window.limits):
                 window.forget(key)
-            elif key is not None:  # others count the same failures
+            else:  # others count the same failures
                 for limit in limits:
                     limit.until[key] = now
         for recidive in self.recidives:
@@ -324,11 +330,10 @@ class Engine:
         self.pardons.grant(_packed(who), jail, now)
 
     def _pardon(self, who: Who, jail: str, time: float) -> None:
-        key = self.key_of(who)
-        if key is not None:
-            for limit in (limit for rule in self._rules for limit in rule.window.limits):
-                if jail in ("", limit.jail.name):
-                    limit.until[key] = max(time, limit.until.get(key, time))
+        key = self._counted_as(who)
+        for limit in (limit for rule in self._rules for limit in rule.window.limits):
+            if jail in ("", limit.jail.name):
+                limit.until[key] = max(time, limit.until.get(key, time))
         for recidive in self.recidives:
             if jail in ("", recidive.jail.name):
                 recidive.until[who] = max(time, recidive.until.get(who, time))
@@ -347,15 +352,28 @@ class Engine:
         """Return the client key that rows of a subject have; None for what is not just one client."""
         return who.key_in(self._ipv6_client) if isinstance(who, Subject) else None
 
+    def _counted_as(self, who: Who) -> bytes:
+        """Return the key that windows have for somebody: a client, or a network."""
+        return self.key_of(who) or network_key(who)
+
+    def accused(self, verdict: Verdict) -> Sequence[bytes]:
+        """Return the clients whose failures made a verdict: to be asked before the next batch is fed."""
+        key = self.key_of(verdict.subject)
+        if key is not None:
+            return (key,)
+        windows = (rule.window for rule in self._rules if rule.window.limits[0].jail.name == verdict.jail)
+        network = network_key(_who(verdict))
+        return [key for one in windows if isinstance(one, Neighbours) for key in one.accused.get(network, ())]
+
     def evidence(self, verdict: Verdict) -> tuple[str, ...]:
         """Return the last lines that counted for a verdict, masked: to be asked before the next batch is fed."""
-        key, recent = self.key_of(verdict.subject), self._recent(verdict.jail)
-        return recent.of(key, verdict.time) if key is not None and recent else ()
+        recent = self._recent(verdict.jail)
+        return recent.of(self._counted_as(_who(verdict)), verdict.time) if recent else ()
 
     def lines(self, verdict: Verdict, most: int) -> list[bytes]:
         """Return the last lines that counted for a verdict, as they were written, for programs that want them."""
-        key, recent = self.key_of(verdict.subject), self._recent(verdict.jail)
-        return recent.lines(key, verdict.time, most) if key is not None and recent else []
+        recent = self._recent(verdict.jail)
+        return recent.lines(self._counted_as(_who(verdict)), verdict.time, most) if recent else []
 
     def _recent(self, name: str) -> Recent | None:
         rules = (rule for rule in self._rules if any(limit.jail.name == name for limit in rule.window.limits))
@@ -399,8 +417,9 @@ class Engine:
 
         `denied` tells that the client came through a proxy, where the firewall cannot reach him.
         """
-        limit, subject = reached.limit, Subject.of_key(reached.key, self._ipv6_client)
-        verdicts = self._judge(limit.jail, subject, reached.time, reached.failures, denied=denied)
+        limit, number = reached.limit, number_of(reached.key)
+        who = Subject.of_key(reached.key, self._ipv6_client) if number is None else number
+        verdicts = self._judge(limit.jail, who, reached.time, reached.failures, denied=denied)
         for verdict in verdicts:
             limit.until[reached.key] = verdict.until
             yield verdict
@@ -469,6 +488,11 @@ class Engine:
         self._token(who)
         for recidive in self.recidives:
             recidive.renew(who)
+
+
+def _who(verdict: Verdict) -> Who:
+    """Return whom a verdict is about."""
+    return as_number(verdict.group) or verdict.subject
 
 
 def _packed(who: Who) -> bytes:

@@ -64,7 +64,8 @@ class Jail(msgspec.Struct, frozen=True):
     With `close` off nothing is closed: only `actions` are told of its bans. `ignorecommand` is asked before each.
 
     A jail with `bans_of` has no sources: its failures are the bans of the jails named there (or `ALL_JAILS`),
-    counted by `key` (see `core.recidive`); `prefixes` are the lengths for IPv4 and IPv6.
+    counted by `key` (see `core.recidive`); `prefixes` are the lengths for IPv4 and IPv6. One on sources with another
+    `key` than addresses counts networks, if so many different `clients` of theirs failed (see `core.neighbours`).
 
     A jail of the kind `swarm` looks for many clients with one aim (see `core.swarm`); `answer` is what happens to them.
     """
@@ -81,6 +82,7 @@ class Jail(msgspec.Struct, frozen=True):
     bans_of: tuple[str, ...] | None = None
     key: Key = "address"
     prefixes: tuple[int, int] = (24, 48)
+    clients: int = 1
     scope: str = ""
     filter: FilterSpec | None = None
     counting: Counting = "window"
@@ -100,6 +102,6 @@ class Jail(msgspec.Struct, frozen=True):
 
     def watches(self, other: Jail) -> bool:
         """Tell whether bans of the other jail are failures of this one."""
-        if self.bans_of is None or other.bans_of is not None:
+        if self.bans_of is None or other.bans_of is not None or other.key != "address":
             return False
         return ALL_JAILS in self.bans_of or other.name in self.bans_of

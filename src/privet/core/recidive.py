@@ -17,7 +17,8 @@ from bisect import bisect_left, insort
 from math import inf
 from typing import TYPE_CHECKING
 
-from privet.core.address import Subject, mask_bits
+from privet.core.address import Subject
+from privet.core.neighbours import network_of
 from privet.core.notes import Changed, Note
 from privet.core.tokens import Tokens
 
@@ -201,8 +202,7 @@ class Recidive:
         if self.jail.key == "asn":
             network = self._networks.of(subject) if self._networks else None
             return network.asn if network else None
-        length = min(subject.length, self.jail.prefixes[subject.version == 6])
-        return Subject(mask_bits(subject.packed, length), length)
+        return network_of(subject, self.jail.prefixes)
 
     def _enter(self, group: bytes, one: Seen) -> None:
         seen = self._groups.get(group, [])

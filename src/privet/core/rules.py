@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from privet.core.detect import Limit, Window
 from privet.core.evidence import Recent
+from privet.core.neighbours import Keys, Neighbours
 from privet.core.rate import Rate
 from privet.core.select import Selector
 from privet.core.swarm import Swarms
@@ -17,19 +18,23 @@ if TYPE_CHECKING:
     from privet.core.evidence import Lines, Places
     from privet.core.filters.plan import Found
     from privet.core.jails import Jail
+    from privet.core.networks import Networks
     from privet.core.parse import Rows
 
 
 class Rule:
     """A window, the rows or the filter's failures that belong in it, and the sources it listens to."""
 
-    def __init__(self, jails: Sequence[tuple[int, Jail]], tolerance: float, max_clients: int) -> None:
+    def __init__(
+        self, jails: Sequence[tuple[int, Jail]], tolerance: float, max_clients: int, networks: Networks | None
+    ) -> None:
         first = jails[0][1]
         self.identity = identity_of(first)
         self.sources = frozenset(first.sources)
         self.filter = first.filter
         self.select = Selector(first.predicates) if first.predicates else None
         self.window = _window_for([Limit(jail, order) for order, jail in jails], tolerance, max_clients)
+        self._networks = Keys(first, networks) if first.key != "address" else None
         self.recent = Recent()
         self.matched = 0
         self.last_match: float | None = None
@@ -53,8 +58,33 @@ class Rule:
     def _count(
         self, chosen: Sequence[int], keys: Sequence[bytes], times: Sequence[float], lines: Lines | Places
     ) -> Iterable[Reached]:
+        if self._networks is not None:
+            return self._count_networks(chosen, keys, times, lines, self._networks)
         self._note(chosen, keys, times, lines)
-        return self.window.hit(chosen, keys, times) if chosen and not isinstance(self.window, Swarms) else ()
+        return self.window.hit(chosen, keys, times) if chosen and isinstance(self.window, Window | Rate) else ()
+
+    def networks_changed(self) -> None:
+        """Forget to which networks clients belong: the table has other answers."""
+        if self._networks is not None:
+            self._networks.clear()
+
+    def _count_networks(
+        self,
+        chosen: Sequence[int],
+        keys: Sequence[bytes],
+        times: Sequence[float],
+        lines: Lines | Places,
+        networks: Keys,
+    ) -> Iterable[Reached]:
+        """Count failures by the network of their clients; whoever has none counts for nobody."""
+        found = [networks[key] for key in keys]
+        kept = [place for place, net in enumerate(found) if net is not None]
+        nets = [net for net in found if net is not None]
+        if len(kept) < len(keys):
+            chosen, keys = [chosen[place] for place in kept], [keys[place] for place in kept]
+            times = [times[place] for place in kept]
+        self._note(chosen, nets, times, lines)
+        return self.window.take(chosen, nets, keys, times) if isinstance(self.window, Neighbours) else ()
 
     def _note(
         self, chosen: Sequence[int], keys: Sequence[bytes], times: Sequence[float], lines: Lines | Places
@@ -65,8 +95,10 @@ class Rule:
             self.recent.note(lines, chosen, keys, times)
 
 
-def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> Window | Rate | Swarms:
+def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> Window | Rate | Swarms | Neighbours:
     first = limits[0].jail
+    if first.key != "address":
+        return Neighbours(limits[0], tolerance, max_clients)
     if first.kind == "swarm":
         return Swarms(limits[0], max_clients)
     return Rate(limits[0], max_clients) if first.counting == "rate" else Window(limits, tolerance, max_clients)
@@ -74,5 +106,6 @@ def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> 
 
 def identity_of(jail: Jail) -> tuple[object, ...]:
     """Return what jails that share a window have in common."""
-    own = (jail.name, jail.findtime, jail.kind) if jail.counting == "rate" or jail.kind == "swarm" else ()
+    alone = jail.counting == "rate" or jail.kind == "swarm" or jail.key != "address"
+    own = (jail.name, jail.findtime, jail.kind, jail.key, jail.prefixes) if alone else ()
     return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr)), jail.filter, own

@@ -59,12 +59,17 @@ class Stores(NamedTuple):
     hidden: bool = False  # whether no subject may be stored
 
 
-def open_stores(folder: Path, config: StoreConfig, now: float) -> Stores:
-    """Return the stores as configured; those in memory where the keys cannot be had, since bans must go on."""
+def open_stores(folder: Path, config: StoreConfig, now: float, before: Ring | None = None) -> Stores:
+    """Return the stores as configured; those in memory where the keys cannot be had, since bans must go on.
+
+    `before` is the ring of such stores, which are to be followed by better ones.
+    """
     problem = None
     if config.persist != "none":
         try:
             ring = Ring.after(keys_of(folder) / RING, credential(), folder / _OLD_KEY, ("bans", "notes"), now)
+            if before is not None:
+                ring.follow(before)
             ring.secrets(now)
         except (SealError, StoreError) as error:
             problem = f"nothing outlasts a restart: {error}"
@@ -86,9 +91,11 @@ class Keeper:
         kept: Callable[[], Iterable[tuple[Store[Any], Changing]]],
         clock: Callable[[], float],
         log: FilteringBoundLogger,
+        again: Callable[[float, Ring], Stores],
     ) -> None:
+        """Keep; while `stores` have a problem `again` is asked for better ones, given the time and the ring."""
         self.stores = stores
-        self._kept, self._clock, self._log = kept, clock, log
+        self._kept, self._clock, self._log, self._again = kept, clock, log, again
         self._losses = {stores.bans: 0, stores.notes: 0}
         self._said: str | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -127,8 +134,20 @@ class Keeper:
         """Store what could not be stored, and erase what has ended: to be called every second."""
         if self._writing is not None and not self._writing.done():
             return  # a disk that hangs
+        if self.stores.problem:
+            await self._renew()
         self._writing = asyncio.get_running_loop().create_task(self._write(expire=True))
         await self._writing
+
+    async def _renew(self) -> None:
+        """Have what is kept in memory for want of something better stored, if that is possible by now."""
+        stores = await self.call(self._again, self._clock(), self.stores.ring)
+        if stores.problem:
+            return
+        self.stores = stores
+        self._losses = {stores.bans: 0, stores.notes: 0}
+        for _store, changing in self._kept():
+            changing.all_changed()
 
     async def close(self, bans: Sequence[Ban]) -> None:
         """Store what is left, all of these bans among it, and let go."""

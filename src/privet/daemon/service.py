@@ -47,8 +47,8 @@ from privet.daemon.pause import Pause
 from privet.daemon.protect import Protection
 from privet.daemon.sight import OnSight
 from privet.daemon.swarms import SwarmLog
+from privet.daemon.tables import costs, in_words, networks_for, too_dear
 from privet.daemon.tables import look as look_at_networks
-from privet.daemon.tables import networks_for, too_dear
 from privet.daemon.told import Told
 from privet.daemon.vigilance import Vigilance
 from privet.ports import FirewallError
@@ -92,7 +92,8 @@ class Daemon:
         self.config, self.runtime, self.state, self.log = config, runtime, state, log
         self.since = time.time()
         self.clock = Clock(runtime / "clock")
-        self.keeper = Keeper(open_stores(state, config.store, time.time()), self._kept, self.clock.now, log)
+        stores, again = open_stores(state, config.store, time.time()), partial(open_stores, state, config.store)
+        self.keeper = Keeper(stores, self._kept, self.clock.now, log, again)
         self.epochs = Epochs(self)
         self.sight = OnSight(self)
         self.seen = Seen()
@@ -295,15 +296,16 @@ class Daemon:
     def act(self, verdicts: list[Verdict], now: float) -> None:
         """Enter what the engine found, unless the guard refuses it or a command is to be asked before."""
         verdicts = [verdict for verdict in verdicts if not self.told.asks(verdict)]
-        dear, protected = too_dear(self, verdicts), self.protected
-        for number, verdict in enumerate(verdicts):
-            key = self.engine.key_of(verdict.subject)
-            if key is not None:
+        for verdict in verdicts:
+            for key in self.engine.accused(verdict):
                 self.seen.blame(key)
+        ranges, protected = costs(self, verdicts), self.protected
+        for number, verdict in enumerate(verdicts):
             if verdict.action in self.places:
-                refused = dear.get(verdict.group or verdict.subject) or refusal(verdict.subject, protected)
+                cost = ranges.get(verdict.group or verdict.subject)
+                refused = too_dear(self, cost) or refusal(verdict.subject, protected)
                 evidence = self.engine.evidence(verdict) if number < MOST_EVIDENCE else ()
-                self.enter(verdict, now, refused, evidence=evidence)
+                self.enter(verdict, now, refused, in_words(cost), evidence)
         self._tell(verdicts)
         for place in self.places.values():
             place.wake()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from privet.config.model import NetworksConfig
     from privet.core.address import Subject
     from privet.core.bans import Ban
+    from privet.core.seen import Cost
     from privet.daemon.service import Daemon
 
 
@@ -32,19 +33,32 @@ async def look(daemon: Daemon) -> None:
     networks, before = daemon.networks, daemon.networks.problem
     if await asyncio.to_thread(networks.refresh):
         daemon.log.info("read the table of networks", rows=len(networks))
+        daemon.engine.networks_changed()
         await _fit(daemon)
     elif networks.problem not in (before, NO_TABLE, None):
         daemon.log.error("networks", problem=networks.problem)
 
 
-def too_dear(daemon: Daemon, verdicts: Iterable[Verdict]) -> dict[Subject | str, str]:
-    """Return why ranges are not banned, by their subject or group: they would close out too many who did nothing."""
+def costs(daemon: Daemon, verdicts: Iterable[Verdict]) -> dict[Subject | str, Cost]:
+    """Return what bans of ranges would close out, by their subject or group."""
     ranges: dict[Subject | str, list[Subject]] = {}
     for verdict in verdicts:
         if daemon.engine.key_of(verdict.subject) is None:
             ranges.setdefault(verdict.group or verdict.subject, []).append(verdict.subject)
-    most = daemon.config.networks.most_innocent
-    return {name: TOO_DEAR for name, members in ranges.items() if daemon.seen.cost(members).innocent > most}
+    return {name: daemon.seen.cost(members) for name, members in ranges.items()}
+
+
+def too_dear(daemon: Daemon, cost: Cost | None) -> str | None:
+    """Return why a range is not banned: it would close out too many who did nothing wrong."""
+    return TOO_DEAR if cost and cost.innocent > daemon.config.networks.most_innocent else None
+
+
+def in_words(cost: Cost | None) -> str:
+    """Say what the ban of a range closes out; nothing for the ban of a client."""
+    if cost is None:
+        return ""
+    least = "at least " if cost.at_least else ""
+    return f"of the clients of the last day it closes out {least}{cost.clients}, {cost.innocent} of them innocent"
 
 
 async def _fit(daemon: Daemon) -> None:

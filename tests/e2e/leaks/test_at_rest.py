@@ -1,4 +1,4 @@
-"""Promises 5, 6 and 8: what is stored opens for nobody who changed it, and for nobody once its time is over.
+"""Promises 5 to 8: what is stored opens for nobody who changed it, and for nobody once its time is over.
 
 Each checker returns what is wrong. It is asked of Privet as it is, and of Privet with its precautions taken away.
 """
@@ -17,12 +17,14 @@ import pytest
 
 from privet.adapters import daykeys
 from privet.adapters.daykeys import DayKeys
+from privet.adapters.store import rows
 from privet.adapters.store.ring import Buckets, Ring
-from privet.adapters.store.rows import BANS
+from privet.adapters.store.rows import BANS, ON_SIGHT, Form, canonical
 from privet.adapters.store.seal import KeySeal
 from privet.adapters.store.sqlite import SqliteStore
 from privet.core import mask
 from privet.core.mask import Mask, Masks
+from tests.privacy.search import leaks
 from tests.unit.adapters.store.examples import HOUR, NOW, bans
 
 if TYPE_CHECKING:
@@ -81,6 +83,24 @@ def open_after_the_end(folder: Path) -> list[str]:
     return wrong
 
 
+def told_to_who_has_the_keys(folder: Path, form: Form[Ban]) -> list[str]:
+    """Return which addresses stand in what was stored, once it is opened with its own keys."""
+    with closing(
+        SqliteStore(folder / "state" / "bans.db", Buckets(Ring(folder / "keys" / "ring"), "bans"), form)
+    ) as store:
+        store.put(bans(9))
+    seals = Buckets(Ring(folder / "keys" / "ring"), "bans").seals
+    (folder / "plain").mkdir()
+    with closing(sqlite3.connect(folder / "state" / "bans.db")) as db:
+        for number, row in enumerate(db.execute("SELECT id, jail, until, bucket, sealed FROM kept")):
+            identity, jail, until, bucket, sealed = row
+            context = rows._context(BANS.label, bucket, identity, jail.encode(), until)  # noqa: SLF001  as the store does it
+            (folder / "plain" / str(number)).write_bytes(seals[bucket].open(sealed, context))
+    assert len(list((folder / "plain").iterdir())) == 9
+    addresses = [ban.subject.reveal() for ban in bans(9)]
+    return sorted({how for _, how in leaks([folder / "plain"], [one for one in addresses if "/" not in one])})
+
+
 def wrong_names(runtime: Path) -> list[str]:
     """Return what is wrong with the pseudonyms of two days."""
     keys = DayKeys(runtime / "keys")
@@ -133,6 +153,17 @@ def test_one_key_for_everything_is_found(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Buckets, "retire", lambda *_: None)
 
     assert "with the keys of today" in open_after_the_end(tmp_path)
+
+
+def test_promise_7_on_sight_not_even_the_keys_tell_who_is_banned(tmp_path: Path) -> None:
+    assert told_to_who_has_the_keys(tmp_path, ON_SIGHT) == []
+
+
+def test_subjects_that_are_sealed_or_marked_in_clear_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "packed" in told_to_who_has_the_keys(tmp_path / "sealed", BANS)
+
+    monkeypatch.setattr(rows, "mark_of", lambda _seal: canonical)
+    assert "packed" in told_to_who_has_the_keys(tmp_path / "marked", ON_SIGHT)
 
 
 def test_promise_8_pseudonyms_are_of_one_site_and_day(runtime: Path) -> None:

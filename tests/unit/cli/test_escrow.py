@@ -13,6 +13,7 @@ import pytest
 from privet.adapters.escrow import Batches, batches_in
 from privet.cli.main import run
 from privet.core.escrow import text_of
+from tests.privacy.search import leaks
 from tests.unit.processes import JAIL, ask, config, daemon, line, running, until
 
 if TYPE_CHECKING:
@@ -144,3 +145,19 @@ def test_every_client_in_a_masked_log_has_its_address_in_the_escrow(
     assert run(["escrow", "open", "--identity", key, str(batch), *names]) == 0
     found = dict(text.split(" ")[:2] for text in capsys.readouterr().out.splitlines())
     assert found == {name: clients[number].replace("::7", "::/64") for name, number in names.items()}
+
+
+def test_a_crash_loses_the_hour_and_leaves_nothing_in_clear(tmp_path: Path, runtime: Path) -> None:
+    place, state = tmp_path / "privet.toml", runtime.parent / "state"
+    place.write_text(config(runtime, "pipe = true", f'{JAIL}[escrow]\nrecipient = "{KEY.to_public()}"\n'))
+
+    with daemon(place, runtime) as first, running(tmp_path / "pipe.log", "pipe", "--config", place, "web") as pipe:
+        pipe.write(f"{line('203.0.113.77')}\n")
+        until(lambda: (ask(runtime, "status")["escrow"] or {}).get("waiting"))
+        first.process.kill()
+        first.process.wait()
+        assert list(batches_in(state / "escrow")) == []
+        assert leaks([tmp_path, runtime.parent], ["203.0.113.77"]) == []
+        (runtime / "control.sock").unlink()
+        with daemon(place, runtime):
+            assert ask(runtime, "status")["escrow"]["problem"] is None

@@ -59,8 +59,20 @@ def test_a_jail_may_be_watched_before_it_is_written() -> None:
         ("bans_of = '*'\nstatus = 404", "7: jail.one.status: a jail on bans has no conditions on requests"),
         ("bans_of = '*'\nkey = 'as'", "7: jail.one.key: expected 'address', 'prefix' or 'asn', got 'as'"),
         ("bans_of = '*'\nprefixes = [24, 48]", "7: jail.one.prefixes: has no effect without 'key = \"prefix\"'"),
-        ("source = 'web'\nkey = 'prefix'", "7: jail.one.key: only a jail with 'bans_of' has this"),
-        ("source = 'web'\nprefixes = [24, 48]", "7: jail.one.prefixes: only a jail with 'bans_of' has this"),
+        ("source = 'web'\nprefixes = [24, 48]", "7: jail.one.prefixes: has no effect without 'key = \"prefix\"'"),
+        (
+            "source = 'web'\nclients = 3",
+            "7: jail.one.clients: has no effect without 'key = \"prefix\"' or 'key = \"asn\"'",
+        ),
+        ("bans_of = '*'\nkey = 'prefix'\nclients = 3", "8: jail.one.clients: a jail on bans counts each client once"),
+        (
+            "source = 'web'\nkey = 'prefix'\ncounting = 'rate'",
+            "8: jail.one.counting: a jail on networks counts in a window",
+        ),
+        (
+            "source = 'web'\nkey = 'prefix'\n[jail.two]\nbans_of = 'one'",
+            "9: jail.two.bans_of: the jail 'one' bans networks",
+        ),
         (
             "bans_of = '*'\nincrement = true\noveralljails = true",
             "8: jail.one.overalljails: a jail on bans counts no bans but its own",

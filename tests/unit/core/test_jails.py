@@ -37,6 +37,7 @@ def test_every_setting_makes_a_difference() -> None:
         "bans_of": ("other",),
         "key": "prefix",
         "prefixes": (20, 40),
+        "clients": 3,
         "scope": "tcp:22",
         "filter": FilterSpec(name="f", failregex=("<HOST>",)),
         "close": False,

@@ -372,3 +372,22 @@ def test_a_reason_is_short_and_moves_no_terminal(place: Served) -> None:
         assert ban.why == "?[2Jred?line" + "x" * 188
 
     play(place, scene)
+
+
+def test_a_jail_on_networks_says_what_it_closes_out_and_stops_short_of_too_much(place: Served) -> None:
+    wide = "[jail.wide]\nsource = 'web'\nstatus = 404\nkey = 'prefix'\nclients = 2\nmaxretry = 2\n"
+    configure(place, f"{wide}[networks]\nmost_innocent = 1\n")
+
+    async def scene() -> None:
+        await come(place, "192.0.2.9")
+        place.append(line("192.0.2.1", status=404), line("192.0.2.2", status=404))
+        await until(lambda: len(list(place.daemon.bans())) == 1)
+        (item,) = (await place.ask("bans"))["items"]
+        assert item["why"] == "of the clients of the last day it closes out 3, 1 of them innocent"
+        await come(place, OTHER, "203.0.113.79")
+        place.append(line("203.0.113.1", status=404), line("203.0.113.2", status=404))
+        await until(lambda: place.daemon.engine.bans["wide"] == 2)
+        assert await banned(place) == {"192.0.2.0/24"}
+        assert (await place.accounts())["refused"] == 1
+
+    play(place, scene)

@@ -57,7 +57,7 @@ def test_the_socket_is_for_its_owner_alone_and_goes_with_the_daemon(place: Serve
         assert stat.S_IMODE((place.runtime / "control.sock").stat().st_mode) == 0o600
 
     play(place, scene)
-    assert sorted(path.name for path in place.runtime.iterdir()) == ["clock", "keys", "lock"]
+    assert sorted(path.name for path in place.runtime.iterdir()) == ["clock", "intakes", "keys", "lock"]
 
 
 def test_what_is_banned_is_listed_under_its_pseudonym_until_it_is_lifted(place: Served) -> None:

@@ -99,7 +99,7 @@ class Scene:
 
         async def run() -> None:
             kept: list[tuple[Store[Any], Changing]] = [(self.stores.bans, self.ledger), (self.stores.notes, self.notes)]
-            keeper = Keeper(self.stores, lambda: kept, lambda: self.now, make_log())
+            keeper = Keeper(self.stores, lambda: kept, lambda: self.now, make_log(), lambda _, __: self.stores)
             try:
                 await scene(keeper)
             finally:

@@ -228,16 +228,77 @@ def test_another_key_opens_nothing_and_it_is_said(place: Served) -> None:
     play(place, second, third)
 
 
-def test_without_a_place_for_it_bans_go_on_and_it_is_said(place: Served) -> None:
+def test_without_a_place_for_it_bans_go_on_and_are_stored_once_there_is_one(place: Served) -> None:
     place.state.write_text("a file where a folder should be")
+    place.state.with_name(f"{place.state.name}-keys").write_text("here too")
 
-    async def scene(place: Served) -> None:
+    async def first(place: Served) -> None:
         await ban(place, V4)
         assert await banned(place) == {V4: "by hand"}
         warnings = (await place.ask("status"))["warnings"]
         assert any("nothing outlasts a restart" in warning for warning in warnings)
+        secrets = place.daemon.epochs.secrets
+        place.state.unlink()
+        place.state.with_name(f"{place.state.name}-keys").unlink()
+        await soon(lambda: place.daemon.keeper.problem is None)
+        await ban(place, OTHER)
+        assert not any("store" in warning for warning in (await place.ask("status"))["warnings"])
+        assert place.daemon.epochs.secrets == secrets, "whoever was banned before is known again"
 
-    play(place, scene)
+    async def second(place: Served) -> None:
+        assert await banned(place) == {V4: "by hand", OTHER: "by hand"}
+
+    play(place, first, second)
+
+
+@pytest.mark.needs("root")
+def test_a_disk_that_is_read_only_at_the_very_first_start_is_caught_up_with(place: Served, disk: Path) -> None:
+    keys = place.state.with_name(f"{place.state.name}-keys")
+    keys.mkdir()
+    for folder in (disk, keys):
+        subprocess.run(["mount", "--bind", folder, folder], check=True)
+        subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+
+    async def first(place: Served) -> None:
+        await ban(place, V4)
+        assert any("nothing outlasts" in warning for warning in (await place.ask("status"))["warnings"])
+        for folder in (disk, keys):
+            subprocess.run(["umount", folder], check=True)  # noqa: ASYNC221  takes no time
+        await soon(lambda: place.daemon.keeper.problem is None)
+
+    async def second(place: Served) -> None:
+        assert await banned(place) == {V4: "by hand"}
+
+    play(place, first, second)
+
+
+@pytest.mark.parametrize("garbage", [b"no database at all" * 5000, b"", b"\0" * 70000])
+@pytest.mark.parametrize("wait", [False, True])
+def test_garbage_over_the_database_is_noticed_at_the_next_write_and_made_good(
+    place: Served,
+    garbage: bytes,
+    wait: bool,  # noqa: FBT001  a parameter
+) -> None:
+    many = [f"192.0.2.{number}" for number in range(1, 200)]
+
+    async def first(place: Served) -> None:
+        await ban(place, V4, *many)
+        with (place.state / "bans.db").open("r+b") as file:
+            file.truncate(0) if not garbage else file.write(garbage)
+        if wait:
+            await soon(lambda: place.daemon.keeper.stores.bans.losses == 1)
+        await ban(place, OTHER)
+        status = await place.ask("status")
+        assert status["store"]["losses"] >= 1
+        assert any("while it was in use" in one or "is set aside" in one for one in status["warnings"])
+        assert len(await banned(place)) == 201
+        assert status["bans"]["in_kernel"] == 201
+
+    async def second(place: Served) -> None:
+        assert await banned(place) == dict.fromkeys([V4, OTHER, *many], "by hand")
+        assert (await place.ask("status"))["store"]["problem"] is None
+
+    play(place, first, second)
 
 
 @pytest.fixture

@@ -402,7 +402,7 @@ def test_told_to_end_it_ends_well_and_leaves_no_socket(configured: Path, runtime
         assert {"control.sock", "intake.sock"} <= {path.name for path in runtime.iterdir()}
         assert verb.end(number) == 0
 
-    assert sorted(path.name for path in runtime.iterdir()) == ["clock", "keys", "lock"]
+    assert sorted(path.name for path in runtime.iterdir()) == ["clock", "intakes", "keys", "lock"]
     assert '"stopping"' in verb.said
 
 

@@ -237,7 +237,7 @@ def test_several_processes_do_the_same_in_the_same_order(tmp_path: Path, order: 
 def test_several_processes_are_for_large_files_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [str(put(tmp_path, kind)) for kind in PACK]
     assert jobs_for(paths) == 1
-    monkeypatch.setattr(task, "PAYS", 1000)
+    monkeypatch.setattr("privet.tasks.together.PAYS", 1000)
     assert jobs_for(paths) == min(len(os.sched_getaffinity(0)), len(paths))
     assert jobs_for([*paths[:1], "missing"]) == 1
 

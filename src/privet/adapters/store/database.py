@@ -145,13 +145,22 @@ def set_aside(path: Path) -> Path:
     return target
 
 
-def inode(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another one of the same name, None if there is none. Raises OSError."""
+def check(path: Path, db: sqlite3.Connection) -> None:
+    """Look whether all pages of a database are what they should be. Raises sqlite3.Error, DamagedError."""
+    if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise DamagedError(f"{path}: damaged")
+
+
+def looks(path: Path) -> tuple[int, ...] | None:
+    """Return what changes when a file is replaced (the first two) or written to, None if there is none.
+
+    Raises OSError.
+    """
     try:
         facts = path.stat()
     except FileNotFoundError:
         return None
-    return facts.st_dev, facts.st_ino
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
 @contextmanager

@@ -115,6 +115,14 @@ class Ring:
         except OSError as error:
             raise StoreError(f"{self._path}: {error.strerror}: the keys cannot be stored", transient=True) from error
 
+    def follow(self, other: Ring) -> None:
+        """Go on with the epochs of a ring that could not be stored, unless there are some. Raises StoreError."""
+        with self._lock:
+            before = self._content
+            if not before.epochs and other._content.epochs:
+                self._content = _Content(before.next, before.buckets, other._content.epochs)
+                self._save_or(before)
+
     def buckets(self, owner: str) -> list[_Bucket]:
         """Return the buckets of one store."""
         return [bucket for bucket in self._content.buckets if bucket.owner == owner]

@@ -78,8 +78,9 @@ class SqliteStore(Generic[T]):
         self._form: Form[T] = form
         self._buckets, self._most = buckets, most
         self._db: sqlite3.Connection | None = None
-        self._inode: tuple[int, int] | None = None  # of the file that is open
+        self._looks: tuple[int, ...] | None = None  # of the file that is open, after the last work on it
         self._changes: dict[bytes, _Change[T]] = {}  # by the item's key: what is not yet stored
+        self._strange = ""  # what somebody did to the file, until it was looked at
         self._remnants = False  # whether the journal may have something that was erased
         self._emptied = True  # whether a bucket may have become empty
         self._retire_at = -inf
@@ -203,7 +204,10 @@ class SqliteStore(Generic[T]):
 
     def _try(self, work: Callable[[sqlite3.Connection], R]) -> R:
         try:
-            return work(self._connected())
+            try:
+                return work(self._connected())
+            finally:
+                self._looks = database.looks(self.path)
         except sqlite3.ProgrammingError:  # a second thread: nothing that is wrong with the file
             raise
         except (sqlite3.Error, OSError, StoreError) as error:
@@ -215,14 +219,17 @@ class SqliteStore(Generic[T]):
             raise problem from error
 
     def _connected(self) -> sqlite3.Connection:
-        """Return the connection; begin again if somebody removed or replaced the file meanwhile."""
-        if self._db and database.inode(self.path) != self._inode:
+        """Return the connection; begin again if somebody removed, replaced or wrote to the file meanwhile."""
+        if self._db is not None and (looks := database.looks(self.path)) != self._looks:
             self._disconnect()
-            self._lose("was removed or replaced while it was in use")
+            other = looks is None or self._looks is None or looks[:2] != self._looks[:2]
+            self._strange = "removed or replaced" if other else "changed by somebody else"
         if self._db is None:
             self._db = database.connect(self.path)
-            self._inode = database.inode(self.path)
             self._remnants = True  # of a process that was killed
+        if self._strange:
+            database.check(self.path, self._db)
+            self._lose(f"was {self._strange} while it was in use")
         return self._db
 
     def _disconnect(self) -> None:
@@ -242,6 +249,7 @@ class SqliteStore(Generic[T]):
 
     def _lose(self, what: str) -> None:
         self.losses += 1
+        self._strange = ""
         self._loss = f"{self.path}: {what}"
 
     def _is_outdated(self, bucket: int, item: T) -> bool:
