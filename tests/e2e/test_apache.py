@@ -127,7 +127,7 @@ def test_leeches_are_cut_off_and_readers_never_notice(site: Apache) -> None:
     assert max(answer.seconds for answer in answers) < 2
 
     bans = site.ask("bans")["items"]
-    assert [(ban["jail"], ban["in_kernel"]) for ban in bans] == [("leech", True)] * 2
+    assert [(ban["jail"], ban["in_force"]) for ban in bans] == [("leech", True)] * 2
     assert {ban["subject"] for ban in site.ask("bans", "--reveal")["items"]} == {leech4.v4, f"{leech6.network}/64"}
     status = site.balanced()
     assert status["warnings"] == []
