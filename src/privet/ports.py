@@ -58,7 +58,8 @@ class Firewall(Protocol):
 
     # All orders go as one transaction where the backend can. Answers one error text (without an address)
     # or None per order, in order: None means that the kernel confirmed. One bad order does not lose
-    # the others. Raises FirewallError only when nothing at all was done.
+    # the others. A text that is a `Later` is about no order: such are tried again. Raises FirewallError only when
+    # nothing at all was done.
     def apply(self, orders: Sequence[Order]) -> list[str | None]:
         """Carry out orders; a subject that is already closed gets the new end, a missing one opens."""
 

@@ -52,6 +52,7 @@ ErrorLog {root}/log/never-used.log
 Include {root}/etc/privet.conf
 """
 MODULES = "/usr/lib/apache2/modules"
+NOTICED = 0.002  # seconds: less tells more of the machine than of the pipe
 LARGE = 30_000_000  # bytes: more than all buffers between server and visitor
 
 
@@ -126,7 +127,7 @@ def test_leeches_are_cut_off_and_readers_never_notice(site: Apache) -> None:
     assert max(answer.seconds for answer in answers) < 2
 
     bans = site.ask("bans")["items"]
-    assert [(ban["jail"], ban["in_kernel"]) for ban in bans] == [("leech", True)] * 2
+    assert [(ban["jail"], ban["in_force"]) for ban in bans] == [("leech", True)] * 2
     assert {ban["subject"] for ban in site.ask("bans", "--reveal")["items"]} == {leech4.v4, f"{leech6.network}/64"}
     status = site.balanced()
     assert status["warnings"] == []
@@ -245,6 +246,37 @@ def test_killed_pipes_lose_what_they_held_and_no_more(site: Apache) -> None:
     site.stop_apache()
     assert lost(answers, site.ids("access.log"), gaps) == []
     assert len(set(CLIENTS.findall(site.log("access.log")))) == len(visitors)  # the key of the day outlived them
+
+
+def test_while_the_daemon_stands_still_visitors_do_not_notice_and_what_it_misses_is_counted(site: Apache) -> None:
+    """Stop the daemon, without ending it, for so many long lines that not all of them can be kept for it."""
+    site.configure(SOURCE)
+    site.start()
+    site.start_daemon()
+    visitor, asked = site.net.visitors[0], 0
+
+    def slowest(word: str, count: int) -> float:
+        """Return how long all but one in a hundred requests took at most."""
+        nonlocal asked
+        asked += count
+        answers = all_served([visitor.burst(f"{target}{'x' * 7000}" for target in targets(word, count))])
+        return sorted(answer.seconds for answer in answers)[-(count // 100) - 1]
+
+    def pipe() -> dict[str, Any]:
+        (found,) = site.ask("status")["items"][0]["pipes"]
+        return dict(found)
+
+    slowest("warm", 100)
+    before = slowest("before", 500)
+    site.daemon.send_signal(signal.SIGSTOP)
+    stopped = slowest("stopped", 1200)
+    until(lambda: len(site.ids("access.log")) == asked, "the log is written while the daemon stands still")
+    site.daemon.send_signal(signal.SIGCONT)
+    after = slowest("after", 500)
+    until(lambda: pipe()["taken"] == asked, "the daemon has heard of all lines")
+    until(lambda: site.balanced()["items"][0]["lines"] + pipe()["dropped"] == asked, "it has those that were kept")
+    assert 0 < pipe()["dropped"] < 1200
+    assert stopped <= 1.5 * max(before, after) + NOTICED, (before, stopped, after)
 
 
 def test_graceful_restarts_lose_nothing(site: Apache) -> None:

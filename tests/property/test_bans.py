@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from privet.core import ledger as module
 from privet.core.address import Subject
-from privet.core.bans import ADOPTED, Ban, Held, Order
+from privet.core.bans import ADOPTED, Ban, Held, Later, Order
 from privet.core.ledger import Ledger, told
 from privet.core.scope import services
 from privet.core.verdicts import Action, Verdict
@@ -88,6 +88,13 @@ class Bans(RuleBasedStateMachine):
                 self._carry_out(orders, refused)
         finally:
             module.BATCH = before
+
+    @rule()
+    def interrupt(self) -> None:
+        orders = self.ledger.orders(self.now)
+        self.ledger.confirm(orders, [Later("busy")] * len(orders))
+        again = self.ledger.orders(self.now)
+        assert {(one.subject, one.service) for one in again} == {(one.subject, one.service) for one in orders}
 
     def _carry_out(self, orders: list[Order], refused: set[Element]) -> None:
         answers = ["the set is full" if (order.subject, order.service) in refused else None for order in orders]
@@ -184,6 +191,9 @@ class Bans(RuleBasedStateMachine):
         self.wanted = {place: ban for place, ban in self.wanted.items() if ban.until > self.now}
         self.ledger.overslept(seconds)
         self.ledger.expire(self.now)
+        self.flush(
+            set(), 5
+        )  # as `Enforcement.overslept` does; who is killed before that knows of it from the clock's file
 
     def _held(self) -> list[Held]:
         """Return what the kernel would tell, with what its clock rounds off."""

@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from privet.core.address import Subject, mask_bits
-from privet.core.bans import Held
+from privet.core.bans import Held, Later
 from privet.core.prefixes import PrefixSet
 from privet.ports import FirewallError
 
@@ -247,7 +247,7 @@ class DenyList:
             self._ends.pop(subject, None)
             with suppress(OSError):
                 self._settle(subject)  # no half of a prefix stays
-            return str(_failure("write to", error))
+            return Later(_failure("write to", error))
         return None
 
     def _settle(self, subject: Subject) -> None:

@@ -64,6 +64,9 @@ def command(
 def _show(items: list[dict[str, Any]], feeds: dict[str, int]) -> None:
     from privet.cli.output import local, print_table, rounded  # noqa: PLC0415  rich is slow to import
 
+    if not (items or feeds):
+        click.echo("no bans")
+        return
     now = time.time()
     rows = [
         (

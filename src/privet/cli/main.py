@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import resource
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,6 +98,7 @@ def privet() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb and exit with its code; called as fail2ban-client, the verb of that name."""
     lastdoor.shut()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # every verb may have addresses in memory
     gc.set_threshold(100_000, 50, 100)  # rows are many, short-lived and without cycles
     if arguments is None and Path(sys.argv[0]).name == "fail2ban-client":
         arguments = ["fail2ban-client", *sys.argv[1:]]

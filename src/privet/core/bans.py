@@ -26,6 +26,12 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     service: str = ""
 
 
+class Later(str):
+    """Why an order was not carried out now, though it was nothing about it: it is to be given again."""
+
+    __slots__ = ()
+
+
 class Held(msgspec.Struct, frozen=True, gc=False):
     """One element that the firewall holds, with the seconds left (None: for good)."""
 

@@ -19,7 +19,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from privet.core.address import Subject
-from privet.core.bans import ADOPTED, Accounts, Ban, Order
+from privet.core.bans import ADOPTED, Accounts, Ban, Later, Order
 from privet.core.scope import scope_of, services
 from privet.core.verdicts import JAIL
 
@@ -280,11 +280,17 @@ class Ledger:
         return orders
 
     def confirm(self, orders: Iterable[Order], answers: Iterable[str | None]) -> None:
-        """Book the firewall's answers to what `orders` returned last: None for done, else the reason why not."""
+        """Book the firewall's answers to what `orders` returned last: None for done, else the reason why not.
+
+        What is to be done later is due behind all the rest.
+        """
         concerned: dict[Subject, None] = {}
         failed: list[tuple[Order, str]] = []
         for order, reason in zip(orders, answers, strict=True):
-            if reason is not None:
+            if isinstance(reason, Later):
+                self._made(order.subject, order.service)
+                self._make_due(order.subject, order.service)
+            elif reason is not None:
                 failed.append((order, reason))
             elif not self._done(order):
                 concerned[order.subject] = None

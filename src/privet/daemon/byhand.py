@@ -240,6 +240,8 @@ class ByHand:
         if reason and not plan.refused:
             places = len(plan.refusals) // len(plan.whom.members)
             reason = f"{len(refused) // places} of {len(plan.whom.members)} prefixes stay open: {reason}"
+        elif reason not in (None, TOO_DEAR) and plan.cost and plan.cost["addresses"] + plan.cost["networks"] > 1:
+            reason = f"part of it must never be banned: {reason}"
         return {
             "subject": shown(self._daemon, plan.whom, reveal=bool(request.get("reveal"))),
             "prefixes": len(plan.whom.members),

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
+from privet.core.bans import Later
 from privet.core.ledger import Ledger, told
 from privet.ports import FirewallError
 
@@ -233,6 +234,8 @@ class Enforcement:
                 break  # the next tick tries again
             self.ledger.confirm(orders, answers)
             self._says(next((answer for answer in answers if answer), None))
+            if all(isinstance(answer, Later) for answer in answers):
+                break  # as above
         self._changed()
 
     def _says(self, problem: str | None) -> None:

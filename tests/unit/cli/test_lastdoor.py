@@ -110,6 +110,19 @@ def test_what_nobody_caught_is_told_by_kind_and_place(tmp_path: Path, way: str) 
         assert " fails" in done.stderr
 
 
+def test_no_verb_leaves_a_core_file() -> None:
+    script = """
+import resource
+from privet.cli.main import main
+try:
+    main(["--version"])
+except SystemExit:
+    print(resource.getrlimit(resource.RLIMIT_CORE))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.endswith("\n(0, 0)\n")
+
+
 def test_without_the_door_there_would_be_addresses() -> None:
     done = subprocess.run([sys.executable, "-c", RAISE + "fails()"], capture_output=True, text=True, check=False)
 

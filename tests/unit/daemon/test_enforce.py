@@ -13,7 +13,7 @@ import pytest
 
 from privet.adapters.firewall.null import NullFirewall
 from privet.core.address import Subject
-from privet.core.bans import ADOPTED, Ban, Order
+from privet.core.bans import ADOPTED, Ban, Later, Order
 from privet.core.verdicts import Action, Verdict
 from privet.daemon.enforce import Enforcement
 from privet.daemon.log import make_log
@@ -359,3 +359,31 @@ def test_what_is_not_as_it_should_be_is_not_left_word_of() -> None:
     Path("mark").write_text("old")
     play(scene, Marked())
     assert not Path("mark").exists()
+
+
+def test_what_the_firewall_does_later_waits_behind_the_rest_and_is_not_lost() -> None:
+    class Slow(Firewall):
+        busy = True
+
+        def apply(self, orders: Sequence[Order]) -> list[str | None]:
+            held = [] if self.busy else [one for one in orders if one.subject == ONE]
+            super().apply([one for one in orders if one.subject != ONE] + held)
+            return [Later("busy") if self.busy and one.subject == ONE else None for one in orders]
+
+    door = Slow()
+
+    async def scene(place: Enforcement, _door: Firewall) -> None:
+        await place.open()
+        await place.restore([])
+        order(place)
+        order(place, OTHER)
+        for _ in range(2):
+            await place.flush()
+            assert (place.problem, door.subjects) == ("busy", {OTHER})
+            assert place.ledger.totals()["waiting"] == 1
+        door.busy = False
+        await place.look()
+        assert (place.problem, door.subjects) == (None, {ONE, OTHER})
+        assert place.ledger.totals() == dict.fromkeys(place.ledger.totals(), 0) | {"ordered": 2, "in_kernel": 2}
+
+    play(scene, door)

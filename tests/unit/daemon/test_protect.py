@@ -61,7 +61,7 @@ def test_names_files_and_facts_refuse_bans_and_reach_the_firewall(
     async def scene(place: Served) -> None:
         assert await results(place, OFFICE, "203.0.113.0/24", ADMIN, "10.1.2.3", "2001:db8:1:5::1", OTHER) == [
             ("refused", protect.IGNORED),
-            ("refused", protect.IGNORED),
+            ("refused", f"part of it must never be banned: {protect.IGNORED}"),
             ("refused", "somebody who is logged in"),
             ("refused", protect.PROXY),
             ("refused", protect.PROXY),

@@ -36,7 +36,7 @@ from privet.adapters.firewall.netlink import NetlinkWriter, connect
 from privet.adapters.firewall.program import TextWriter, build, listing
 from privet.adapters.firewall.watch import Watch
 from privet.core.address import Subject
-from privet.core.bans import Held
+from privet.core.bans import Held, Later
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class NftablesFirewall:
                 if not answers:
                     raise
                 rest = [order for order in wishes if (order.subject, order.service) not in answers]
-                answers |= _answers(rest, str(error))
+                answers |= _answers(rest, Later(error))
                 break
         return [answers[order.subject, order.service] for order in orders]
 
@@ -191,7 +191,7 @@ class NftablesFirewall:
                 time.sleep(_BREATH)
             answers |= _failed(pending, refused)
             pending = _again(pending, refused)
-        return answers | _answers(pending, "the firewall changes faster than it can be written")
+        return answers | _answers(pending, Later("the firewall changes faster than it can be written"))
 
     def _housed(self, orders: Sequence[Order]) -> list[Order]:
         """Make the sets that bans still need; return the orders that have a set, all but those to open there."""

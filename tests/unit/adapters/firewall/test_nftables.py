@@ -11,7 +11,7 @@ from privet.adapters.firewall import nftables
 from privet.adapters.firewall.layout import BASE, GUARDS, HOOK, LOOPBACK, PAUSED, Structure
 from privet.adapters.firewall.nftables import NftablesFirewall
 from privet.core.address import Subject
-from privet.core.bans import Order
+from privet.core.bans import Later, Order
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
@@ -166,7 +166,9 @@ def test_trying_again_ends(writer: Scripted, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(nftables, "_BREATH", 0.0)
     firewall = opened()
     writer.answers = [{0: errno.EEXIST, 1: errno.EBUSY}] * 100
-    assert firewall.apply(orders(2)) == ["the firewall changes faster than it can be written"] * 2
+    answers = firewall.apply(orders(2))
+    assert answers == ["the firewall changes faster than it can be written"] * 2
+    assert all(isinstance(answer, Later) for answer in answers)
     assert len(writer.seen) < 10
 
 
@@ -177,6 +179,7 @@ def test_a_set_that_cannot_be_made_fails_its_own_orders_only(writer: Scripted) -
     answers = firewall.apply([wide, *orders(1)])
     assert answers[0] is not None
     assert "nft refuses" in answers[0]
+    assert isinstance(answers[0], Later)
     assert answers[1] is None
     assert writer.seen == [orders(1)]
     with pytest.raises(FirewallError, match="nft refuses"):
