@@ -68,7 +68,9 @@ FIRST = {
         "disk/tmp/spill: plain",
     ),
     "a crash leaves a core file": Plant(
-        "pipe", "from privet.adapters import hygiene\nhygiene.keep_private = lambda: None", "python"
+        "pipe",
+        "from privet.adapters import hygiene\nhygiene.keep_private = lambda: None\nresource.setrlimit = lambda *_: None",
+        "python",
     ),
     "a table shows addresses": Plant(
         "bans",
