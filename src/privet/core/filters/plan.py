@@ -157,7 +157,7 @@ class FilterPlan:
             if patient and one.put_off.keep(line, user=user):
                 continue
             if text is None:
-                text, time = view.take(line, start)
+                text, time = view.read(line)
             failure = one.feed(text, time, chosen)
             if failure is not None:
                 if failure.time is None:
@@ -274,20 +274,20 @@ class _RingPass:
             return
         place = 0
         for line in block.split(b"\n")[:-1]:
-            failure = self._feed(line, place, spots.get(place, 0))
+            failure = self._feed(line, spots.get(place, 0))
             if failure is not None:
                 if failure.time is None:
                     failure.time = self.view.time_before(place)
                 yield place, failure
             place += len(line) + 1
 
-    def _feed(self, line: bytes, place: int, mask: int) -> Failure | None:
+    def _feed(self, line: bytes, mask: int) -> Failure | None:
         due, expressions = self._due, self.filter.failures
         due.update((number, self._ring.size) for number in self._prefilter.fitting(mask))
         if not due:
             self._ring.pass_by([line])
             return None
-        text, time = self.view.take(line, place)
+        text, time = self.view.read(line)
         chosen = [expressions[number] for number in sorted(due)]
         failure = self._ring.feed(line, text, time, chosen, self.view.read)
         self._due = {number: left - 1 for number, left in due.items() if left > 1}

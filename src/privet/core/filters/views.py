@@ -110,14 +110,6 @@ class View:
         except UnicodeDecodeError:
             return line.decode(self.encoding, "replace")
 
-    def take(self, line: bytes, start: int) -> tuple[str, float | None]:
-        """Read a line that begins at `start` in the block; lines without a date after it have its time."""
-        text, time = self.read(line)
-        if time is not None:
-            place = self._history.base + start
-            self._last, self._dated_at, self._seen = time, place, place + len(line) + 1
-        return text, time
-
     def time_before(self, start: int) -> float:
         """Return the time of a line without a date that begins at `start` in the block."""
         self.undated += 1

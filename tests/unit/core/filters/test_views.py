@@ -28,7 +28,7 @@ class Reader:
         times, start = list[float | None](), 0
         for line in block.split(b"\n")[:-1]:
             if wanted in line:
-                _, time = self.view.take(line, start)
+                _, time = self.view.read(line)
                 times.append((self.view.time_before(start) if time is None else time) - NOW)
             start += len(line) + 1
         return times
