@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from privet.cli.history import history
 from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure
 from privet.cli.options import json_option, reveal_option
 from privet.core.plurals import counted
@@ -32,7 +33,10 @@ logs_argument = click.argument("logs", metavar="LOG...", nargs=-1, required=True
 
 @click.group(name="report")
 def command() -> None:
-    """Report who asks for what, from any logs."""
+    """Report who asks for what, from any logs; and what the daemon counted."""
+
+
+command.add_command(history)
 
 
 @command.command(

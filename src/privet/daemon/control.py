@@ -91,6 +91,7 @@ class Control:
             "ban": partial(self._by_hand.ban, pid=pid),
             "unban": self._by_hand.unban,
             "why": self._by_hand.why,
+            "history": self._daemon.past.tell,
             "who": partial(who, self._daemon, pid, user),
             "pause": self._by_hand.pause,
             "spare": partial(scripts.spare, self._daemon),

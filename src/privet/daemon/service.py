@@ -30,6 +30,7 @@ from privet.config.errors import ConfigErrors
 from privet.config.loader import load
 from privet.core.engine import Batch
 from privet.core.guard import refusal
+from privet.core.history import COLUMNS as COUNTED
 from privet.core.lookout import Lookout
 from privet.core.mask import Masks
 from privet.core.seen import Seen
@@ -43,6 +44,7 @@ from privet.daemon.feeds import Files, Intakes
 from privet.daemon.keep import Keeper, open_stores
 from privet.daemon.lists import Lists
 from privet.daemon.lookups import Lookups
+from privet.daemon.past import Past
 from privet.daemon.pause import Pause
 from privet.daemon.protect import Protection
 from privet.daemon.sight import OnSight
@@ -104,6 +106,7 @@ class Daemon:
         self.lookups = Lookups(self)
         self.swarms = SwarmLog(self)
         self.vigilance = Vigilance(self)
+        self.past = Past(self)
         self.escrow = Escrow(self)
         self._keys = DayKeys(runtime / KEYS)
         self.engine = self._engine_for(config, self.networks)
@@ -140,6 +143,7 @@ class Daemon:
         await self.protection.look()
         self.told.configure(self.config)
         self.told.restore(self.bans())
+        self.past.open()
         self.files = Files(loop, self.take)
         self._open_files()
         ids = user_ids(self.config.daemon.user)
@@ -172,6 +176,7 @@ class Daemon:
             self.protection.close()
             self.lookups.close()
             self.vigilance.save()
+            self.past.close()
             await self.told.close()
             await self.escrow.close()
             for place in self.places.values():
@@ -278,8 +283,14 @@ class Daemon:
         return engine_for(
             config,
             zone=local_zone(),
-            want={"host"} if config.escrow.recipient else (),
-            observers=(self.seen, self.escrow.see, lambda _source, rows: self.lookout.see(rows.keys), self.sight.see),
+            want=COUNTED,
+            observers=(
+                self.seen,
+                self.escrow.see,
+                lambda _source, rows: self.lookout.see(rows.keys),
+                self.sight.see,
+                self.past.see,
+            ),
             found=self.sight.see,
             secrets=self.epochs.secrets,
             networks=networks,
@@ -296,6 +307,7 @@ class Daemon:
     def act(self, verdicts: list[Verdict], now: float) -> None:
         """Enter what the engine found, unless the guard refuses it or a command is to be asked before."""
         verdicts = [verdict for verdict in verdicts if not self.told.asks(verdict)]
+        self.past.judge(verdicts)
         for verdict in verdicts:
             for key in self.engine.accused(verdict):
                 self.seen.blame(key)
@@ -351,6 +363,7 @@ class Daemon:
             self.engine.expire(self.clock.now())
             self.sight.waiting.expire(self.clock.now())
             self._go("vigilance", self.vigilance.look())
+            self._go("history", self.past.look())
             self._go("epochs", self.epochs.look())
             self._go("memory", asyncio.to_thread(give_back))
         self._voice_complaints()

@@ -157,6 +157,7 @@ def _warnings(daemon: Daemon) -> list[str]:
         f"firewall: {daemon.kernel.problem}": daemon.kernel.problem,
         f"deny list of the web server: {daemon.web.problem}": daemon.web.problem,
         f"store: {daemon.keeper.problem}": daemon.keeper.problem,
+        f"history: {daemon.past.problem}": daemon.past.problem,
         f"{counted(evicted, 'ban')} will end with a restart: [store] holds max_bans already": evicted,
         "all bans are off for a while; let them hold again with: privet pause --end": daemon.pause.until,
         f"escrow: {daemon.escrow.problem}": daemon.escrow.problem,

@@ -1,0 +1,89 @@
+"""The daemon's history: numbers of each minute, kept and told."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from privet.adapters.history import STEPS, History
+from privet.adapters.pressure import machine_now
+from privet.core.history import Tallies
+from privet.daemon.whom import Refusal
+from privet.ports import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from privet.core.history import Bans, Traffic
+    from privet.core.parse import Rows
+    from privet.core.verdicts import Verdict
+    from privet.daemon.service import Daemon
+
+FILE = "history.db"
+"""In the state directory; no address is in it."""
+
+HOURLY = 60  # looks
+
+
+class Past:
+    """Counts what the engine sees; `look` writes it down, to be called every minute."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self.problem: str | None = None
+        self._tallies = Tallies()
+        self._looks = 0
+        self._history: History | None = None
+
+    def open(self) -> None:
+        """Open the file, before the first line is read."""
+        daemon = self._daemon
+        sealed = daemon.config.store.persist == "sealed" and daemon.state.is_dir()
+        try:
+            self._history = History(daemon.state / FILE if sealed else None)
+            self._tallies = Tallies(self._history.newest())
+        except (StoreError, OSError) as error:
+            self.problem = str(error)
+
+    def see(self, source: str, rows: Rows) -> None:
+        """Count requests."""
+        self._tallies.see(source, rows)
+
+    def judge(self, verdicts: Iterable[Verdict]) -> None:
+        """Count what jails decided."""
+        self._tallies.judge(verdicts)
+
+    async def look(self) -> None:
+        """Write down what was counted."""
+        await asyncio.to_thread(self._write, *self._tallies.take(), self._tallies.newest, self._daemon.clock.now())
+
+    def close(self) -> None:
+        """Write down the rest."""
+        if self._history:
+            self._write(*self._tallies.take(), self._tallies.newest, self._daemon.clock.now())
+            self._history.close()
+
+    async def tell(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer `privet report history`."""
+        since, step = float(request["since"]), int(request["step"])
+        if self._history is None or step not in STEPS:
+            raise Refusal(f"there is no history: {self.problem}")
+        start = self._daemon.clock.now() - since
+        return {
+            "items": await asyncio.to_thread(self._history.read, start, step),
+            "sites": await asyncio.to_thread(self._history.by, "traffic", start),
+            "jails": await asyncio.to_thread(self._history.by, "bans", start),
+        }
+
+    def _write(self, traffic: list[Traffic], bans: list[Bans], newest: float, now: float) -> None:
+        if self._history is None:
+            return
+        try:
+            self._history.add(traffic, bans, machine_now(now), newest if traffic else None)
+            if self._looks % HOURLY == 0:
+                self._history.roll_up(now)
+        except StoreError as error:
+            self.problem = str(error)
+        else:
+            self.problem = None
+        self._looks += 1

@@ -1,0 +1,132 @@
+"""The history on the disk: added up, bounded, and begun anew when damaged."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from privet.adapters.history import KEPT, History
+from privet.adapters.pressure import machine_now
+from privet.core.history import Bans, Machine, Traffic
+from privet.ports import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAY = 86_400
+START = 19_700 * DAY
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    return History(tmp_path / "history.db")
+
+
+def filled(history: History, days: int) -> None:
+    """Add a request each ten minutes, and a ban each day."""
+    traffic = [Traffic(START + second, "blog", 1, 100, ok=1) for second in range(0, days * DAY, 600)]
+    bans = [Bans(START + day * DAY, "leech", 1) for day in range(days)]
+    history.add(traffic, bans, None, START + days * DAY)
+
+
+def test_numbers_of_the_same_minute_are_added_up_and_peaks_kept(history: History) -> None:
+    for load in (1.0, 3.0, 2.0):
+        history.add([Traffic(START, "a", 2, 10, ok=2)], [Bans(START, "j", 1)], Machine(START, load, 5.0, 50.0), START)
+
+    (row,) = history.read(START, 60)
+
+    assert row == {
+        "time": START,
+        "hits": 6,
+        "bytes": 30,
+        "ok": 6,
+        "moved": 0,
+        "refused": 0,
+        "failed": 0,
+        "other": 0,
+        "bans": 3,
+        "reports": 0,
+        "load": 3.0,
+        "psi": 5.0,
+        "memory": 50.0,
+    }
+    assert history.newest() == START
+
+
+def test_minutes_become_hours_and_hours_become_days_without_losing_anything(history: History) -> None:
+    filled(history, 120)
+    now = START + 120 * DAY
+    before = history.by("traffic", START)
+    history.roll_up(now)
+    history.roll_up(now)
+
+    days, hours, minutes = (history.read(START, step) for step in (DAY, 3600, 60))
+
+    assert history.by("traffic", START) == before == [{"site": "blog", "hits": 120 * 144, **NOTHING, "ok": 120 * 144}]
+    assert [row["hits"] for row in days] == [144] * 120
+    assert sum(row["bans"] for row in days) == 120
+    assert len(minutes) == 2 * 144 + 90 * 24 + 28
+    assert len(hours) == 92 * 24 + 28
+
+
+NOTHING = {"bytes": 120 * 14_400, "moved": 0, "refused": 0, "failed": 0, "other": 0}
+
+
+def test_the_oldest_goes(history: History) -> None:
+    filled(history, 1)
+    history.roll_up(START + KEPT[-1] + 2 * DAY)
+
+    assert history.read(START, DAY) == []
+
+
+def test_sites_and_jails_come_with_the_largest_first(history: History) -> None:
+    history.add(
+        [Traffic(START, "a", 1), Traffic(START, "b", 5)], [Bans(START, "x", 0, 9), Bans(START, "y", 2)], None, None
+    )
+
+    assert [one["site"] for one in history.by("traffic", START)] == ["b", "a"]
+    assert [one["jail"] for one in history.by("bans", START)] == ["y", "x"]
+    assert history.by("bans", START + 60) == []
+
+
+def test_it_outlasts_a_restart_for_its_owner_alone(history: History, tmp_path: Path) -> None:
+    filled(history, 1)
+    history.close()
+
+    again = History(tmp_path / "history.db")
+
+    assert again.newest() == START + DAY
+    assert len(again.read(START, 3600)) == 24
+    assert (tmp_path / "history.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_damaged_file_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "history.db").write_bytes(b"no database" * 1000)
+
+    assert History(tmp_path / "history.db").read(0, 60) == []
+
+
+def test_a_file_that_cannot_be_opened_is_said_to_be(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be opened"):
+        History(tmp_path / "missing" / "history.db")
+
+
+def test_without_a_file_it_stays_in_memory() -> None:
+    history = History(None)
+    filled(history, 1)
+
+    assert len(history.read(START, 3600)) == 24
+    assert history.newest() == START + DAY
+
+
+def test_the_machine_says_how_it_is(tmp_path: Path) -> None:
+    (tmp_path / "pressure").mkdir()
+    (tmp_path / "pressure" / "cpu").write_text(
+        "some avg10=1.00 avg60=12.50 avg300=0.10 total=9\nfull avg10=0 avg60=3\n"
+    )
+    (tmp_path / "meminfo").write_text("MemTotal:     1000 kB\nMemFree:  1 kB\nMemAvailable:  250 kB\n")
+
+    assert machine_now(START + 61.5, tmp_path) == Machine(START + 60, round(os.getloadavg()[0], 2), 12.5, 75.0)
+    assert machine_now(START, tmp_path / "nowhere").memory == 0.0
