@@ -175,6 +175,10 @@ def test_who_is_behind_the_proxy_is_denied_and_nobody_else(site: Server) -> None
     site.privet("unban", "--all")
     assert [site.get(client) for client in (V4, V6)] == [200, 200]
     assert direct.ask("/").status == 200
+    assert site.privet("ban", V4_FAR)[0] == 0, "by hand it is as good"
+    assert (site.get(V4_FAR), site.get(V4)) == (403, 200)
+    assert site.privet("unban", V4_FAR)[0] == 0
+    assert site.get(V4_FAR) == 200
 
 
 def test_a_deny_ends_at_its_time_and_holds_until_then(site: Server) -> None:
