@@ -69,7 +69,7 @@ FIRST = {
     ),
     "a crash leaves a core file": Plant(
         "pipe",
-        "from privet.adapters import hygiene\nhygiene.keep_private = lambda: None\nresource.setrlimit = lambda *_: None",
+        "from privet.adapters import hygiene\nhygiene.keep_private = resource.setrlimit = lambda *_: None",
         "python",
     ),
     "a table shows addresses": Plant(
