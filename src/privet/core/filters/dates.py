@@ -78,6 +78,7 @@ _WORDY_START = re.compile(r"\{DATE\}|%(?!(?:Ex)?[dkl])")
 _WORDY_END = re.compile(r"(?:\{DATE\}|%(?:Ex)?[a-zA-Z]\)?\??)$")
 _OWN_GROUP = re.compile(r"(?:[^()\\]|\\.|\(\?:[^()]*[ :=,;]\)\?(?=\())*(?:\\\W|[ :=,;]|\)\?)\((.*)\)")
 _REMEMBERED = 4096  # stamps: several per second of a busy log
+_SECONDS = {f"{second:02}": second for second in range(60)}
 _HEADS = 65_536  # what stands before a stamp: with web servers, clients
 _LONGEST_HEAD = 64  # characters; what is longer is an attacker's
 _CLOSING = frozenset("])>}|\"'")  # after a stamp: it cannot go on with this
@@ -97,20 +98,44 @@ class _Form:
         self.regex = regex
         self._fixed = fixed  # whether the text says it all
         self.memory: dict[str, float | None] = {}
+        self._minute: tuple[str, str, float] | None = None  # what stands around the seconds, and when it began
 
     def time(self, text: str, found: re.Match[str], today: Today) -> float | None:
         if text in self.memory:
             return self.memory[text]
-        read = found if self.regex is None else self.regex.fullmatch(text)
-        seconds, settled = seconds_of(read.groupdict() if read else {}, today)
+        seconds, settled = self._in_minute(text), True
+        if seconds is None:
+            read = found if self.regex is None else self.regex.fullmatch(text)
+            seconds, settled = seconds_of(read.groupdict() if read else {}, today)
+            if read and settled and seconds and self.regex and seconds < today.now - 60:
+                self._learn_minute(text, read, seconds)
         if settled and self._fixed:
             if len(self.memory) >= _REMEMBERED:
                 self.memory.clear()
             self.memory[text] = seconds
         return seconds
 
+    def _in_minute(self, text: str) -> float | None:
+        """Return the time of a stamp in the minute that was read last."""
+        if self._minute is None:
+            return None
+        before, after, began = self._minute
+        place = len(before)
+        second = _SECONDS.get(text[place : place + 2])
+        if second is None or text[place + 2 :] != after or not text.startswith(before):
+            return None
+        return began + second
+
+    def _learn_minute(self, text: str, read: re.Match[str], seconds: float) -> None:
+        """Remember the minute of a stamp, all of which is past, so that no year or day is open in it."""
+        second = _SECONDS.get(read.groupdict().get("S") or "")
+        if second is not None and seconds.is_integer():
+            start, end = read.span("S")
+            self._minute = text[:start], text[end:], seconds - second
+
     def forget(self) -> None:
         self.memory.clear()
+        self._minute = None
 
 
 class _Single:

@@ -8,6 +8,7 @@ other that are both no part of a word, between which a date may have stood.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from re import _constants as op  # type: ignore[attr-defined]  # no other way to a parse tree
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,9 @@ _COMMON = (
 )
 """What stands in many lines of many logs: no part of it makes a good needle."""
 
+_NEWLINE = ord("\n")
+_ACROSS = re.DOTALL | re.MULTILINE | re.VERBOSE  # flags with which an expression may see more than its line
+
 Tree = Any
 """A parsed pattern of the standard library, which has no types for it."""
 
@@ -42,6 +46,7 @@ class Needles(msgspec.Struct, frozen=True):
         return min(len(text) / 10 if text in _COMMON else len(text) for text in self.texts) - 0.02 * len(self.texts)
 
 
+@lru_cache(maxsize=1)  # several things are asked of one expression, one after the other
 def parse(pattern: str, flags: int = 0) -> Tree:
     """Parse a regular expression; raises re.error."""
     return parser.parse(pattern, flags)
@@ -83,6 +88,43 @@ def _anchored(tree: Tree) -> bool:
         if code not in (op.ASSERT, op.ASSERT_NOT):
             return False
     return False
+
+
+def within_lines(pattern: str) -> bool:
+    """Tell whether an expression matches at the beginning of a line only, and takes in no newline.
+
+    It then matches a line among others, with `re.MULTILINE`, just as it matches that line alone.
+    """
+    tree = parse(pattern)
+    return _anchored(tree) and not tree.state.flags & _ACROSS and _within(tree)
+
+
+def _within(tree: Tree) -> bool:
+    return all(_keeps_within(code, value) for code, value in tree)
+
+
+def _keeps_within(code: object, value: Tree) -> bool:
+    if code is op.LITERAL:
+        return bool(value != _NEWLINE)
+    if code is op.NOT_LITERAL:
+        return bool(value == _NEWLINE)
+    if code is op.IN:
+        return (value[0][0] is op.NEGATE) == any(_takes_newline(*item) for item in value)
+    if code is op.AT:
+        return value in (op.AT_BEGINNING, op.AT_END, op.AT_BOUNDARY, op.AT_NON_BOUNDARY)
+    if code is op.SUBPATTERN and value[1] & _ACROSS:
+        return False
+    parts = _parts(code, value)
+    return all(map(_within, parts)) if parts else code in (op.ANY, op.GROUPREF)
+
+
+def _takes_newline(code: object, value: Tree) -> bool:
+    """Tell whether an item of a class stands for a newline."""
+    if code is op.LITERAL:
+        return bool(value == _NEWLINE)
+    if code is op.RANGE:
+        return bool(value[0] <= _NEWLINE <= value[1])
+    return code is op.CATEGORY and value in (op.CATEGORY_SPACE, op.CATEGORY_NOT_DIGIT, op.CATEGORY_NOT_WORD)
 
 
 def names_inside_first(pattern: str, flags: int = 0) -> bool:

@@ -153,3 +153,13 @@ def test_a_journal_says_when() -> None:
 def test_usual_forms_far_inside_a_line_are_not_looked_for() -> None:
     line = "x" * 4000 + " 2005-08-14 12:00:00"
     assert cut("", line) == [(line, None)]
+
+
+@pytest.mark.parametrize(
+    "form", ["14/Aug/2005:11:5{}:{} +0000", "Aug 14 11:5{}:{}", "2005-08-14T11:5{}:{}.250Z", "20050814T115{}{}"]
+)
+def test_stamps_of_a_minute_that_was_read_before(form: str) -> None:
+    times = [(8, "07"), (8, "59"), (8, "00"), (8, "60"), (9, "01"), (8, "61"), (8, "99"), (8, "5"), (9, "58")]
+    lines = [f"[{form.format(*time)}] x" for time in times]
+    alone = [cut("{^LN-BEG}", line)[0] for line in lines]
+    assert cut("{^LN-BEG}", *lines) == alone

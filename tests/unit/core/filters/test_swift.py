@@ -43,6 +43,34 @@ def test_the_loop_finds_what_the_plan_finds(odd: bytes, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
+    "regex",
+    [
+        r'^<HOST> .*"(?:GET|POST) ',
+        r'(?i)^<HOST> .*"(get|post) /\S* HTTP',
+        r"^<ADDR> (- )+\[\]",
+        r"^<HOST> \S+ \S+ \[\] .* \d+$",
+        r"^<F-ID>\S+</F-ID> - (?:<HOST>|.)",
+        r'^<HOST>[^"]*"GET',
+        r"^<HOST> .*\s$",
+        r"<HOST> - -",
+    ],
+)
+@pytest.mark.parametrize("odd", [b"".join(ODD), *ODD])
+def test_any_simple_expression_finds_what_the_plan_finds(
+    regex: str, odd: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = msgspec.structs.replace(EVERY, failregex=(regex,))
+    blocks = [DENSE, odd + DENSE + odd, DENSE * 9 + odd]
+    swift = FilterPlan([spec], UTC)
+    found = [swift.parse(block, NOW).get(spec) or Found() for block in blocks]
+    monkeypatch.setattr(Swift, "fits", lambda *_: False)
+    plain = FilterPlan([spec], UTC)
+    assert found == [plain.parse(block, NOW).get(spec) or Found() for block in blocks]
+    assert any(one.places for one in found)
+    assert (swift.nobody, swift.undated) == (plain.nobody, plain.undated)
+
+
+@pytest.mark.parametrize(
     "more",
     [
         {"prefregex": "^<F-CONTENT>.*</F-CONTENT>$"},
@@ -86,6 +114,23 @@ def test_an_expression_that_takes_too_long_is_punished_and_its_line_is_not_lost(
     slow.search = tardy  # type: ignore[assignment]
     assert plan.parse(DENSE, NOW)[EVERY] == Found([0, 64, 128], *plan_columns(3), [])
     assert plan.watch.at is None
+
+
+def test_a_search_for_many_lines_that_takes_too_long_is_done_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = msgspec.structs.replace(EVERY, failregex=EVERY.failregex[:1])
+    plan = FilterPlan([spec], UTC)
+    calls: list[str] = []
+
+    def tardy(_self: object, text: str) -> object:
+        calls.append(text)
+        raise Overrun
+
+    monkeypatch.setattr("privet.core.filters.swift._Together.rows", tardy)
+    for _ in range(3):
+        assert plan.parse(DENSE, NOW)[spec] == Found([0, 64, 128], *plan_columns(3), [])
+    assert len(calls) == 1
+    assert plan.watch.at is None
+    assert not plan.slow
 
 
 def plan_columns(number: int) -> tuple[list[bytes], list[float]]:

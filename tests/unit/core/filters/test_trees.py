@@ -6,7 +6,14 @@ import re
 
 import pytest
 
-from privet.core.filters.trees import halved, names_inside_first, needles_of, starts_at_beginning, surely_filled
+from privet.core.filters.trees import (
+    halved,
+    names_inside_first,
+    needles_of,
+    starts_at_beginning,
+    surely_filled,
+    within_lines,
+)
 
 
 @pytest.mark.parametrize(
@@ -100,3 +107,30 @@ def test_names_inside_the_first_group() -> None:
     assert names_inside_first("((?P<a>x)(?P<b>y))")
     assert not names_inside_first("(x)(?P<b>y)")
     assert names_inside_first("(x)")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "within"),
+    [
+        (r'^\S+ .*"(?:GET|POST) \d{3}\b[a-z]?(?=x)(?P<n>\w)(?P=n)$', True),
+        (r"(?i)^a", True),
+        (r"^[^\s]+|^[^\n]x|^[^\W]", True),
+        ("a", False),
+        (r"^a\s", False),
+        (r"^a\W", False),
+        ("^a[^b]", False),
+        (r"^a[^\d]", False),
+        (r"^a[\s]", False),
+        ("^a[\t-x]", False),
+        (r"^a\n", False),
+        ("^a(?!.\n)", False),
+        (r"^a\Z", False),
+        (r"\Aa", False),
+        ("(?s)^a.", False),
+        ("^(?s:a.)", False),
+        ("(?m)^a", False),
+        ("(?x)^a # b", False),
+    ],
+)
+def test_expressions_that_take_in_no_newline(pattern: str, within: bool) -> None:  # noqa: FBT001  a table
+    assert within_lines(pattern) is within
