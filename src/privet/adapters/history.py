@@ -167,21 +167,29 @@ class History:
             with suppress(OSError):
                 os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         file = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
-        file.execute("PRAGMA journal_mode = WAL")
-        file.execute("PRAGMA synchronous = NORMAL")
-        file.execute("PRAGMA journal_size_limit = 1048576")
-        for table, (who, numbers, _) in _TABLES.items():
-            columns = ", ".join(
-                f"{name} REAL NOT NULL" if table == "machine" else f"{name} INTEGER NOT NULL" for name in numbers
-            )
-            file.execute(
-                f"CREATE TABLE IF NOT EXISTS {table} (step INTEGER, start INTEGER, {who} TEXT, {columns}, "
-                f"PRIMARY KEY (step, start, {who})) WITHOUT ROWID"
-            )
-        file.execute("CREATE TABLE IF NOT EXISTS offences (time REAL NOT NULL, jail TEXT NOT NULL, who BLOB NOT NULL)")
-        file.execute("CREATE INDEX IF NOT EXISTS offences_time ON offences (time)")
-        file.execute("CREATE TABLE IF NOT EXISTS reached (time REAL NOT NULL)")
+        try:
+            _prepare(file)
+        except sqlite3.Error:
+            file.close()
+            raise
         return file
+
+
+def _prepare(file: sqlite3.Connection) -> None:
+    file.execute("PRAGMA journal_mode = WAL")
+    file.execute("PRAGMA synchronous = NORMAL")
+    file.execute("PRAGMA journal_size_limit = 1048576")
+    for table, (who, numbers, _) in _TABLES.items():
+        columns = ", ".join(
+            f"{name} REAL NOT NULL" if table == "machine" else f"{name} INTEGER NOT NULL" for name in numbers
+        )
+        file.execute(
+            f"CREATE TABLE IF NOT EXISTS {table} (step INTEGER, start INTEGER, {who} TEXT, {columns}, "
+            f"PRIMARY KEY (step, start, {who})) WITHOUT ROWID"
+        )
+    file.execute("CREATE TABLE IF NOT EXISTS offences (time REAL NOT NULL, jail TEXT NOT NULL, who BLOB NOT NULL)")
+    file.execute("CREATE INDEX IF NOT EXISTS offences_time ON offences (time)")
+    file.execute("CREATE TABLE IF NOT EXISTS reached (time REAL NOT NULL)")
 
 
 class _Writing:

@@ -43,9 +43,10 @@ class Past:
         sealed = daemon.config.store.persist == "sealed" and daemon.state.is_dir()
         try:
             self._history = History(daemon.state / FILE if sealed else None)
-            self._tallies = Tallies(self._history.newest())
         except (StoreError, OSError) as error:
             self.problem = str(error)
+        else:
+            self._tallies, self.problem = Tallies(self._history.newest()), None
 
     def see(self, source: str, rows: Rows) -> None:
         """Count requests."""
@@ -56,7 +57,9 @@ class Past:
         self._tallies.judge(verdicts, Tokens(self._daemon.epochs.secrets))
 
     async def look(self) -> None:
-        """Write down what was counted."""
+        """Write down what was counted; try again to open what could not be opened."""
+        if self._history is None:
+            self.open()
         await asyncio.to_thread(self._write, *self._tallies.take(), self._tallies.newest, self._daemon.clock.now())
 
     def close(self) -> None:
