@@ -8,13 +8,14 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from privet.core.history import OFFENCES
 from privet.ports import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from privet.core.history import Bans, Machine, Traffic
+    from privet.core.history import Bans, Machine, Offence, Traffic
 
 STEPS = (60, 3600, 86_400)
 """Seconds that one row stands for."""
@@ -61,7 +62,12 @@ class History:
         return float("-inf") if found is None else float(found)
 
     def add(
-        self, traffic: Iterable[Traffic], bans: Iterable[Bans], machine: Machine | None, newest: float | None
+        self,
+        traffic: Iterable[Traffic],
+        bans: Iterable[Bans],
+        machine: Machine | None,
+        newest: float | None,
+        offences: Iterable[Offence] = (),
     ) -> None:
         """Add numbers of minutes; those of a minute that is there already are added to it."""
         with self._lock, self._writing():
@@ -69,6 +75,9 @@ class History:
             self._put("bans", [(60, one.time, one.jail, one.bans, one.reports) for one in bans])
             if machine:
                 self._put("machine", [(60, machine.time, "", machine.load, machine.psi, machine.memory)])
+            self._file.executemany(
+                "INSERT INTO offences VALUES (?, ?, ?)", [(one.time, one.jail, one.who) for one in offences]
+            )
             if newest is not None:
                 self._file.execute("DELETE FROM reached")
                 self._file.execute("INSERT INTO reached VALUES (?)", (newest,))
@@ -91,6 +100,25 @@ class History:
                         f"DELETE FROM {table} WHERE step = ? AND start < ?",  # noqa: S608  as above
                         (step, edge),
                     )
+
+            self._file.execute("DELETE FROM offences WHERE time < ?", (now - KEPT[1],))
+            self._file.execute(
+                "DELETE FROM offences WHERE time <= (SELECT time FROM offences ORDER BY time DESC LIMIT 1 OFFSET ?)",
+                (OFFENCES,),
+            )
+
+    def offenders(self, since: float) -> list[dict[str, Any]]:
+        """Return who was banned how often: `client`, a token, `bans`, `jails`, `first` and `last`; most bans first."""
+        with self._lock:
+            found = self._file.execute(
+                "SELECT who, count(*), group_concat(DISTINCT jail), min(time), max(time) FROM offences "
+                "WHERE time >= ? GROUP BY who ORDER BY 2 DESC, 5 DESC",
+                (since,),
+            ).fetchall()
+        return [
+            {"client": who, "bans": bans, "jails": sorted(jails.split(",")), "first": first, "last": last}
+            for who, bans, jails, first, last in found
+        ]
 
     def read(self, since: float, step: int) -> list[dict[str, Any]]:
         """Return a row for each `step` seconds that has something: sums over all sites and jails, peaks of the machine.
@@ -139,19 +167,29 @@ class History:
             with suppress(OSError):
                 os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         file = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
-        file.execute("PRAGMA journal_mode = WAL")
-        file.execute("PRAGMA synchronous = NORMAL")
-        file.execute("PRAGMA journal_size_limit = 1048576")
-        for table, (who, numbers, _) in _TABLES.items():
-            columns = ", ".join(
-                f"{name} REAL NOT NULL" if table == "machine" else f"{name} INTEGER NOT NULL" for name in numbers
-            )
-            file.execute(
-                f"CREATE TABLE IF NOT EXISTS {table} (step INTEGER, start INTEGER, {who} TEXT, {columns}, "
-                f"PRIMARY KEY (step, start, {who})) WITHOUT ROWID"
-            )
-        file.execute("CREATE TABLE IF NOT EXISTS reached (time REAL NOT NULL)")
+        try:
+            _prepare(file)
+        except sqlite3.Error:
+            file.close()
+            raise
         return file
+
+
+def _prepare(file: sqlite3.Connection) -> None:
+    file.execute("PRAGMA journal_mode = WAL")
+    file.execute("PRAGMA synchronous = NORMAL")
+    file.execute("PRAGMA journal_size_limit = 1048576")
+    for table, (who, numbers, _) in _TABLES.items():
+        columns = ", ".join(
+            f"{name} REAL NOT NULL" if table == "machine" else f"{name} INTEGER NOT NULL" for name in numbers
+        )
+        file.execute(
+            f"CREATE TABLE IF NOT EXISTS {table} (step INTEGER, start INTEGER, {who} TEXT, {columns}, "
+            f"PRIMARY KEY (step, start, {who})) WITHOUT ROWID"
+        )
+    file.execute("CREATE TABLE IF NOT EXISTS offences (time REAL NOT NULL, jail TEXT NOT NULL, who BLOB NOT NULL)")
+    file.execute("CREATE INDEX IF NOT EXISTS offences_time ON offences (time)")
+    file.execute("CREATE TABLE IF NOT EXISTS reached (time REAL NOT NULL)")
 
 
 class _Writing:

@@ -10,7 +10,7 @@ import click
 
 from privet.cli.history import history
 from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure
-from privet.cli.options import json_option, reveal_option
+from privet.cli.options import json_option, reveal_option, runtime_option
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -219,33 +219,77 @@ def trace(
 @command.command(
     epilog="""\b
 Examples:
-  privet report offenders /var/log/fail2ban.log
-  privet report offenders --limit 10 /var/log/fail2ban.log.*.gz
+  privet report offenders
+  privet report offenders --since 7d --limit 10
+  privet report offenders /var/log/fail2ban.log*
 """,
-    help="List who was banned how often, from fail2ban's own logs.\n\n"
-    f"The interval is the mean number of hours between two bans. {_LINES} {_NAMES}",
+    help="List who was banned how often, by the daemon or, with LOG, in fail2ban's own logs.\n\n"
+    "The interval is the mean number of hours between two bans. The daemon remembers 92 days and knows offenders by "
+    f"pseudonyms only, which last an epoch (30 days or longer). {_LINES} {_NAMES}",
 )
+@click.option("--since", metavar="TIME", default="92d", show_default=True, help="Of the daemon, the last 12h, 7d.")
 @limit_option
+@runtime_option
 @json_option
 @csv_option
 @reveal_option
-@logs_argument
-def offenders(logs: tuple[str, ...], limit: int | None, *, as_json: bool, as_csv: bool, reveal: bool) -> int:
+@click.argument("logs", metavar="[LOG]...", nargs=-1)
+def offenders(
+    logs: tuple[str, ...],
+    since: str,
+    limit: int | None,
+    runtime: str | None,
+    *,
+    as_json: bool,
+    as_csv: bool,
+    reveal: bool,
+) -> int:
     """List who was banned how often."""
     from privet.core.offenders import HEADER, format_row  # noqa: PLC0415  as above
-    from privet.tasks.reports import Read  # noqa: PLC0415  as above
+
+    items = _in_logs(logs, reveal=reveal) if logs else _of_the_daemon(runtime, since)
+    items = items[:limit]
+    if as_json:
+        from privet.cli.output import print_json  # noqa: PLC0415  as above
+
+        print_json("offenders", items)
+    elif as_csv:
+        _print_csv(items)
+    else:
+        rows = (format_row(item["client"], item["bans"], item["share"], item["interval"]) for item in items)
+        click.echo("\n".join([HEADER, *rows]))
+    return 0
+
+
+def _in_logs(logs: Sequence[str], *, reveal: bool) -> list[dict[str, Any]]:
     from privet.tasks.reports import offenders as count  # noqa: PLC0415  as above
 
     with _reading(logs) as progress:
         found = count(logs, progress)
     name = _names(reveal=reveal)
-    rows = found.rows(limit)
-    items = [
-        {"client": name(row.subject), "bans": row.bans, "share": row.share, "interval": row.interval} for row in rows
+    return [
+        {"client": name(row.subject), "bans": row.bans, "share": row.share, "interval": row.interval}
+        for row in found.rows()
     ]
-    if not _print("offenders", items, Read(found.lines, found.lines), as_json=as_json, as_csv=as_csv):
-        click.echo("\n".join([HEADER, *(format_row(row, name(row.subject)) for row in rows)]))
-    return 0
+
+
+def _of_the_daemon(runtime: str | None, since: str) -> list[dict[str, Any]]:
+    from privet.cli.client import ask  # noqa: PLC0415  as above
+    from privet.cli.subjects import seconds  # noqa: PLC0415  as above
+    from privet.core.offenders import interval  # noqa: PLC0415  as above
+
+    found = ask(runtime, "offenders", since=seconds("--since", since))["items"]
+    total = sum(one["bans"] for one in found)
+    return [
+        {
+            "client": one["client"],
+            "bans": one["bans"],
+            "share": one["bans"] * 100 // total,
+            "interval": interval(one["bans"], one["first"], one["last"]),
+            "jails": one["jails"],
+        }
+        for one in found
+    ]
 
 
 @contextmanager
@@ -312,19 +356,25 @@ def _print(
         totals = {"lines": read.lines, "parsed": read.parsed, "unparsed": dict(read.unparsed.most_common())}
         print_json(kind, items, totals=totals, **more)
     elif as_csv:
-        import csv  # noqa: PLC0415  as above
-
-        rows = csv.writer(sys.stdout, lineterminator="\n")
-        if items:
-            rows.writerow(items[0])
-        rows.writerows([_cell(value) for value in item.values()] for item in items)
+        _print_csv(items)
     return as_json or as_csv
+
+
+def _print_csv(items: Sequence[dict[str, Any]]) -> None:
+    import csv  # noqa: PLC0415  as above
+
+    rows = csv.writer(sys.stdout, lineterminator="\n")
+    if items:
+        rows.writerow(items[0])
+    rows.writerows([_cell(value) for value in item.values()] for item in items)
 
 
 def _cell(value: object) -> object:
     """Return a value as one cell; several in it are joined, and none becomes a formula of a spreadsheet."""
     if isinstance(value, dict):
         return " ".join(f"{name}:{one}" for name, one in value.items())
+    if isinstance(value, list):
+        return " ".join(value)
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
 
 

@@ -7,18 +7,21 @@ is masked.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from math import inf
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from privet.core.mask import sample
+from privet.core.networks import as_number
+from privet.core.verdicts import decisions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from privet.core.parse import Rows
+    from privet.core.tokens import Tokens
     from privet.core.verdicts import Verdict
 
 MINUTE = 60
@@ -27,6 +30,8 @@ SITES = 50
 
 COLUMNS = frozenset({"host", "status", "size"})
 OTHERS = "(others)"
+OFFENCES = 100_000
+"""Bans of one minute that are noted one by one, and of all times that are kept."""
 
 
 class Traffic(msgspec.Struct, frozen=True):
@@ -52,6 +57,14 @@ class Bans(msgspec.Struct, frozen=True):
     reports: int = 0
 
 
+class Offence(msgspec.Struct, frozen=True):
+    """A ban of somebody who is known by a token only (see `core.tokens`)."""
+
+    time: float
+    jail: str
+    who: bytes
+
+
 class Machine(msgspec.Struct, frozen=True):
     """How the machine was: load, share of the time in which something waited for the CPU, share of memory in use."""
 
@@ -75,29 +88,42 @@ class Tallies:
         self._sites: dict[int, set[str]] = {}
         self._bans: Counter[tuple[int, str, bool]] = Counter()
         self._names: dict[bytes, str] = {}
+        self._offences: deque[Offence] = deque(maxlen=OFFENCES)
 
     def see(self, source: str, rows: Rows) -> None:
         """Count the requests of a block."""
         if not rows.keys:
             return
-        hosts = rows.columns.get("host") or [b"-"] * len(rows)
+        times, hosts, sizes = rows.times, rows.columns.get("host") or [b"-"] * len(rows), rows.column("size")
         classes = [status[:1] for status in rows.column("status")]
-        minutes = [-1 if time <= self._since else int(time // MINUTE) for time in rows.times]
-        self.newest = max(self.newest, *rows.times)
-        for (minute, host, kind), count in Counter(zip(minutes, hosts, classes, strict=True)).items():
-            if minute >= 0:
-                self._hits[minute, self._site(minute, host, source), _CLASSES.get(kind, "other")] += count
-        for minute, host, size in zip(minutes, hosts, rows.column("size"), strict=True):
-            if minute >= 0 and size.isdigit():
-                self._bytes[minute, self._site(minute, host, source)] += int(size[:15])
+        first, last = min(times), max(times)
+        self.newest = max(self.newest, last)
+        minute = int(first // MINUTE)
+        if first > self._since and minute == int(last // MINUTE) and hosts.count(hosts[0]) == len(hosts):
+            self._count(minute, self._site(minute, hosts[0], source), Counter(classes), _total(sizes))
+            return
+        # Lines of several minutes or sites: those of each are counted together.
+        groups: dict[tuple[int, bytes], tuple[list[bytes], list[bytes]]] = {}
+        for time, host, kind, size in zip(times, hosts, classes, sizes, strict=True):
+            if time > self._since:
+                group = groups.setdefault((int(time // MINUTE), host), ([], []))
+                group[0].append(kind)
+                group[1].append(size)
+        for (minute, host), (kinds, its) in groups.items():
+            self._count(minute, self._site(minute, host, source), Counter(kinds), _total(its))
 
-    def judge(self, verdicts: Iterable[Verdict]) -> None:
-        """Count what jails decided."""
-        for verdict in verdicts:
-            if verdict.time > self._since:
-                self._bans[int(verdict.time // MINUTE), verdict.jail, verdict.action.value != "report"] += 1
+    def judge(self, verdicts: Iterable[Verdict], tokens: Tokens) -> None:
+        """Count what jails decided, and note who was banned by their tokens."""
+        for verdict, _prefixes in decisions(verdicts):
+            if verdict.time <= self._since:
+                continue
+            banned = verdict.action.value != "report"
+            self._bans[int(verdict.time // MINUTE), verdict.jail, banned] += 1
+            if banned:
+                who = as_number(verdict.group) or verdict.subject
+                self._offences.append(Offence(verdict.time, verdict.jail, tokens.of(who)))
 
-    def take(self) -> tuple[list[Traffic], list[Bans]]:
+    def take(self) -> tuple[list[Traffic], list[Bans], list[Offence]]:
         """Hand out what was counted, and begin anew."""
         sites = dict.fromkeys((minute, site) for minute, site, _ in self._hits)
         kinds = ("ok", "moved", "refused", "failed", "other")
@@ -118,7 +144,14 @@ class Tallies:
         ]
         for counted in (self._hits, self._bytes, self._sites, self._bans, self._names):
             counted.clear()
-        return traffic, bans
+        offences = list(self._offences)
+        self._offences.clear()
+        return traffic, bans, offences
+
+    def _count(self, minute: int, site: str, kinds: Counter[bytes], size: int) -> None:
+        self._bytes[minute, site] += size
+        for kind, count in kinds.items():
+            self._hits[minute, site, _CLASSES.get(kind, "other")] += count
 
     def _site(self, minute: int, host: bytes, source: str) -> str:
         name = source if host in (b"-", b"") else self._names.get(host)
@@ -132,3 +165,11 @@ class Tallies:
                 return OTHERS
             sites.add(name)
         return name
+
+
+def _total(sizes: Sequence[bytes]) -> int:
+    """Return the sum of sizes; the `-` of an answer without a body, and what else is no number, counts nothing."""
+    try:
+        return sum(map(int, sizes))
+    except ValueError:
+        return sum(int(size[:15]) for size in sizes if size.isdigit())

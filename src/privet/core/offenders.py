@@ -52,7 +52,7 @@ class Offenders:
                 Subject.of_key(key),
                 bans,
                 bans * 100 // self.bans,
-                (last - first) / (bans - 1) / 3600 if bans > 1 else None,
+                interval(bans, first, last),
             )
             for key, (bans, first, last) in ranked
         ]
@@ -71,7 +71,12 @@ class Offenders:
             self.bans += 1
 
 
-def format_row(row: OffenderRow, name: str) -> str:
+def interval(bans: int, first: float, last: float) -> float | None:
+    """Return the mean hours between bans, None for one."""
+    return (last - first) / (bans - 1) / 3600 if bans > 1 else None
+
+
+def format_row(name: str, bans: int, share: int, interval: float | None) -> str:
     """Return the row as plain text under `HEADER`; `name` is how the client is to be called."""
-    interval = "" if row.interval is None else f"{row.interval:3.2f}h"
-    return f"{name:>20} {row.bans:10d} {row.share:4d}% {interval:>9}"
+    hours = "" if interval is None else f"{interval:3.2f}h"
+    return f"{name:>20} {bans:10d} {share:4d}% {hours:>9}"

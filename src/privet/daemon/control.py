@@ -92,6 +92,7 @@ class Control:
             "unban": self._by_hand.unban,
             "why": self._by_hand.why,
             "history": self._daemon.past.tell,
+            "offenders": self._daemon.past.tell_offenders,
             "who": partial(who, self._daemon, pid, user),
             "pause": self._by_hand.pause,
             "spare": partial(scripts.spare, self._daemon),

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from privet.adapters.history import STEPS, History
 from privet.adapters.pressure import machine_now
+from privet.core.address import PSEUDONYM_NET, unpack
 from privet.core.history import Tallies
+from privet.core.tokens import Tokens
 from privet.daemon.whom import Refusal
 from privet.ports import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from privet.core.history import Bans, Traffic
+    from privet.core.history import Bans, Offence, Traffic
     from privet.core.parse import Rows
     from privet.core.verdicts import Verdict
     from privet.daemon.service import Daemon
@@ -41,9 +43,10 @@ class Past:
         sealed = daemon.config.store.persist == "sealed" and daemon.state.is_dir()
         try:
             self._history = History(daemon.state / FILE if sealed else None)
-            self._tallies = Tallies(self._history.newest())
         except (StoreError, OSError) as error:
             self.problem = str(error)
+        else:
+            self._tallies, self.problem = Tallies(self._history.newest()), None
 
     def see(self, source: str, rows: Rows) -> None:
         """Count requests."""
@@ -51,10 +54,12 @@ class Past:
 
     def judge(self, verdicts: Iterable[Verdict]) -> None:
         """Count what jails decided."""
-        self._tallies.judge(verdicts)
+        self._tallies.judge(verdicts, Tokens(self._daemon.epochs.secrets))
 
     async def look(self) -> None:
-        """Write down what was counted."""
+        """Write down what was counted; try again to open what could not be opened."""
+        if self._history is None:
+            self.open()
         await asyncio.to_thread(self._write, *self._tallies.take(), self._tallies.newest, self._daemon.clock.now())
 
     def close(self) -> None:
@@ -62,6 +67,13 @@ class Past:
         if self._history:
             self._write(*self._tallies.take(), self._tallies.newest, self._daemon.clock.now())
             self._history.close()
+
+    async def tell_offenders(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer `privet report offenders`."""
+        if self._history is None:
+            raise Refusal(f"there is no history: {self.problem}")
+        found = await asyncio.to_thread(self._history.offenders, self._daemon.clock.now() - float(request["since"]))
+        return {"items": [{**one, "client": unpack(PSEUDONYM_NET + one["client"][:8]).decode()} for one in found]}
 
     async def tell(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Answer `privet report history`."""
@@ -75,11 +87,13 @@ class Past:
             "jails": await asyncio.to_thread(self._history.by, "bans", start),
         }
 
-    def _write(self, traffic: list[Traffic], bans: list[Bans], newest: float, now: float) -> None:
+    def _write(
+        self, traffic: list[Traffic], bans: list[Bans], offences: list[Offence], newest: float, now: float
+    ) -> None:
         if self._history is None:
             return
         try:
-            self._history.add(traffic, bans, machine_now(now), newest if traffic else None)
+            self._history.add(traffic, bans, machine_now(now), newest if traffic else None, offences)
             if self._looks % HOURLY == 0:
                 self._history.roll_up(now)
         except StoreError as error:

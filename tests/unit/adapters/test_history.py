@@ -9,8 +9,10 @@ import pytest
 
 from privet.adapters.history import KEPT, History
 from privet.adapters.pressure import machine_now
-from privet.core.history import Bans, Machine, Traffic
+from privet.core.history import Bans, Machine, Offence, Traffic
 from privet.ports import StoreError
+
+NOW = 1_795_345_200.0
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,3 +132,21 @@ def test_the_machine_says_how_it_is(tmp_path: Path) -> None:
 
     assert machine_now(START + 61.5, tmp_path) == Machine(START + 60, round(os.getloadavg()[0], 2), 12.5, 75.0)
     assert machine_now(START, tmp_path / "nowhere").memory == 0.0
+
+
+def test_offenders_are_counted_kept_for_a_time_and_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = History(tmp_path / "history.db")
+    history.add([], [], None, None, [Offence(NOW - age, jail, who) for age, jail, who in (
+        (100 * 86_400.0, "old", b"a"), (7200.0, "web", b"a"), (3600.0, "ssh", b"a"), (10.0, "web", b"b"),
+    )])  # fmt: skip
+    history.roll_up(NOW)
+
+    assert history.offenders(0) == [
+        {"client": b"a", "bans": 2, "jails": ["ssh", "web"], "first": NOW - 7200.0, "last": NOW - 3600.0},
+        {"client": b"b", "bans": 1, "jails": ["web"], "first": NOW - 10.0, "last": NOW - 10.0},
+    ]
+    assert [one["client"] for one in history.offenders(NOW - 60)] == [b"b"]
+    monkeypatch.setattr("privet.adapters.history.OFFENCES", 1)
+    history.roll_up(NOW)
+    assert [one["client"] for one in history.offenders(0)] == [b"b"]
+    history.close()

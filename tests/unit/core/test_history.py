@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from privet.core.address import Subject
 from privet.core.formats import parse_format
-from privet.core.history import COLUMNS, OTHERS, SITES, Bans, Tallies, Traffic
+from privet.core.history import COLUMNS, OTHERS, SITES, Bans, Offence, Tallies, Traffic
 from privet.core.parse import Rows, plan_of
 from privet.core.times import write_clf
+from privet.core.tokens import Tokens
 from privet.core.verdicts import Action, Verdict
 
 START = 1_700_000_040  # a full minute
@@ -30,14 +31,14 @@ def test_requests_count_by_minute_site_and_class_of_answer() -> None:
     tallies.see("web", rows((0, "a", 200, "10"), (59, "a", 404, "5"), (60, "a", 503, "-"), (61, "b", 301, "7")))
     tallies.see("web", rows((2, "a", 200, "1")))
 
-    traffic, bans = tallies.take()
+    traffic, bans, _ = tallies.take()
 
     assert sorted(traffic, key=lambda one: (one.time, one.site)) == [
         Traffic(START, "a", 3, 16, ok=2, refused=1),
         Traffic(START + 60, "a", 1, 0, failed=1),
         Traffic(START + 60, "b", 1, 7, moved=1),
     ]
-    assert (bans, tallies.take()) == ([], ([], []))
+    assert (bans, tallies.take()) == ([], ([], [], []))
 
 
 def test_a_log_without_names_counts_for_its_source() -> None:
@@ -70,6 +71,22 @@ def test_verdicts_count_by_jail() -> None:
     tallies = Tallies()
     base = Verdict(Action.BAN, Subject.parse("192.0.2.1"), "leech", START + 5.0, START + 9.0, 3)
     report = Verdict(Action.REPORT, Subject.parse("192.0.2.1"), "leech", START + 6.0, START + 9.0, 3)
-    tallies.judge([base, base, report])
+    tallies.judge([base, base, report], Tokens([bytes(32)]))
 
-    assert tallies.take()[1] == [Bans(START, "leech", 2, 1)]
+    _, bans, offences = tallies.take()
+    assert bans == [Bans(START, "leech", 2, 1)]
+    assert offences == [Offence(START + 5.0, "leech", Tokens([bytes(32)]).of(base.subject))] * 2
+
+
+def test_a_network_that_is_banned_in_many_prefixes_is_one_offender() -> None:
+    tallies = Tallies()
+    first, second = (
+        Verdict(Action.BAN, Subject.parse(text), "leech", START + 5.0, START + 9.0, 3, group="AS64500")
+        for text in ("192.0.2.0/24", "198.51.100.0/24")
+    )
+
+    tallies.judge([first, second], Tokens([bytes(32)]))
+
+    _, bans, offences = tallies.take()
+    assert bans == [Bans(START, "leech", 1, 0)]
+    assert [one.who for one in offences] == [Tokens([bytes(32)]).of(64500)]

@@ -34,7 +34,8 @@ def test_bans_are_counted_and_unbans_are_not() -> None:
 def test_columns_stand_under_their_heads() -> None:
     offenders = Offenders(UTC)
     offenders.add(LOG)
-    line = format_row(offenders.rows()[0], "192.0.2.1")
+    row = offenders.rows()[0]
+    line = format_row("192.0.2.1", row.bans, row.share, row.interval)
 
     assert HEADER.split() == ["ip", "#bans", "bans%", "interval"]
     assert line.split() == ["192.0.2.1", "2", "66%", "3.50h"]

@@ -42,6 +42,11 @@ def test_requests_and_bans_are_counted_once_also_over_a_restart(
             assert (await place.ask("history", since=3600, step=7))["error"].startswith("there is no history")
             code = await asyncio.to_thread(run, ["report", "history", "--runtime", str(place.runtime), "--by", "day"])
             assert code == 0
+            (one,) = (await place.ask("offenders", since=3600))["items"]
+            assert (one["bans"], one["jails"]) == (1, ["leech"])
+            assert one["client"].startswith("100::")
+            code = await asyncio.to_thread(run, ["report", "offenders", "--runtime", str(place.runtime)])
+            assert code == 0
 
     asyncio.run(scene())
 
@@ -49,6 +54,7 @@ def test_requests_and_bans_are_counted_once_also_over_a_restart(
     assert "█" in shown
     assert " web " in shown
     assert " leech " in shown
+    assert shown.splitlines()[-1].split()[1:] == ["1", "100%"]
     kept = b"".join(path.read_bytes() for path in place.state.glob(f"{FILE}*"))
     assert V4.encode() not in kept
     assert bytes(map(int, V4.split("."))) not in kept
