@@ -16,6 +16,7 @@ from privet.core.filters.conversations import PutOff
 from privet.core.filters.dates import Dates
 from privet.core.filters.model import FilterSpec
 from privet.core.filters.plan import FilterPlan
+from privet.core.filters.shapes import shape_of
 from privet.core.filters.swift import Swift
 from privet.core.filters.tags import expand
 from privet.core.filters.trees import halved, needles_of
@@ -48,6 +49,7 @@ SPECS = (
         name="dated", failregex=("^<HOST> .*shell", "^[^a]<HOST>$"), datepattern=r"^[^\[]*\[({DATE})" + "\n{^LN-BEG}"
     ),
     FilterSpec(name="unsound", failregex=("trap one <HOST>",), datepattern="**%H:%M:%S**"),
+    FilterSpec(name="shaped", failregex=(r"\s[+-]\d{4} \d{3}0[1-9] <HOST>(?::\d+)?", r"^from [^[]*\[<HOST>\]")),
     FilterSpec(name="lines", failregex=(PAIR, "^ *bad <HOST>"), maxlines=3),
 )
 
@@ -77,6 +79,7 @@ WORDS = (
         "finish ",
         "bad ",
     ),
+    *(" +0000 ", "-1234", " 00001", "\u0661", "0", "5", ":", "from ", "@4000000042ff31e400000000"),
     *("\r", "\0", "\udcff", "\u017f", " from ", "x"),
 )
 LINES = st.lists(st.sampled_from(WORDS + ADDRESSES), max_size=7).map("".join)
@@ -117,7 +120,18 @@ def test_needles_lose_nothing(text: str) -> None:
     with_needles = told(block)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planning, "needles_for", lambda *_: [])
+        patch.setattr(planning, "shape_for", lambda *_: None)
         assert told(block) == with_needles
+
+
+@given(TEXTS)
+def test_shapes_lose_nothing(text: str) -> None:
+    block = block_of(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "needles_for", lambda *_: [])
+        with_shapes = told(block)
+        patch.setattr(planning, "shape_for", lambda *_: None)
+        assert told(block) == with_shapes
 
 
 @given(TEXTS)
@@ -173,6 +187,28 @@ def test_what_matches_holds_a_needle(pattern: str, data: st.DataObject) -> None:
         assert any(needle in text.lower() for needle in one.texts)
         if min(map(len, one.texts)) > 1:
             assert all(any(half in needle for half in halved(one).texts) for needle in one.texts)
+
+
+SHAPED = (
+    *MORE,
+    r"^\s[+-]\d{4} \S+ \d{3}0[1-9] \S+ <HOST>:\d+ [\d.]+:\d+ \d+ \d+ \d+\s",
+    r"from [^[]*\[<HOST>\](?::\d+)?:?",
+    r"(?i)\[[^a\W]{2}(?-i:[^b]x)(?>y|z)\.[^.]{17,}\b\w++#",
+)
+
+
+@pytest.mark.parametrize("pattern", [*SPEC_TEXTS, *SHAPED])
+@given(data=st.data())
+def test_what_matches_has_its_shape(pattern: str, data: st.DataObject) -> None:
+    regex = expand(pattern).pattern
+    shape, text = shape_of(regex), data.draw(st.from_regex(regex)).partition("\n")[0]
+    if shape is None or not re.search(regex, f"{text}\n"):
+        return
+    cuts = [place for place in range(len(text) + 1) if not re.search(r"\w", text[max(place - 1, 0) : place + 1])]
+    for place in [None, *cuts]:
+        line = text if place is None else f"{text[:place]}14/Aug/2005:11:59:56 +0000{text[place:]}"
+        assert shape.fits(line.encode())
+        assert not line.isascii() or not shape.rarest or shape.rarest.search(line.encode())
 
 
 HEADS = st.lists(

@@ -99,11 +99,12 @@ def _check(files: tuple[str, ...], output: str | None, *, dry_run: bool) -> None
 
 
 def _kept(text: str | None, mask: str) -> tuple[int, int]:
-    from privet.config.masks import BITS, in_bounds  # noqa: PLC0415
     from privet.core.address import KEPT  # noqa: PLC0415
 
     if text is None:
         return KEPT
+    from privet.config.masks import BITS, in_bounds  # noqa: PLC0415
+
     found = re.fullmatch(r"(\d{1,3})/(\d{1,3})", text)
     if mask != "truncate" or not found or not in_bounds(int(found[1]), int(found[2])):
         (least4, most4), (least6, most6) = BITS

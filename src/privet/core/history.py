@@ -30,6 +30,9 @@ SITES = 50
 
 COLUMNS = frozenset({"host", "status", "size"})
 OTHERS = "(others)"
+TOGETHER = 4096
+"""Requests that are counted together."""
+
 OFFENCES = 100_000
 """Bans of one minute that are noted one by one, and of all times that are kept."""
 
@@ -74,6 +77,9 @@ class Machine(msgspec.Struct, frozen=True):
     memory: float
 
 
+_Columns = tuple[str, "Sequence[float]", "Sequence[bytes]", "Sequence[bytes]", "Sequence[bytes]"]
+"""Of a block: its source, times, sites, status codes and sizes. No client is in it."""
+
 _CLASSES = {b"1": "ok", b"2": "ok", b"3": "moved", b"4": "refused", b"5": "failed"}
 
 
@@ -88,29 +94,37 @@ class Tallies:
         self._sites: dict[int, set[str]] = {}
         self._bans: Counter[tuple[int, str, bool]] = Counter()
         self._names: dict[bytes, str] = {}
+        self._waiting: list[_Columns] = []
+        self._rows = 0  # that wait
         self._offences: deque[Offence] = deque(maxlen=OFFENCES)
 
     def see(self, source: str, rows: Rows) -> None:
-        """Count the requests of a block."""
-        if not rows.keys:
-            return
-        times, hosts, sizes = rows.times, rows.columns.get("host") or [b"-"] * len(rows), rows.column("size")
-        classes = [status[:1] for status in rows.column("status")]
-        first, last = min(times), max(times)
-        self.newest = max(self.newest, last)
-        minute = int(first // MINUTE)
-        if first > self._since and minute == int(last // MINUTE) and hosts.count(hosts[0]) == len(hosts):
-            self._count(minute, self._site(minute, hosts[0], source), Counter(classes), _total(sizes))
-            return
-        # Lines of several minutes or sites: those of each are counted together.
-        groups: dict[tuple[int, bytes], tuple[list[bytes], list[bytes]]] = {}
-        for time, host, kind, size in zip(times, hosts, classes, sizes, strict=True):
-            if time > self._since:
-                group = groups.setdefault((int(time // MINUTE), host), ([], []))
-                group[0].append(kind)
-                group[1].append(size)
-        for (minute, host), (kinds, its) in groups.items():
-            self._count(minute, self._site(minute, host, source), Counter(kinds), _total(its))
+        """Count the requests of a block, now or soon: many at once take less time."""
+        if rows.keys:
+            hosts = rows.columns.get("host") or [b"-"] * len(rows)
+            self._waiting.append((source, rows.times, hosts, rows.column("status"), rows.column("size")))
+            self._rows += len(rows)
+            self.newest = max(self.newest, *rows.times)
+            if self._rows >= TOGETHER:
+                self._settle()
+
+    def _settle(self) -> None:
+        """Count what waits: requests of the same minute and site together."""
+        groups: dict[tuple[int, bytes, str], tuple[list[bytes], list[bytes]]] = {}
+        for source, *columns in self._waiting:
+            for time, host, status, size in zip(*columns, strict=True):
+                if time > self._since:
+                    place = int(time // MINUTE), host, source
+                    group = groups.get(place) or groups.setdefault(place, ([], []))
+                    group[0].append(status[:1])
+                    group[1].append(size)
+        self._waiting.clear()
+        self._rows = 0
+        for (minute, host, source), (kinds, sizes) in groups.items():
+            site = self._site(minute, host, source)
+            self._bytes[minute, site] += _total(sizes)
+            for kind, count in Counter(kinds).items():
+                self._hits[minute, site, _CLASSES.get(kind, "other")] += count
 
     def judge(self, verdicts: Iterable[Verdict], tokens: Tokens) -> None:
         """Count what jails decided, and note who was banned by their tokens."""
@@ -125,6 +139,7 @@ class Tallies:
 
     def take(self) -> tuple[list[Traffic], list[Bans], list[Offence]]:
         """Hand out what was counted, and begin anew."""
+        self._settle()
         sites = dict.fromkeys((minute, site) for minute, site, _ in self._hits)
         kinds = ("ok", "moved", "refused", "failed", "other")
         traffic = [
@@ -147,11 +162,6 @@ class Tallies:
         offences = list(self._offences)
         self._offences.clear()
         return traffic, bans, offences
-
-    def _count(self, minute: int, site: str, kinds: Counter[bytes], size: int) -> None:
-        self._bytes[minute, site] += size
-        for kind, count in kinds.items():
-            self._hits[minute, site, _CLASSES.get(kind, "other")] += count
 
     def _site(self, minute: int, host: bytes, source: str) -> str:
         name = source if host in (b"-", b"") else self._names.get(host)

@@ -7,13 +7,17 @@ module but what has many lines to scrub.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import numpy.typing as npt
 
 from privet.core.scrub import spots as by_expression
 
-Codes = npt.NDArray[np.uint8]
-Places = npt.NDArray[np.intp]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Codes = npt.NDArray[np.uint8]
+    Places = npt.NDArray[np.intp]
 
 FEW = 2048  # bytes: below, starting numpy costs more than it saves
 
@@ -51,7 +55,7 @@ def _dots(codes: Codes) -> Places:
 
 def _behind_runs(codes: Codes, dots: Places) -> Places:
     """Return the dots behind 32 hexadecimal digits, of which a few are looked at, one after the other."""
-    dots = dots[dots >= _RUN]
+    dots = dots[np.diff(dots, prepend=-1) > _RUN]  # no other dot is among the digits
     dots = dots[(codes[dots - _RUN] & 0xFE) == ord("2")]  # an address begins with 2 or 3
     for back in _LOOKED_AT:
         dots = dots[_HEX[codes[dots - back]]]

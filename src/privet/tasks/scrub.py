@@ -20,14 +20,13 @@ from privet.adapters.sources.archive import packing, pieces
 from privet.core.days import Days
 from privet.ports import PrivetError, SinkError, SourceError
 from privet.tasks.cleaning import Cleaner
-from privet.tasks.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from privet.tasks.cleaning import Order
 
-BLOCK = 1 << 19  # bytes that are looked at together
+BLOCK = 1 << 18  # bytes that are looked at together: more are slower, as less of it stays in the caches
 LONGEST = 1 << 20  # bytes of a line; longer ones are none
 _STRANGE = bytes(set(range(32)) - set(b"\t\n\r\x1b\a\b\v\f"))  # what text does not hold
 _FEW = 0.01  # the share of it that a log may hold all the same
@@ -64,6 +63,8 @@ def scrub(
         signal.signal(signal.SIGIO, signal.SIG_IGN)  # see `is_written`
         cleaner = Cleaner(order)  # with its key, which goes along in memory
         return lambda path, count: _one(path, cleaner, count)
+
+    from privet.tasks.together import together  # noqa: PLC0415  slow to import, and a stream needs no processes
 
     yield from together(paths, begin, progress, jobs)
 

@@ -12,9 +12,10 @@ from privet.core.cache import SIZE
 from privet.core.filters.matching import Filter
 from privet.core.filters.needles import Prefilter
 from privet.core.filters.several import Ring
+from privet.core.filters.shapes import shape_of
 from privet.core.filters.swift import Swift
 from privet.core.filters.trees import Needles, halved, rated
-from privet.core.filters.views import History, View
+from privet.core.filters.views import BYTEWISE, History, View
 from privet.core.filters.watch import Watch
 
 if TYPE_CHECKING:
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     from privet.core.filters.expression import Expression
     from privet.core.filters.matching import Failure
     from privet.core.filters.model import FilterSpec
+    from privet.core.filters.shapes import Shape
     from privet.core.filters.watch import Watched
 
 NO_ADDRESS, NAME, PSEUDONYM = "no address", "a host name", "a pseudonym"
 _LONGEST_ADDRESS = 64  # characters
 _WORTHY = 5.0  # of a second needle, so that seeking it saves more than it costs
+_POOR = 2.0  # of a needle that stands in so many lines that these need a second look
 _REMEMBERED = 4096  # combinations of expressions that lines may match
 
 
@@ -95,7 +98,13 @@ class FilterPlan:
             one.observed = observe is not None and (observed is None or spec in observed)
             self._owner += [(views[sort], one, expression) for expression in one.failures]
         self._views = list(views.values())
-        self._prefilter = Prefilter([needles_for(*owner) for owner in self._owner])
+        wanted = [needles_for(*owner) for owner in self._owner]
+        shapes = {
+            number: shape
+            for number, ((view, _, expression), needles) in enumerate(zip(self._owner, wanted, strict=True))
+            if (shape := shape_for(view, expression, needles))
+        }
+        self._prefilter = Prefilter(wanted, shapes)
         self._work: dict[int, list[tuple[View, list[_Task]]]] = {}
         self._keys: dict[str, bytes] = {}
         self._found: dict[Filter, Found] = {}  # in the block at hand
@@ -299,3 +308,10 @@ def needles_for(view: View, filter_: Filter, expression: Expression) -> list[Nee
     all_ = [*expression.needles, *(filter_.prefix.needles if filter_.prefix else ())]
     best = rated(all_ if view.dates.between_words else map(halved, all_))
     return [*best[:1], *(one for one in best[1:2] if one.worth >= _WORTHY)]
+
+
+def shape_for(view: View, expression: Expression, needles: list[Needles]) -> Shape | None:
+    """Return the shape of a failregex whose needles are none or poor, if lines show it as they were written."""
+    if (needles and needles[0].worth >= _POOR) or not view.dates.between_words:
+        return None
+    return shape_of(expression.regex.pattern, expression.regex.flags) if view.encoding.lower() in BYTEWISE else None
