@@ -16,8 +16,9 @@ V4 = "203.0.113.77"
 
 def by_hand(asked: Asked) -> dict[str, Any]:
     """Return the ban that was ordered; a line that another test has written may still bring another one."""
-    (ban,) = (ban for ban in asked.json("bans")["items"] if ban["jail"] == "by hand")
-    return ban
+    found: list[dict[str, Any]] = [ban for ban in asked.json("bans")["items"] if ban["jail"] == "by hand"]
+    assert len(found) == 1
+    return found[0]
 
 
 def test_root_is_told(asked: Asked) -> None:
