@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from privet.tasks.cleaning import Order
 
-BLOCK = 1 << 18  # bytes that are looked at together: more are slower, as less of it stays in the caches
+BLOCK = 1 << 18  # bytes that are looked at together
 LONGEST = 1 << 20  # bytes of a line; longer ones are none
 _STRANGE = bytes(set(range(32)) - set(b"\t\n\r\x1b\a\b\v\f"))  # what text does not hold
 _FEW = 0.01  # the share of it that a log may hold all the same
