@@ -13,6 +13,7 @@ from privet.core.engine import Engine
 from privet.core.filters.plan import FilterPlan
 from privet.core.formats import parse_format
 from privet.core.forwarded import Proxies
+from privet.core.manners.window import COLUMNS as MANNERS
 from privet.core.parse import Plan, plan_of
 from privet.core.recognise import AutoPlan
 from privet.core.select import columns_for
@@ -131,7 +132,8 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
 
 def _columns_for(jail: Jail) -> set[str]:
     """Return the columns that a jail reads."""
-    return columns_for(jail.predicates) | (COLUMNS if jail.kind == "swarm" else set())
+    manners = MANNERS[jail.signal] if jail.signal else frozenset[str]()
+    return columns_for(jail.predicates) | manners | (COLUMNS if jail.kind == "swarm" else frozenset())
 
 
 def lists_of(config: Config) -> Iterator[Listed]:

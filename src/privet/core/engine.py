@@ -25,11 +25,13 @@ from privet.core.escalate import state_of as offence_of
 from privet.core.evidence import Lines, Places
 from privet.core.filters.plan import Found
 from privet.core.forwarded import BEHIND
+from privet.core.manners.window import Manners
 from privet.core.neighbours import Neighbours, network_key, number_of
 from privet.core.networks import as_number, as_text
 from privet.core.pardons import KIND as PARDON
 from privet.core.pardons import Pardons
 from privet.core.pardons import state_of as pardon_of
+from privet.core.patience import Patience
 from privet.core.prefixes import PrefixSet
 from privet.core.recidive import KIND as RECIDIVE
 from privet.core.recidive import Recidive, Who
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from privet.core.filters.plan import FilterPlan
     from privet.core.guard import Listed
     from privet.core.jails import Jail
+    from privet.core.manners.known import Known
     from privet.core.networks import Networks
     from privet.core.notes import Note
     from privet.core.parse import Rows
@@ -119,6 +122,7 @@ class Engine:
         self.offences = Offences(max_clients, max((jail.escalation.forget for jail in self.jails), default=0.0))
         longest = max((jail.findtime for jail in self.jails), default=0.0)
         self.pardons = Pardons(max_clients, longest + tolerance)
+        self.patience = Patience(max_clients)
         self._tokens = Tokens(secrets)
         self.recidives = [
             Recidive(jail, self.jails, tolerance, max_clients, networks, tokens=self._tokens)
@@ -156,6 +160,12 @@ class Engine:
         for recidive in self.recidives:
             names = (recidive.jail.name, *recidive.watched)
             self._ignored[recidive.jail.name] = PrefixSet(chain.from_iterable(own[name] for name in names))
+
+    def know(self, known: Known) -> None:
+        """Heed what the administrator's files say about robots."""
+        for rule in self._rules:
+            if isinstance(rule.window, Manners):
+                rule.window.habit.know(known)
 
     def feed(self, batch: Batch, now: float) -> list[Verdict]:
         """Return the verdicts that the batch brings about, in the order of its lines.
@@ -256,6 +266,7 @@ class Engine:
         self.bans, self.spared = old.bans, old.spared
         self.offences.carry(old.offences)
         self.pardons.carry(old.pardons)
+        self.patience.carry(old.patience)
         named = {recidive.jail.name: recidive for recidive in old.recidives}
         for recidive in self.recidives:
             if recidive.jail.name in named:
@@ -298,7 +309,7 @@ class Engine:
             source.shift(seconds)
         for rule in self._rules:
             rule.window.shift(seconds)
-        for thing in self._memories:
+        for thing in (*self._memories, self.patience):
             thing.shift(seconds)
 
     def networks_changed(self) -> None:
@@ -310,6 +321,7 @@ class Engine:
         """Forget what no jail asks for any more."""
         self.offences.expire(now)
         self.pardons.expire(now)
+        self.patience.expire({jail.name: jail for jail in self.jails}, now)
 
     def forget(self, who: Who, now: float, jail: str = "") -> None:
         """Let the counts of a subject, or of an AS number, start anew (in one jail only, if named), as after an unban.
@@ -327,6 +339,7 @@ class Engine:
         for recidive in self.recidives:
             recidive.forget(who, jail)
         self.offences.forgive(self._token(who), jail)
+        self.patience.forget(who, jail)
         self.pardons.grant(_packed(who), jail, now)
 
     def _pardon(self, who: Who, jail: str, time: float) -> None:
@@ -404,13 +417,15 @@ class Engine:
     @property
     def tracked(self) -> int:
         """How many clients are remembered now, over all windows."""
-        return sum(len(rule.window.clients) for rule in self._rules) + sum(map(len, self.recidives))
+        manners = sum(rule.window.remembered for rule in self._rules if isinstance(rule.window, Manners))
+        return sum(len(rule.window.clients) for rule in self._rules) + sum(map(len, self.recidives)) + manners
 
     @property
     def evicted(self) -> int:
         """How many clients were forgotten to stay within the cap."""
         by_windows = sum(rule.window.evicted for rule in self._rules)
-        return by_windows + sum(recidive.evicted for recidive in self.recidives) + self.offences.evicted
+        by_memories = self.offences.evicted + self.patience.evicted
+        return by_windows + sum(recidive.evicted for recidive in self.recidives) + by_memories
 
     def _verdicts(self, reached: Reached, *, denied: bool) -> Iterator[Verdict]:
         """Yield the verdict on a client who reached a limit, and those of the jails that count bans.
@@ -423,7 +438,7 @@ class Engine:
         for verdict in verdicts:
             limit.until[reached.key] = verdict.until
             yield verdict
-            if verdict.action is not Action.REPORT:
+            if verdict.action not in (Action.REPORT, Action.SLOW):
                 for recidive in self.recidives:
                     yield from self._repeated(recidive, verdict, denied=denied)
 
@@ -444,6 +459,9 @@ class Engine:
             self.spared[jail.name] += 1
             return []
         self.bans[jail.name] += 1
+        if not self.patience.ends(jail, who, time):
+            action = Action.REPORT if jail.dry_run else Action.SLOW
+            return [Verdict(action, one, jail.name, time, time + jail.bantime, failures) for one in closed]
         count, bantime = self._escalated(jail, who, time)
         action, scope = jail.action, jail.scope
         if denied and action is Action.BAN:

@@ -12,6 +12,7 @@ import msgspec
 
 from privet.adapters.ignore import IgnoreLists
 from privet.adapters.localtime import local_zone
+from privet.adapters.manners import MannersFiles
 from privet.adapters.networks import Networks
 from privet.adapters.sources.archive import Archive
 from privet.adapters.stopwatch import Stopwatch
@@ -116,12 +117,16 @@ def replay(
         today=time.time(),
     )
     engine.ignore(lists.answers)
+    manners = MannersFiles(config.manners.robots, config.manners.crawlers)
+    if any(jail.kind == "manners" for jail in chosen.values()):
+        manners.refresh()
+    engine.know(manners.known())
     verdicts: list[Verdict] = []
     stopwatch, filters = Stopwatch(), engine.sources[source].filters
     for batch in batches(engine, paths, source, progress):
         with stopwatch.over(filters.watch if filters else None):
             verdicts += [verdict for verdict in engine.feed(batch, math.inf) if verdict.jail in chosen]
-    return _outcome(engine.sources[source], verdicts, len(clients), lists.problems, engine.swarms())
+    return _outcome(engine.sources[source], verdicts, len(clients), lists.problems + manners.problems, engine.swarms())
 
 
 def networks_of(config: Config) -> Networks:
