@@ -11,7 +11,7 @@ from privet.cli.output import bars, local, print_table, rfc3339, rounded
 from privet.core.address import Subject
 from privet.core.looks import counted_looks
 from privet.core.plurals import counted
-from privet.core.timeline import ruled
+from privet.core.slots import ruled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
