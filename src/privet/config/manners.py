@@ -24,7 +24,7 @@ JAIL_SETTINGS: Mapping[str, Decoder] = {
 _ONLY = {"wait": "backoff", "every": "feeds"}
 """Settings of one signal."""
 
-_NOT = ("counting", "filter", "bans_of", "key", "prefixes", "clients")
+_NOT = ("counting", "distinct", "filter", "bans_of", "key", "prefixes", "clients")
 _LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|::1", re.IGNORECASE)
 _WORD = re.compile(r"[a-z0-9][a-z0-9._-]{2,31}")
 

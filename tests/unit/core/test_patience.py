@@ -104,7 +104,7 @@ def test_verdicts_are_slow_first_and_bans_last() -> None:
     assert kinds[:5] == [("fast", Action.SLOW)] * 5
     assert kinds[5:] == [("fast", Action.BAN), ("again", Action.BAN)]
     assert verdicts[0].until - verdicts[0].time == 60
-    assert engine.offences.of(b"") == {}
+    assert engine.memory.offences.of(b"") == {}
 
 
 def test_a_reload_and_an_unban_are_heeded() -> None:
