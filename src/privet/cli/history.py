@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 STEPS = {"minute": 60, "hour": 3600, "day": 86_400}
 DEFAULTS = {"minute": "2h", "hour": "1d", "day": "30d"}
-_BARS = "▁▂▃▄▅▆▇█"
 
 
 @click.command(
@@ -68,7 +67,7 @@ def _put_page(output: Output, answer: dict[str, Any], sheets: Sequence[Sheet], b
 
 
 def _times(answer: dict[str, Any], limit: int | None) -> Sheet:
-    from privet.cli.output import dated, local  # noqa: PLC0415  as above
+    from privet.cli.output import bars, dated, local  # noqa: PLC0415  as above
 
     items = answer["items"][-limit:] if limit else answer["items"]
     rows = [
@@ -81,7 +80,7 @@ def _times(answer: dict[str, Any], limit: int | None) -> Sheet:
             f"{item.get('load', 0):.1f}",
             f"{item.get('memory', 0):.0f}%",
         )
-        for item, bar in zip(items, _bars([item.get("hits", 0) for item in items]), strict=True)
+        for item, bar in zip(items, bars([item.get("hits", 0) for item in items]), strict=True)
     ]
     numbers = ("HITS", "2XX", "3XX", "4XX", "5XX", "MIB", "BANS", "LOAD", "MEMORY")
     return Sheet(
@@ -108,9 +107,3 @@ def _jails(found: Sequence[dict[str, Any]]) -> Sheet:
 
 def _mib(size: int) -> str:
     return f"{size / (1 << 20):.1f}"
-
-
-def _bars(numbers: Sequence[int]) -> list[str]:
-    """Return one character for each number, the higher the larger."""
-    most = max(numbers, default=0) or 1
-    return [_BARS[number * (len(_BARS) - 1) // most] for number in numbers]
