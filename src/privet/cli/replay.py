@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure
+from privet.cli.main import EX_WARNING
 from privet.cli.options import config_option, json_option, load_config, members_option, reveal_option
+from privet.cli.replaying import known, logs_argument, replaying, source_option
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ Examples:
 """
 )
 @config_option
-@click.option("--source", "source_name", metavar="NAME", help="The source that the files stand for.")
+@source_option
 @click.option("--jail", "jails", metavar="NAME", multiple=True, help="Ask this jail only; may be repeated.")
 @members_option
 @json_option
 @reveal_option
-@click.argument("logs", metavar="LOG...", nargs=-1, required=True)
+@logs_argument
 def command(
     config_path: str,
     source_name: str | None,
@@ -57,24 +58,15 @@ def command(
     Exit code 1 means that something deserves a look: unparsed lines, or a source that jails cannot work on.
     """
     from privet.cli.names import Names  # noqa: PLC0415  heavy imports wait until the verb is called
-    from privet.cli.progress import reading  # noqa: PLC0415
     from privet.core.looks import Looks  # noqa: PLC0415
-    from privet.ports import SourceError  # noqa: PLC0415
     from privet.tasks.replay import replay, source_of  # noqa: PLC0415
 
     config = load_config(config_path)
-    unknown = [name for name in jails if name not in config.jails]
-    if unknown:
-        raise Failure(f"no jail {unknown[0]}; there are: {', '.join(config.jails) or 'none'}", EX_USAGE)
-    try:
+    known(config, jails)
+    with replaying(logs) as progress:
         source = source_of(config, logs, source_name)
-        with reading(logs) as progress:
-            looks = Looks(config.engine.max_clients, members) if jails else None
-            outcome = replay(config, logs, source, jails=jails, progress=progress, looks=looks)
-    except LookupError as error:
-        raise Failure(str(error.args[0]), EX_USAGE) from None
-    except SourceError as error:
-        raise Failure(str(error), EX_DATA) from None
+        looks = Looks(config.engine.max_clients, members) if jails else None
+        outcome = replay(config, logs, source, jails=jails, progress=progress, looks=looks)
     names = Names(reveal=reveal)
     (_print_json if as_json else _print_tables)(outcome, names)
     return EX_WARNING if outcome.totals.unparsed or outcome.complaints else 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.core.address import IPV6_CLIENT, Subject, mask_bits
-from privet.core.timeline import Timeline
+from privet.core.slots import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

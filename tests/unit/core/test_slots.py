@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from privet.core.timeline import SLOTS, WIDTHS, Timeline, ruled
+from privet.core.slots import SLOTS, WIDTHS, Timeline, ruled
 
 
 def test_counts_add_up_in_slots_of_any_multiple() -> None:
