@@ -87,16 +87,16 @@ def lines(title: str, times: Times, series: Sequence[Series], form: str = "{:,.1
 def week(title: str, unit: str, hours: Sequence[float | None]) -> Figure:
     """Draw the hours of a week, Monday's first, the more the darker; None where there was no such hour."""
     most = max((value for value in hours if value is not None), default=0) or 1
-    wide, high = 100 / 25.5, 20  # per cent for an hour, pixels for a day; a column and a half for the names of days
+    wide, high = 100 / 26.5, 20  # per cent for an hour, pixels for a day; two columns and a half for the names of days
     cells, marks = [], []
     for place, value in enumerate(hours):
         day, hour = divmod(place, 24)
-        said = "not in this time" if value is None else f"{_shortest(value)} {unit} in the mean"
+        said = "not in this time" if value is None else f"{_shortest(value)} {unit} on average"
         cells.append(
             element(
                 "rect",
                 element("title", f"{DAYS[day]} {hour:02d}:00: {said}"),
-                x=_percent((hour + 1.5) * wide),
+                x=_percent((hour + 2.5) * wide),
                 y=HEAD + day * high,
                 width=_percent(wide * 0.92),
                 height=high - 2,
@@ -108,12 +108,12 @@ def week(title: str, unit: str, hours: Sequence[float | None]) -> Figure:
     marks += [element("text", name, x="0", y=HEAD + day * high + 13) for day, name in enumerate(DAYS)]
     marks += [
         element(
-            "text", f"{hour:02d}", x=_percent((hour + 1.5) * wide), y=HEAD - 5, class_="minor" if hour % 6 else None
+            "text", f"{hour:02d}", x=_percent((hour + 2.5) * wide), y=HEAD - 5, class_="minor" if hour % 6 else None
         )
         for hour in range(0, 24, 3)
     ]
     best = max(range(len(hours)), key=lambda place: hours[place] or 0)
-    says = f"most of them on {DAYS[best // 24]} from {best % 24:02d}:00: {_shortest(most)} {unit} an hour in the mean"
+    says = f"most of them on {DAYS[best // 24]} from {best % 24:02d}:00: {_shortest(most)} {unit} an hour on average"
     return Figure(title, says, _svg(title, says, HEAD + 7 * high, [*marks, *cells]))
 
 

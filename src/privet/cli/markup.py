@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LONGEST = 200  # characters of a text that are shown
-
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Categories of characters that show nothing, or turn the direction of what follows."""
 
@@ -51,6 +49,6 @@ def _visible(char: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def clipped(value: str, most: int = LONGEST) -> str:
+def clipped(value: str, most: int) -> str:
     """Return the beginning of a text, and whether there is more."""
     return value if len(value) <= most else f"{value[: most - 1]}…"

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from privet import __version__
 from privet.cli.markup import Markup, clipped, element, visible
+from privet.core.mask import Mask
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from privet.cli.charts import Figure
     from privet.cli.sheet import Column, Page, Sheet
@@ -19,9 +20,10 @@ BEGINNING = "<!DOCTYPE html>\n<!-- A report of Privet -->\n"
 """How each page begins, and nothing else: another report may take its place."""
 
 ROWS = 50  # of a table, unless more are asked for
+LONGEST = 120  # characters of what visitors said
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_FREE = ("said",)
+_MASK = Mask("drop")
 
 
 def render(page: Page) -> str:
@@ -41,7 +43,7 @@ def render(page: Page) -> str:
         _tiles(page.tiles),
         *(_figure(number, figure) for number, figure in enumerate(page.figures)),
         *(_sheet(number, sheet, page.limit or ROWS) for number, sheet in enumerate(page.sheets)),
-        *([element("aside", *(element("p", note) for note in page.notes))] if page.notes else []),
+        *([element("aside", *(element("p", _masked(note)) for note in page.notes))] if page.notes else []),
         element("footer", f"Written by Privet {__version__}, {_today()}. Times are local to where it was written."),
     )
     return f"{BEGINNING}{element('html', head, element('body', body), lang='en')}\n"
@@ -76,18 +78,19 @@ def _figure(number: int, figure: Figure) -> Markup:
 def _sheet(number: int, sheet: Sheet, limit: int) -> Markup:
     """Show a table; what does not fit in a narrow page is scrolled in it."""
     name = f"table-{number}"
+    sheet = _without_empty(sheet)
     shown = sheet.rows[:limit]
-    scales = [
-        max((_amount(row[place]) for row in shown), default=0.0) if column.kind == "share" else 0.0
-        for place, column in enumerate(sheet.columns)
-    ]
+    heads = element("tr", *(element("th", one.head, scope="col", class_=one.kind) for one in sheet.columns))
+    bars = {place: _bars(shown, sheet.columns, place) for place, one in enumerate(sheet.columns) if one.kind == "share"}
+    rows = (
+        element("tr", *(_cell(sheet.columns, row, place, bars, line) for place in range(len(row))))
+        for line, row in enumerate(shown)
+    )
     table = element(
         "table",
         element("caption", element("b", sheet.title, id=name), sheet.says),
-        element(
-            "thead", element("tr", *(element("th", one.head, scope="col", class_=_side(one)) for one in sheet.columns))
-        ),
-        element("tbody", *(_row(row, sheet.columns, scales) for row in shown)),
+        element("thead", heads),
+        element("tbody", *rows),
     )
     parts = [element("div", table, class_="scroll", tabindex="0", role="region", aria_labelledby=name)]
     if not sheet.rows:
@@ -97,26 +100,36 @@ def _sheet(number: int, sheet: Sheet, limit: int) -> Markup:
     return element("section", *parts, class_="sheet")
 
 
-def _row(row: Sequence[object], columns: Sequence[Column], scales: Sequence[float]) -> Markup:
-    cells = []
-    for place, (value, column, scale) in enumerate(zip(row, columns, scales, strict=True)):
-        tag, scope = ("td", None) if place else ("th", "row")
-        inside: object = clipped(visible(str(value))) if column.kind in _FREE else _grouped(value)
-        if column.kind == "share":
-            wide = f"width: {_amount(value) / scale * 100 if scale else 0:.1f}%"
-            inside = element("span", inside, element("i", style=wide))
-        cells.append(element(tag, inside, class_=column.kind, scope=scope))
-    return element("tr", *cells)
+def _without_empty(sheet: Sheet) -> Sheet:
+    """Leave out columns in which nothing stands, such as the names of networks without a table of them."""
+    kept = [
+        place for place in range(len(sheet.columns)) if not sheet.rows or any(row[place] != "" for row in sheet.rows)
+    ]
+    return sheet._replace(
+        columns=[sheet.columns[place] for place in kept], rows=[[row[place] for place in kept] for row in sheet.rows]
+    )
 
 
-def _side(column: Column) -> str | None:
-    return column.kind if column.kind in ("number", "share") else None
+def _cell(
+    columns: Sequence[Column], row: Sequence[object], place: int, bars: Mapping[int, Sequence[float]], line: int
+) -> Markup:
+    kind, value = columns[place].kind, row[place]
+    inside: object = f"{value:,}" if isinstance(value, int) else value
+    if kind == "said":  # a page is a file: what looks like an address does not get there either
+        inside = clipped(visible(_masked(str(value))), LONGEST)
+    if kind == "share":
+        inside = element("span", inside, element("i", style=f"width: {bars[place][line]:.1f}%"))
+    return element("td" if place else "th", inside, class_=kind, scope=None if place else "row")
 
 
-def _grouped(value: object) -> object:
-    return f"{value:,}" if isinstance(value, int) else value
+def _masked(said: str) -> str:
+    return _MASK.scrub(said.encode(errors="replace")).decode(errors="replace")
 
 
-def _amount(value: object) -> float:
-    """Return the number at the beginning of a share."""
-    return float(str(value).rstrip("%").replace(",", "") or 0)
+def _bars(rows: Sequence[Sequence[object]], columns: Sequence[Column], place: int) -> list[float]:
+    """Return how long the bars of a column are, in per cent of the longest."""
+    heads = [one.head for one in columns]
+    measured = heads.index(columns[place].of) if columns[place].of else place
+    lengths = [float(str(row[measured]).rstrip("%").replace(",", "") or 0) for row in rows]
+    longest = max(lengths, default=0.0) or 1.0
+    return [length / longest * 100 for length in lengths]

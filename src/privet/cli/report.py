@@ -273,9 +273,9 @@ def _summed(
     logs: Sequence[str], format_text: str, want: Sequence[str], make: Callable[[str], Any], output: Output
 ) -> tuple[Any, Read, Pulse | None]:
     """Sum up logs; for a page, count as well when the requests came."""
+    from privet.core.pulse import Pulse  # noqa: PLC0415  as above
     from privet.core.select import columns_of  # noqa: PLC0415  as above
     from privet.core.sums import Several  # noqa: PLC0415  as above
-    from privet.core.pulse import Pulse  # noqa: PLC0415  as above
     from privet.tasks.reports import summed  # noqa: PLC0415  as above
 
     timed = output.html is not None

@@ -24,10 +24,16 @@ _HTML = "Write a page with pictures; - for standard output."
 
 
 class Column(NamedTuple):
-    """A column of a table: a `name` that we gave, what visitors `said`, a `number`, or a `share` that gets a bar."""
+    """A column of a table: a `name` that we gave, `text` of ours, what visitors `said`, a `number`, or a `share`.
+
+    On a page shares get a bar; how long it is says the column `of`, else the share itself. A terminal shows at most
+    `wide` characters.
+    """
 
     head: str
-    kind: Literal["name", "said", "number", "share"] = "name"
+    kind: Literal["name", "text", "said", "number", "share"] = "name"
+    of: str = ""
+    wide: int | None = None
 
 
 class Sheet(NamedTuple):
@@ -121,7 +127,12 @@ def show(sheet: Sheet, limit: int | None = None) -> None:
         click.echo("\n".join(sheet.lines))
     else:
         heads = [f"#{one.head}" if one.kind in ("number", "share") else one.head for one in sheet.columns]
-        print_table("", heads, sheet.rows[:limit])
+        widths = [one.wide for one in sheet.columns]
+        rows = [
+            [cell if wide is None else str(cell)[:wide] for cell, wide in zip(row, widths, strict=True)]
+            for row in sheet.rows[:limit]
+        ]
+        print_table("", heads, rows)
     for note in sheet.notes:
         click.echo(note)
 

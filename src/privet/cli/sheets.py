@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Name = Callable[[Subject], str]
 
-CLIENT, HITS, SHARE = Column("client"), Column("hits", "number"), Column("share", "share")
+CLIENT, HITS, SHARE = Column("client"), Column("hits", "number"), Column("share", "share", "hits")
 _KINDS = {"hour": "name", "status": "name"}
 TITLES = {
     "hour": "Requests by hour", "site": "Sites by requests", "file": "Requests by file of the log",
@@ -53,7 +53,14 @@ def leeches(found: Leeches, name: Name, limit: int | None) -> Sheet:
         )
         for who, row in known
     ]
-    columns = [CLIENT, HITS, SHARE, Column("mean size", "number"), Column("interval", "number"), Column("status codes")]
+    columns = [
+        CLIENT,
+        HITS,
+        SHARE,
+        Column("mean size", "number"),
+        Column("interval", "number"),
+        Column("status codes", "text"),
+    ]
     return Sheet(
         "leeches",
         "Clients by requests",
@@ -70,7 +77,7 @@ def hits(found: Hits, by: str, limit: int | None) -> Sheet:
     items = [{by: row.value, "hits": row.hits, "share": row.share} for row in found.rows(limit)]
     rows = [(item[by], item["hits"], f"{item['share']}%") for item in items]
     first = Column(by, "name" if by in _KINDS else "said")
-    return Sheet("hits", TITLES[by], items, [first, HITS, Column("rel.", "share")], rows)
+    return Sheet("hits", TITLES[by], items, [first, HITS, Column("rel.", "share", "hits")], rows)
 
 
 def networks(found: Sequence[CrowdRow], name: Name, limit: int | None) -> Sheet:
@@ -87,8 +94,8 @@ def networks(found: Sequence[CrowdRow], name: Name, limit: int | None) -> Sheet:
         for row in found[:limit]
     ]
     rows = [(*list(item.values())[:4], f"{item['kib']}K", f"{item['share']}%") for item in items]
-    columns = [Column("network"), Column("name"), Column("clients", "number"), HITS]
-    columns += [Column("bandw.", "number"), Column("hits%", "share")]
+    columns = [Column("network"), Column("name", "text"), Column("clients", "number"), HITS]
+    columns += [Column("bandw.", "number"), Column("hits%", "share", "hits")]
     return Sheet("networks", "Networks by requests", items, columns, rows)
 
 
@@ -98,8 +105,14 @@ def trace(found: Trace, limit: int | None) -> Sheet:
         {"time": rfc3339(row.time), "method": row.method, "path": row.path, "status": row.status, "agent": row.agent}
         for row in found.rows(limit)
     ]
-    rows = [(local(row.time), row.method, row.path, row.status, row.agent[:40]) for row in found.rows(limit)]
-    columns = [Column("time"), Column("method"), Column("path", "said"), Column("status"), Column("agent", "said")]
+    rows = [(local(row.time), row.method, row.path, row.status, row.agent) for row in found.rows(limit)]
+    columns = [
+        Column("time"),
+        Column("method"),
+        Column("path", "said"),
+        Column("status"),
+        Column("agent", "said", wide=40),
+    ]
     habits = found.habits()
     notes = [f"This client {habit}." for habit in habits]
     return Sheet("trace", "Requests of one client", items, columns, rows, beside={"habits": habits}, notes=notes)
@@ -119,6 +132,6 @@ def offenders(items: Sequence[Mapping[str, Any]]) -> Sheet:
         )
         for item in items
     ]
-    columns = [CLIENT, Column("bans", "number"), SHARE, Column("interval", "number")]
+    columns = [CLIENT, Column("bans", "number"), Column("share", "share", "bans"), Column("interval", "number")]
     says = "The interval is the mean time between two bans."
     return Sheet("offenders", "Clients by bans", items, columns, rows, says, lines=[HEADER, *lines])

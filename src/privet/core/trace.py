@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from privet.core.select import values_of
 from privet.core.pulse import CLASSES, Pulse
+from privet.core.select import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
