@@ -26,13 +26,8 @@ CLIENTS = 20  # in the table that a person reads
 
 def as_items(effects: Effects, looks: Looks, names: Names) -> dict[str, Any]:
     """Return what JSON says of effects, beside the items."""
-    judged = _judged(effects, looks)
     return {
-        "effects": [
-            {"jail": one.jail, **effect_item(effects, one, tally(judged, effects.hits(number)))}
-            for number, one in enumerate(effects.jails)
-        ],
-        "together": effect_item(effects, effects.whole, tally(judged, judged)),
+        **as_effects(effects, looks),
         "over_time": _over_time(effects),
         "hit": [
             {
@@ -44,12 +39,30 @@ def as_items(effects: Effects, looks: Looks, names: Names) -> dict[str, Any]:
                 "requests": look.requests,
                 "saved": effects.own.get(key, (0, 0))[1],
             }
-            for key, look in judged.items()
+            for key, look in _judged(effects, looks).items()
         ],
     }
 
 
-def effect_item(effects: Effects, one: Effect, innocent: dict[str, int]) -> dict[str, Any]:
+def as_effects(effects: Effects, looks: Looks) -> dict[str, Any]:
+    """Return the sums of each jail, and of all together, as JSON has them."""
+    judged = _judged(effects, looks)
+    return {
+        "effects": [
+            {"jail": one.jail, **_item(effects, one, tally(judged, effects.hits(number)))}
+            for number, one in enumerate(effects.jails)
+        ],
+        "together": _item(effects, effects.whole, tally(judged, judged)),
+    }
+
+
+def whole_row(effects: Effects, looks: Looks) -> tuple[object, ...]:
+    """Return the row of all jails together, without its name."""
+    judged = _judged(effects, looks)
+    return _row(effects, effects.whole, tally(judged, judged))[1:]
+
+
+def _item(effects: Effects, one: Effect, innocent: dict[str, int]) -> dict[str, Any]:
     """Return an effect as JSON has it."""
     return {
         "bans": one.bans,

@@ -8,7 +8,7 @@ import click
 
 from privet.cli.main import EX_WARNING
 from privet.cli.options import config_option, json_option, load_config, members_option, reveal_option
-from privet.cli.replaying import known, logs_argument, replaying, source_option
+from privet.cli.replaying import known, logs_argument, replaying, source_option, warned
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -26,12 +26,16 @@ SHOWN = 50  # bans in the table that a person reads
 Examples:
   privet replay --config examples/web.toml access.log
   privet replay --jail leech /var/log/apache2/access.log*
+  privet replay --compare privet.toml new.toml access.log.*.gz
   zcat old.gz | privet replay --source web --json -
 """
 )
 @config_option
 @source_option
 @click.option("--jail", "jails", metavar="NAME", multiple=True, help="Ask this jail only; may be repeated.")
+@click.option(
+    "--compare", "pair", metavar="A.toml B.toml", nargs=2, help="Say in what the verdicts of two configurations differ."
+)
 @members_option
 @json_option
 @reveal_option
@@ -43,13 +47,14 @@ def command(
     logs: tuple[str, ...],
     *,
     members: str | None,
+    pair: tuple[str, str] | None,
     as_json: bool,
     reveal: bool,
 ) -> int:
     """Run the rules over old logs and list every ban that they would have made.
 
     With --jail it also shows the bans over time, which requests they would have saved, and how innocent the clients
-    look whom they hit: docs/tuning.md says what that means.
+    look whom they hit: docs/tuning.md says what that means. With --compare it shows in what two configurations differ.
 
     LOG may be plain, .gz, .xz or .zst, or - for standard input; several are read in order of time. The
     path is the daemon's own, with the log's time as the clock and no firewall. Clients are shown as
@@ -61,8 +66,11 @@ def command(
     from privet.core.looks import Looks  # noqa: PLC0415
     from privet.tasks.replay import replay, source_of  # noqa: PLC0415
 
+    if pair:
+        names = Names(reveal=reveal)
+        return _compare(pair, logs, names, source=source_name, jails=jails, members=members, as_json=as_json)
     config = load_config(config_path)
-    known(config, jails)
+    known(config.jails, jails)
     with replaying(logs) as progress:
         source = source_of(config, logs, source_name)
         looks = Looks(config.engine.max_clients, members) if jails else None
@@ -70,6 +78,29 @@ def command(
     names = Names(reveal=reveal)
     (_print_json if as_json else _print_tables)(outcome, names)
     return EX_WARNING if outcome.totals.unparsed or outcome.complaints else 0
+
+
+def _compare(
+    pair: tuple[str, str],
+    logs: Sequence[str],
+    names: Names,
+    *,
+    source: str | None,
+    jails: Sequence[str],
+    members: str | None,
+    as_json: bool,
+) -> int:
+    """Show in what two configurations differ."""
+    from privet.cli.compare import print_compared, print_compared_json  # noqa: PLC0415
+    from privet.tasks.compare import compare  # noqa: PLC0415
+
+    first, second = load_config(pair[0]), load_config(pair[1])
+    known([*first.jails, *second.jails], jails)
+    with replaying(logs) as progress:
+        found = compare((first, second), logs, source, jails=jails, members=members, progress=progress)
+    (print_compared_json if as_json else print_compared)(found, pair, names)
+    told = [(one.totals.unparsed, one.complaints) for one in (found.a, found.b)]
+    return max(warned(found.a), warned(found.b) if told[0] != told[1] else 0)
 
 
 def _print_json(outcome: Replayed, names: Names) -> None:

@@ -13,7 +13,6 @@ from privet.core.plurals import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from privet.config.model import Config
     from privet.tasks.replay import Replayed
 
 source_option = click.option("--source", "source_name", metavar="NAME", help="The source that the files stand for.")
@@ -35,11 +34,12 @@ def replaying(logs: Sequence[str]) -> Iterator[Callable[[int], None] | None]:
         raise Failure(str(error), EX_DATA) from None
 
 
-def known(config: Config, jails: Iterable[str]) -> None:
-    """Fail if one of these is no jail of the configuration."""
-    for name in jails:
-        if name not in config.jails:
-            raise Failure(f"no jail {name}; there are: {', '.join(config.jails) or 'none'}", EX_USAGE)
+def known(jails: Iterable[str], wanted: Iterable[str]) -> None:
+    """Fail if one of those wanted is no jail."""
+    there = list(dict.fromkeys(jails))
+    for name in wanted:
+        if name not in there:
+            raise Failure(f"no jail {name}; there are: {', '.join(there) or 'none'}", EX_USAGE)
 
 
 def warned(outcome: Replayed) -> int:

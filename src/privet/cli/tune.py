@@ -63,7 +63,7 @@ def command(
     from privet.tasks.tune import grid, tune  # noqa: PLC0415  as above
 
     config = load_config(config_path)
-    known(config, [jail])
+    known(config.jails, [jail])
     maxretries, findtimes = grid(config.jails[jail])
     limits = _numbers(maxretry) or maxretries, _times(findtime) or findtimes
     with replaying(logs) as progress:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from privet.core.parse import Rows
     from privet.core.recidive import Recidive, Who
     from privet.core.source import LinePlan
-    from privet.core.swarm import Event
+    from privet.core.swarm import Baseline, Event
 
 NO_FILTERS: Mapping[str, FilterPlan] = MappingProxyType({})
 EMPTY: Mapping[str, Sequence[Subject]] = MappingProxyType({})
@@ -235,6 +235,7 @@ class Engine:
             if rule.identity in before:
                 rule.window.carry(before[rule.identity].window)  # type: ignore[arg-type]  # equal rules count alike
                 rule.matched, rule.last_match = before[rule.identity].matched, before[rule.identity].last_match
+        self.learn({name: one for name, one in old.baselines().items() if name not in self.baselines()})
         self.bans, self.spared = old.bans, old.spared
         self.memory.carry(old.memory)
         self._pardon_all()
@@ -321,6 +322,18 @@ class Engine:
         windows = (rule.window for rule in self._rules if isinstance(rule.window, Swarms))
         seen = [event for swarms in windows for event in (*swarms.over, *swarms.going)]
         return sorted(seen, key=lambda event: event.seen)
+
+    def baselines(self) -> dict[str, Baseline]:
+        """Return what is usual for each jail that looks for swarms, unless it knows nothing yet."""
+        windows = (rule.window for rule in self._rules if isinstance(rule.window, Swarms))
+        known = ((swarms.limits[0].jail.name, swarms.baseline()) for swarms in windows)
+        return {name: one for name, one in known if one.seconds}
+
+    def learn(self, known: Mapping[str, Baseline]) -> None:
+        """Let jails that look for swarms know what was usual before; to be called before anything is fed."""
+        for window in (rule.window for rule in self._rules):
+            if isinstance(window, Swarms) and window.limits[0].jail.name in known:
+                window.learn(known[window.limits[0].jail.name])
 
     def matches(self) -> dict[str, tuple[int, float | None]]:
         """Return for each jail how many failures it saw and the time of the last."""

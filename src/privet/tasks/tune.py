@@ -112,7 +112,7 @@ def tune(  # noqa: PLR0913  each is a thing of its own
     watched = {name: other for name, other in config.jails.items() if jail.watches(other)}
     config = msgspec.structs.replace(config, jails={**watched, **tried})
     player = Player(config, source, tuple(tried), looks)
-    play([player], paths, source, progress)
+    play([player], paths, progress)
     replayed, effects = player.outcome(), player.effects
     assert effects is not None  # noqa: S101  there are looks
     judged = {key: looks.look(key) for key in effects.hit}
