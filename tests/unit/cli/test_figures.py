@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from privet.cli import client, figures
 from privet.cli.main import run
 from tests.unit.cli.test_markup import Seen
+
+if TYPE_CHECKING:
+    import pytest
 
 BEGIN = 1_795_345_200 // 3600 * 3600
 
