@@ -50,9 +50,9 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = random.choice(("/", "/wiki/Home", "/user/192.0.2.55", "/</script><b>", f"/{'long' * 90}"))
         host = f"192.0.2.{random.randrange(1, 60)}"
         lines.append(f'{host} - - [{stamp}] "GET {path} HTTP/1.1" {status} 4096 "-" "{agent}"\n')
-    path = tmp_path_factory.mktemp("log") / "access.log"
-    path.write_text("".join(lines), encoding="utf-8")
-    return path
+    written = tmp_path_factory.mktemp("log") / "access.log"
+    written.write_text("".join(lines), encoding="utf-8")
+    return written
 
 
 @pytest.fixture(scope="module", params=[("leeches",), ("hits", "--by", "agent"), ("trace", "192.0.2.7")])
