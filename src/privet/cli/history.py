@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from privet.cli.options import json_option, runtime_option
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 STEPS = {"minute": 60, "hour": 3600, "day": 86_400}
 DEFAULTS = {"minute": "2h", "hour": "1d", "day": "30d"}
-_BARS = "▁▂▃▄▅▆▇█"
 
 
 @click.command(
@@ -47,7 +43,7 @@ def history(runtime: str | None, by: str, since: str | None, *, as_json: bool) -
 
 
 def _print(answer: dict[str, Any]) -> None:
-    from privet.cli.output import local, print_table  # noqa: PLC0415  as above
+    from privet.cli.output import bars, local, print_table  # noqa: PLC0415  as above
 
     items = answer["items"]
     rows = [
@@ -60,7 +56,7 @@ def _print(answer: dict[str, Any]) -> None:
             f"{item.get('load', 0):.1f}",
             f"{item.get('memory', 0):.0f}%",
         )
-        for item, bar in zip(items, _bars([item.get("hits", 0) for item in items]), strict=True)
+        for item, bar in zip(items, bars([item.get("hits", 0) for item in items]), strict=True)
     ]
     columns = ("TIME", "", "#HITS", "#2XX", "#3XX", "#4XX", "#5XX", "#MIB", "#BANS", "#LOAD", "#MEMORY")
     print_table("", columns, rows, "" if rows else "nothing was counted in this time yet")
@@ -74,9 +70,3 @@ def _print(answer: dict[str, Any]) -> None:
 
 def _mib(size: int) -> str:
     return f"{size / (1 << 20):.1f}"
-
-
-def _bars(numbers: Sequence[int]) -> list[str]:
-    """Return one character for each number, the higher the larger."""
-    most = max(numbers, default=0) or 1
-    return [_BARS[number * (len(_BARS) - 1) // most] for number in numbers]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure
-from privet.cli.options import config_option, json_option, load_config, reveal_option
+from privet.cli.options import config_option, json_option, load_config, members_option, reveal_option
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ Examples:
 @config_option
 @click.option("--source", "source_name", metavar="NAME", help="The source that the files stand for.")
 @click.option("--jail", "jails", metavar="NAME", multiple=True, help="Ask this jail only; may be repeated.")
+@members_option
 @json_option
 @reveal_option
 @click.argument("logs", metavar="LOG...", nargs=-1, required=True)
@@ -40,10 +41,14 @@ def command(
     jails: tuple[str, ...],
     logs: tuple[str, ...],
     *,
+    members: str | None,
     as_json: bool,
     reveal: bool,
 ) -> int:
     """Run the rules over old logs and list every ban that they would have made.
+
+    With --jail it also shows the bans over time, which requests they would have saved, and how innocent the clients
+    look whom they hit: docs/tuning.md says what that means.
 
     LOG may be plain, .gz, .xz or .zst, or - for standard input; several are read in order of time. The
     path is the daemon's own, with the log's time as the clock and no firewall. Clients are shown as
@@ -53,6 +58,7 @@ def command(
     """
     from privet.cli.names import Names  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.cli.progress import reading  # noqa: PLC0415
+    from privet.core.looks import Looks  # noqa: PLC0415
     from privet.ports import SourceError  # noqa: PLC0415
     from privet.tasks.replay import replay, source_of  # noqa: PLC0415
 
@@ -63,7 +69,8 @@ def command(
     try:
         source = source_of(config, logs, source_name)
         with reading(logs) as progress:
-            outcome = replay(config, logs, source, jails=jails, progress=progress)
+            looks = Looks(config.engine.max_clients, members) if jails else None
+            outcome = replay(config, logs, source, jails=jails, progress=progress, looks=looks)
     except LookupError as error:
         raise Failure(str(error.args[0]), EX_USAGE) from None
     except SourceError as error:
@@ -76,6 +83,7 @@ def command(
 def _print_json(outcome: Replayed, names: Names) -> None:
     import msgspec  # noqa: PLC0415
 
+    from privet.cli.effects import as_items  # noqa: PLC0415
     from privet.cli.output import dated, print_json  # noqa: PLC0415
 
     print_json(
@@ -84,11 +92,13 @@ def _print_json(outcome: Replayed, names: Names) -> None:
         totals=msgspec.to_builtins(outcome.totals),
         samples=outcome.samples,
         complaints=outcome.complaints,
+        **(as_items(outcome.effects, outcome.looks, names) if outcome.effects and outcome.looks else {}),
         swarms=[dated(msgspec.to_builtins(swarm), "began", "seen", "last", "ended") for swarm in outcome.swarms],
     )
 
 
 def _print_tables(outcome: Replayed, names: Names) -> None:
+    from privet.cli.effects import print_effects  # noqa: PLC0415
     from privet.cli.output import local, print_table, rounded  # noqa: PLC0415
     from privet.core.verdicts import decisions  # noqa: PLC0415
 
@@ -117,6 +127,8 @@ def _print_tables(outcome: Replayed, names: Names) -> None:
             ],
             f"{len(outcome.swarms)} swarms: many clients with one aim that fetch no assets",
         )
+    if outcome.effects and outcome.looks:
+        print_effects(outcome.effects, outcome.looks, names)
     unparsed = ", ".join(f"{count} {reason}" for reason, count in totals.unparsed.items()) or "0"
     click.echo(
         f"{counted(totals.lines, 'line')}: {totals.parsed} parsed, {totals.ignored} ignored, unparsed: {unparsed}; "

@@ -45,7 +45,7 @@ from privet.config.values import (
 )
 from privet.core.address import IPV6_CLIENT
 from privet.core.escalate import Escalation
-from privet.core.jails import FIELDS, Counting, Jail
+from privet.core.jails import FIELDS, Counting, Distinction, Jail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,6 +88,7 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
         "ignoreip": ignore.ignored,
         "ignorecommand": actions.command,
         "counting": choice(Counting),
+        "distinct": choice(Distinction),
         "dry_run": flag,
         "close": flag,
         "actions": partial(actions.jail_actions, {}),
@@ -249,7 +250,7 @@ def _jail(known: _Known, name: str, value: object) -> Jail:
     scope, wrong = ports.jail_scope(settings)
     problems += [*recidive.kind_problems(table(value)), *more, *wrong]
     problems += [*filters.jail_problems(table(value)), *actions.jail_problems(table(value))]
-    problems += swarm.swarm_problems(table(value))
+    problems += [*swarm.swarm_problems(table(value)), *_distinct_problems(table(value))]
     if problems:
         raise Invalid(*problems)
     # In the order of FIELDS, so that jails that ask the same are equal however they are written.
@@ -257,6 +258,17 @@ def _jail(known: _Known, name: str, value: object) -> Jail:
     sources = settings.pop("source", ())
     settings = swarm.swarm_settings(ignore.sorted_out(settings))
     return Jail(name=name, sources=sources, predicates=conditions, escalation=grown, scope=scope, **settings)
+
+
+def _distinct_problems(settings: Mapping[str, object]) -> list[Problem]:
+    """Check that a jail that counts different values has requests of clients to take them from."""
+    others = [name for name in ("filter", "bans_of") if name in settings]
+    others += [
+        name for name, usual in (("key", "address"), ("counting", "window")) if settings.get(name, usual) != usual
+    ]
+    if "distinct" not in settings or not others:
+        return []
+    return [Problem(f"a jail has either this or '{others[0]}'", key=("distinct",))]
 
 
 def _feed(name: str, value: object) -> FeedConfig:

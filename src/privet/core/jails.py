@@ -21,6 +21,7 @@ Key = Literal["address", "prefix", "asn"]
 Counting = Literal["window", "rate"]
 Kind = Literal["clients", "swarm"]
 Answer = Literal["report", "ban"]
+Distinction = Literal["method", "path", "query", "agent", "referer", "host", "status", "size"]
 
 
 class Is(msgspec.Struct, frozen=True):
@@ -60,7 +61,8 @@ class Jail(msgspec.Struct, frozen=True):
     come back, `scope` says what is closed to them (see `core.scope`). Those in `ignoreip` are spared, and who is
     on one of `ignorelists`.
 
-    With `counting` by rate, failures are counted as fail2ban does (see `core.rate`).
+    With `counting` by rate, failures are counted as fail2ban does (see `core.rate`); with `distinct`, only those count
+    that differ in this field (see `core.distinct`).
     With `close` off nothing is closed: only `actions` are told of its bans. `ignorecommand` is asked before each.
 
     A jail with `bans_of` has no sources: its failures are the bans of the jails named there (or `ALL_JAILS`),
@@ -86,6 +88,7 @@ class Jail(msgspec.Struct, frozen=True):
     scope: str = ""
     filter: FilterSpec | None = None
     counting: Counting = "window"
+    distinct: Distinction | None = None
     close: bool = True
     actions: tuple[str, ...] = ()
     ignorecommand: str | None = None

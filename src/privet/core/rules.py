@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from privet.core.detect import Limit, Window
+from privet.core.distinct import Distinct
 from privet.core.evidence import Recent
 from privet.core.neighbours import Keys, Neighbours
 from privet.core.rate import Rate
-from privet.core.select import Selector
+from privet.core.select import Selector, values_of
 from privet.core.swarm import Swarms
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from privet.core.jails import Jail
     from privet.core.networks import Networks
     from privet.core.parse import Rows
+
+
+AnyWindow = Window | Rate | Distinct | Swarms | Neighbours
 
 
 class Rule:
@@ -34,6 +38,7 @@ class Rule:
         self.filter = first.filter
         self.select = Selector(first.predicates) if first.predicates else None
         self.window = _window_for([Limit(jail, order) for order, jail in jails], tolerance, max_clients)
+        self._field = first.distinct or ""
         self._networks = Keys(first, networks) if first.key != "address" else None
         self.recent = Recent()
         self.matched = 0
@@ -49,6 +54,9 @@ class Rule:
         if isinstance(self.window, Swarms):  # it learns from all rows who is a browser
             self._note(chosen, keys, times, lines)
             return self.window.take(rows, chosen)
+        if isinstance(self.window, Distinct) and chosen:
+            self._note(chosen, keys, times, lines)
+            return self.window.take(chosen, keys, times, values_of(rows, self._field, chosen))
         return self._count(chosen, keys, times, lines)
 
     def feed_failures(self, found: Found, lines: Places) -> Iterable[Reached]:
@@ -95,17 +103,19 @@ class Rule:
             self.recent.note(lines, chosen, keys, times)
 
 
-def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> Window | Rate | Swarms | Neighbours:
+def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> AnyWindow:
     first = limits[0].jail
     if first.key != "address":
         return Neighbours(limits[0], tolerance, max_clients)
     if first.kind == "swarm":
         return Swarms(limits[0], max_clients)
+    if first.distinct is not None:
+        return Distinct(limits[0], tolerance, max_clients)
     return Rate(limits[0], max_clients) if first.counting == "rate" else Window(limits, tolerance, max_clients)
 
 
 def identity_of(jail: Jail) -> tuple[object, ...]:
     """Return what jails that share a window have in common."""
-    alone = jail.counting == "rate" or jail.kind == "swarm" or jail.key != "address"
-    own = (jail.name, jail.findtime, jail.kind, jail.key, jail.prefixes) if alone else ()
+    alone = jail.counting == "rate" or jail.kind == "swarm" or jail.key != "address" or jail.distinct is not None
+    own = (jail.name, jail.findtime, jail.kind, jail.key, jail.prefixes, jail.distinct) if alone else ()
     return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr)), jail.filter, own

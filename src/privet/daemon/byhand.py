@@ -132,7 +132,7 @@ class ByHand:
             "items": items[:MOST_SHOWN],
             "more": max(0, len(items) - MOST_SHOWN),
             "protected": next(filter(None, (refusal(member, daemon.protected) for member in one.members)), None),
-            "before": daemon.engine.history(one.who),
+            "before": daemon.engine.memory.history(one.who),
             "network": None
             if network is None
             else {"asn": network.asn, "name": network.name, "prefix": network.prefix.reveal()}
