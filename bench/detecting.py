@@ -31,7 +31,7 @@ def main(config_path: str, log: str) -> None:
     tallies, vigil, tokens = Tallies(), Vigil(), Tokens((bytes(32),))
     engine = engine_for(config, want=history.COLUMNS, observers=(tallies.see,), networks=table)
     (source,) = engine.sources
-    verdicts, minute = 0, 0
+    verdicts, minute = 0, 0.0
     for block in Archive([log], engine.sources[source].time_of).blocks():
         found = engine.feed(Batch(source, block), math.inf)
         verdicts += len(found)

@@ -15,8 +15,9 @@ the sums with the least behind them.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
-from itertools import chain, islice
+from itertools import accumulate, compress, islice, pairwise
 from math import exp, inf
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ from privet.core.mask import sample
 from privet.core.shapes import Shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from privet.core.parse import Rows
     from privet.core.shapes import Url
@@ -107,7 +108,8 @@ class _Sum:
 
     def add(self, key: bytes, time: float) -> None:
         """Count a suspect."""
-        self.fall(time)
+        if time > self.at or self.sum <= 0:
+            self.fall(time)
         self.suspects[key] = time
         self.sum += 1.0
         if self.event is None:
@@ -123,16 +125,17 @@ class Swarms:
 
     def __init__(self, limit: Limit, max_clients: int) -> None:
         self.limits = [limit]
-        self.clients: dict[bytes, float] = {}  # by when they fetched an asset last
+        self.clients: dict[bytes, float] = {}  # browsers, by when they fetched an asset last
         self.evicted = 0
         self.over: deque[Event] = deque(maxlen=SHOWN)  # those that are over
         self._shapes, self._assets = Shapes(), Assets()
         self._sums: dict[tuple[str, bytes], _Sum] = {}
+        self._of: dict[Url, tuple[_Sum, ...]] = {}  # those that a request belongs to
         self._waiting: deque[tuple[float, bytes, Url]] = deque()
         self._held = 0  # suspects in all sums, or somewhat more
         self._cap = max_clients
         self._now = self._start = -inf
-        self._sweep_at = -inf
+        self._sweep_at = self._forget_at = -inf
 
     @property
     def going(self) -> list[Event]:
@@ -146,24 +149,32 @@ class Swarms:
         """
         urls = self._shapes(rows)
         assets = self._assets(rows, urls)
-        browsers, waiting = self.clients, self._waiting
-        concerned = chain(chosen, (-1,))
-        next_one = next(concerned)
-        for row, (key, time, asset) in enumerate(zip(rows.keys, rows.times, assets, strict=True)):
+        keys, waiting, place = rows.keys, self._waiting, 0
+        fetched = list(compress(range(len(assets)), assets))
+        for first, end, time in _moments(rows.times, self._now):
             if time > self._now:
                 self._pass(time)
-            while waiting and waiting[0][0] <= self._now:
-                yield from self._suspect(row, *waiting.popleft())
-            if asset:
-                browsers[key] = time
-            if row != next_one:
-                continue
-            next_one = next(concerned)
-            if not asset and browsers.get(key, -inf) < time - LOOK_BACK:
+                while waiting and waiting[0][0] <= time:
+                    _due, key, url = waiting.popleft()
+                    yield from self._suspect(first, key, url)
+            after = bisect_left(fetched, end, place)
+            asked = chosen[bisect_left(chosen, first) : bisect_left(chosen, end)]
+            for row in self._fresh(rows, asked, assets, fetched[place:after]):
                 if len(waiting) >= self._cap:
                     waiting.popleft()
                     self.evicted += 1
-                waiting.append((self._now + GRACE, key, urls[row]))
+                waiting.append((time + GRACE, keys[row], urls[row]))
+            self.clients.update((keys[row], time) for row in fetched[place:after])
+            place = after
+
+    def _fresh(self, rows: Rows, asked: Sequence[int], assets: Sequence[bool], fetched: Sequence[int]) -> list[int]:
+        """Return which requests of a moment are for pages, by clients that have fetched no asset of late."""
+        last, keys, times = self.clients.get, rows.keys, rows.times
+        fresh = [row for row in asked if not assets[row] and last(keys[row], -inf) < times[row] - LOOK_BACK]
+        if fresh and fetched:
+            begun = {keys[row]: row for row in reversed(fetched)}
+            fresh = [row for row in fresh if begun.get(keys[row], row) >= row]
+        return fresh
 
     def carry(self, old: Swarms) -> None:
         """Take over what an equal jail has seen; bans go on if it is unchanged."""
@@ -178,7 +189,8 @@ class Swarms:
         for key in self.clients:
             self.clients[key] += seconds
         self._waiting = deque((time + seconds, key, url) for time, key, url in self._waiting)
-        self._now, self._start, self._sweep_at = (t + seconds for t in (self._now, self._start, self._sweep_at))
+        moments = (self._now, self._start, self._sweep_at, self._forget_at)
+        self._now, self._start, self._sweep_at, self._forget_at = (moment + seconds for moment in moments)
         for one in self._sums.values():
             one.at, one.looked = one.at + seconds, one.looked + seconds
         self.limits[0].until = {key: until + seconds for key, until in self.limits[0].until.items()}
@@ -206,7 +218,9 @@ class Swarms:
             one.look(time, self._start)
             if one.event is not None and one.sum == 0.0:
                 self._end(one, time)
-        self._forget_browsers(time)
+        if time >= self._forget_at or len(self.clients) >= self._cap:
+            self._forget_at = time + LOOK_BACK / 3
+            self._forget_browsers(time)
         self._forget_sums()
         limit = self.limits[0]
         if limit.until:
@@ -236,30 +250,38 @@ class Swarms:
             order = sorted(self._sums, key=lambda name: (self._sums[name].event is not None, self._sums[name].mass))
             for name in order[: len(order) // 2]:
                 del self._sums[name]
+        self._of.clear()
         self._held = sum(len(one.suspects) for one in self._sums.values())
         if self._held >= self._cap:
             for one in self._sums.values():  # the members of a swarm were told of already
                 for key in list(islice(one.suspects, len(one.suspects) // 2)):
                     del one.suspects[key]
 
-    def _suspect(self, row: int, _due: float, key: bytes, url: Url) -> Iterator[Reached]:
+    def _suspect(self, row: int, key: bytes, url: Url) -> Iterable[Reached]:
         """Count a client that fetched no asset in time."""
-        if self.clients.get(key, -inf) >= self._now - LOOK_BACK - GRACE:
-            return
-        page = (self._sum("page", url.page),) if url.page != url.shape else ()
-        sums = (*page, self._sum("shape", url.shape), self._sum("site", url.site))
-        going = next((one for one in sums if one.event is not None), None)
-        if going is not None:
-            yield from self._join(going, row, key)
-            return
+        now = self._now
+        if self.clients.get(key, -inf) >= now - LOOK_BACK - GRACE:
+            return ()
+        sums = self._of.get(url) or self._sums_of(url)
+        for one in sums:
+            if one.event is not None:
+                return self._join(one, row, key)
         for place, one in enumerate(sums):
             if key not in one.suspects:
-                one.add(key, self._now)
+                one.add(key, now)
                 self._held += 1
-                if one.sum >= one.limit and self._now >= self._start + WARM:
+                if one.sum >= one.limit and now >= self._start + WARM:
                     self._begin(one, sums[place + 1 :])
-                    yield from self._found(row, list(one.suspects))
-                    return
+                    return self._found(row, list(one.suspects))
+        return ()
+
+    def _sums_of(self, url: Url) -> tuple[_Sum, ...]:
+        page = (self._sum("page", url.page),) if url.page != url.shape else ()
+        sums = (*page, self._sum("shape", url.shape), self._sum("site", url.site))
+        if len(self._of) >= SUMS:
+            self._of.clear()
+        self._of[url] = sums
+        return sums
 
     def _join(self, one: _Sum, row: int, key: bytes) -> Iterator[Reached]:
         """Count a client that shares the aim of a swarm."""
@@ -278,7 +300,7 @@ class Swarms:
 
     def _begin(self, one: _Sum, around: Sequence[_Sum]) -> None:
         """Begin a swarm; what is around it is relieved of the members."""
-        for key in [key for key in one.suspects if key in self.clients]:
+        for key in [key for key in one.suspects if self.clients.get(key, -inf) >= self._now - LOOK_BACK]:
             del one.suspects[key]
         for larger in around:
             mine = [key for key in one.suspects if larger.suspects.pop(key, None) is not None]
@@ -309,3 +331,11 @@ class Swarms:
 def _has_meaning(one: _Sum) -> bool:
     """Tell whether forgetting a sum would change what it says next."""
     return one.event is not None or one.sum > 0 or one.mass >= 1 or one.peak > LEAST[one.level] / BEYOND
+
+
+def _moments(times: Sequence[float], now: float) -> Iterator[tuple[int, int, float]]:
+    """Yield where rows begin and end between which no time passes, and the time that it is."""
+    latest = list(accumulate(times, max, initial=now))[1:]
+    starts = [0, *(place for place, (one, other) in enumerate(pairwise(latest), 1) if one != other), len(latest)]
+    for first, end in pairwise(starts):
+        yield first, end, latest[first]
