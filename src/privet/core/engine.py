@@ -26,7 +26,7 @@ from privet.core.memory import Memory
 from privet.core.neighbours import Neighbours, network_key, number_of
 from privet.core.networks import as_number, as_text
 from privet.core.prefixes import PrefixSet
-from privet.core.rules import Rule, identity_of
+from privet.core.rules import Rule, Sifted, identity_of
 from privet.core.source import SourceState
 from privet.core.swarm import Swarms
 from privet.core.verdicts import Action, Verdict
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from privet.core.parse import Rows
     from privet.core.recidive import Recidive, Who
     from privet.core.source import LinePlan
-    from privet.core.swarm import Event
+    from privet.core.swarm import Baseline, Event
 
 NO_FILTERS: Mapping[str, FilterPlan] = MappingProxyType({})
 EMPTY: Mapping[str, Sequence[Subject]] = MappingProxyType({})
@@ -120,6 +120,7 @@ class Engine:
             if jail.bans_of is None:
                 shared.setdefault(identity_of(jail), []).append((order, jail))
         self._rules = [Rule(group, tolerance, max_clients, networks) for group in shared.values()]
+        self._sieves = {name: Sifted(rule for rule in self._rules if name in rule.sources) for name in plans}
         self.ignore({})
 
     def ignore(
@@ -147,13 +148,13 @@ class Engine:
         source, name = self.sources[batch.source], batch.source
         rows, failures = self._requests(source, batch.data, now), self._failures(source, batch, now)
         lines, places = Lines(batch.data, rows) if rows else None, Places(batch.data)
-        by_rule: list[Iterable[Reached]] = []
-        for rule in self._rules:
-            if name in rule.sources:
-                if rule.filter is not None and rule.filter in failures:
-                    by_rule.append(rule.feed_failures(failures[rule.filter], places))
-                elif rule.filter is None and rows and lines:
-                    by_rule.append(rule.feed(rows, lines))
+        by_rule: list[Iterable[Reached]] = [
+            rule.feed_failures(failures[rule.filter], places)
+            for rule in self._rules
+            if name in rule.sources and rule.filter in failures
+        ]
+        if rows and lines:
+            by_rule += [rule.feed(rows, chosen, lines) for rule, chosen in self._sieves[name](rows)]
         # Taken one by one in the order of lines, so that each is judged before its window, or another jail, goes on.
         order = partial(_by_place, lines) if lines and failures else _in_order
         reached = merge(*by_rule, key=order) if len(by_rule) > 1 else by_rule[0] if by_rule else ()
@@ -234,6 +235,7 @@ class Engine:
             if rule.identity in before:
                 rule.window.carry(before[rule.identity].window)  # type: ignore[arg-type]  # equal rules count alike
                 rule.matched, rule.last_match = before[rule.identity].matched, before[rule.identity].last_match
+        self.learn({name: one for name, one in old.baselines().items() if name not in self.baselines()})
         self.bans, self.spared = old.bans, old.spared
         self.memory.carry(old.memory)
         self._pardon_all()
@@ -320,6 +322,18 @@ class Engine:
         windows = (rule.window for rule in self._rules if isinstance(rule.window, Swarms))
         seen = [event for swarms in windows for event in (*swarms.over, *swarms.going)]
         return sorted(seen, key=lambda event: event.seen)
+
+    def baselines(self) -> dict[str, Baseline]:
+        """Return what is usual for each jail that looks for swarms, unless it knows nothing yet."""
+        windows = (rule.window for rule in self._rules if isinstance(rule.window, Swarms))
+        known = ((swarms.limits[0].jail.name, swarms.baseline()) for swarms in windows)
+        return {name: one for name, one in known if one.seconds}
+
+    def learn(self, known: Mapping[str, Baseline]) -> None:
+        """Let jails that look for swarms know what was usual before; to be called before anything is fed."""
+        for window in (rule.window for rule in self._rules):
+            if isinstance(window, Swarms) and window.limits[0].jail.name in known:
+                window.learn(known[window.limits[0].jail.name])
 
     def matches(self) -> dict[str, tuple[int, float | None]]:
         """Return for each jail how many failures it saw and the time of the last."""

@@ -9,11 +9,12 @@ from privet.core.distinct import Distinct
 from privet.core.evidence import Recent
 from privet.core.neighbours import Keys, Neighbours
 from privet.core.rate import Rate
-from privet.core.select import Selector, values_of
+from privet.core.select import values_of
+from privet.core.sieve import Sieve
 from privet.core.swarm import Swarms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from privet.core.detect import Reached
     from privet.core.evidence import Lines, Places
@@ -36,7 +37,7 @@ class Rule:
         self.identity = identity_of(first)
         self.sources = frozenset(first.sources)
         self.filter = first.filter
-        self.select = Selector(first.predicates) if first.predicates else None
+        self.predicates = first.predicates
         self.window = _window_for([Limit(jail, order) for order, jail in jails], tolerance, max_clients)
         self._field = first.distinct or ""
         self._networks = Keys(first, networks) if first.key != "address" else None
@@ -44,12 +45,13 @@ class Rule:
         self.matched = 0
         self.last_match: float | None = None
 
-    def feed(self, rows: Rows, lines: Lines) -> Iterable[Reached]:
-        """Count the failures among the rows; the limits that they reach come one by one, as `Window.hit` says."""
-        chosen: Sequence[int] = range(len(rows))
+    def feed(self, rows: Rows, chosen: Sequence[int], lines: Lines) -> Iterable[Reached]:
+        """Count the failures, the rows that were chosen for the predicates.
+
+        The limits that they reach come one by one, as `Window.hit` says.
+        """
         keys, times = rows.keys, rows.times
-        if self.select is not None:
-            chosen = self.select(rows)
+        if len(chosen) < len(rows):
             keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
         if isinstance(self.window, Swarms):  # it learns from all rows who is a browser
             self._note(chosen, keys, times, lines)
@@ -101,6 +103,22 @@ class Rule:
             self.matched += len(chosen)
             self.last_match = times[-1]
             self.recent.note(lines, chosen, keys, times)
+
+
+class Sifted:
+    """The rules on the requests of a source, with the rows that concern each."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        rules = [rule for rule in rules if rule.filter is None]
+        self._all = [rule for rule in rules if not rule.predicates]
+        self._some = [rule for rule in rules if rule.predicates]
+        self._sieve = Sieve([rule.predicates for rule in self._some])
+
+    def __call__(self, rows: Rows) -> Iterator[tuple[Rule, Sequence[int]]]:
+        """Yield each rule with its rows."""
+        yield from ((rule, range(len(rows))) for rule in self._all)
+        if self._some:
+            yield from zip(self._some, self._sieve(rows), strict=True)
 
 
 def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> AnyWindow:
