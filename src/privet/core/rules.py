@@ -91,12 +91,12 @@ class Rule:
         networks: Keys,
     ) -> Iterable[Reached]:
         """Count failures by the network of their clients; whoever has none counts for nobody."""
-        found = [networks[key] for key in keys]
-        kept = [place for place, net in enumerate(found) if net is not None]
-        nets = [net for net in found if net is not None]
-        if len(kept) < len(keys):
+        found = networks(keys)
+        if None in found:
+            kept = [place for place, net in enumerate(found) if net is not None]
             chosen, keys = [chosen[place] for place in kept], [keys[place] for place in kept]
             times = [times[place] for place in kept]
+        nets = [net for net in found if net is not None]
         self._note(chosen, nets, times, lines)
         return self.window.take(chosen, nets, keys, times) if isinstance(self.window, Neighbours) else ()
 

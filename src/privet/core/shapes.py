@@ -7,7 +7,7 @@ are no short words or of which there are many, and before a query the last part 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -33,7 +33,7 @@ _SUFFIX = re.compile(
 )
 
 
-class Url(msgspec.Struct, frozen=True, gc=False):
+class Url(msgspec.Struct, frozen=True, gc=False, eq=False):
     """What a request asks for. `path` is the shape of its path, `asset` what its suffix says."""
 
     site: bytes
@@ -54,7 +54,10 @@ class Shapes:
         """Return what each row asks for."""
         hosts = rows.columns.get("host") or [b"-"] * len(rows)
         known, get = self._known, self._known.get
-        return [get(one) or self._new(known, one) for one in zip(hosts, _requests(rows), strict=True)]
+        asked = list(zip(hosts, _requests(rows), strict=True))
+        urls = list(map(get, asked))
+        first = urls.index(None) if None in urls else len(urls)  # from there on each may teach something about the next
+        return cast("list[Url]", urls[:first]) + [get(one) or self._new(known, one) for one in asked[first:]]
 
     def _new(self, known: dict[tuple[bytes, bytes], Url], asked: tuple[bytes, bytes]) -> Url:
         url = self._url(*asked)
