@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from privet.cli.options import json_option, reveal_option
 
@@ -38,8 +39,8 @@ def command(seed: int, directory: Path | None, *, as_json: bool, reveal: bool) -
 
     Readers, a leech, a feed fetcher, a comment spammer, a scanner and a swarm visit five wikis; in the end the
     administrator takes the addresses out of the log. Shows who would be banned when, what the log on disk
-    looks like, who leeches, and that the blind source was noticed. Writes the masked log into DIR.
-    Needs neither root nor network.
+    looks like, who leeches, the swarm as one event, and that the dead jails were noticed. Writes the masked log
+    into DIR. Needs neither root nor network.
     """
     from privet.cli.names import Names  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.tasks.demo import demo  # noqa: PLC0415
@@ -71,6 +72,7 @@ def print_outcome(outcome: Outcome, names: Names) -> None:
     """Print a night for a person."""
     from privet.cli.output import print_table  # noqa: PLC0415
     from privet.core.leeches import HEADER, format_row  # noqa: PLC0415
+    from privet.core.plurals import counted  # noqa: PLC0415
 
     faster = outcome.night / outcome.seconds
     click.secho(
@@ -93,16 +95,26 @@ def print_outcome(outcome: Outcome, names: Names) -> None:
         f"{outcome.log}: {outcome.log_lines:,} lines, {outcome.log_bytes / 1e6:.1f} MB; "
         f"{outcome.leaked} of the {outcome.addresses:,} addresses used stand in it"
     )
-    if outcome.complaint and outcome.blind_at is not None:
-        click.secho("\nThe jails went blind, and it was noticed", bold=True)
-        click.secho(f"{_clock(outcome.blind_at)} warning: {outcome.complaint}", fg="yellow")
+    if outcome.swarms:
+        click.secho("\nMany with one aim, seen as one event", bold=True)
+    for one in outcome.swarms:
+        over = f", over at {_clock(one.ended)}" if one.ended else ""
+        click.echo(
+            f"{_clock(one.seen)} swarm on the {one.level} {one.what}: "
+            f"{counted(one.members, 'client')} since {_clock(one.began)}{over}"
+        )
+    if outcome.dead:
+        click.secho("\nThe jails went dead, and it was noticed", bold=True)
+        click.secho(f"{_clock(outcome.dead.at)} warning: {outcome.dead.cause}", fg="yellow")
+        last = (f"{jail} ({_clock(time) if time else 'never'})" for jail, time in outcome.dead.jails.items())
+        click.echo(f"So these match nothing any more, since (last match): {', '.join(last)}")
     click.secho("\nNext", bold=True)
     click.echo("  privet replay --config examples/web.toml YOUR-ACCESS-LOG     what these rules would do to you")
     click.echo("  docs/apache.md, docs/nginx.md                                guard a real server")
 
 
 def _print_json(outcome: Outcome, names: Names) -> None:
-    from privet.cli.output import print_json, rfc3339  # noqa: PLC0415
+    from privet.cli.output import dated, print_json, rfc3339  # noqa: PLC0415
 
     items = [
         {
@@ -125,6 +137,11 @@ def _print_json(outcome: Outcome, names: Names) -> None:
         },
         cast=[{"name": p.name, "clients": p.clients, "banned": p.banned} for p in outcome.cast],
         log={"path": str(outcome.log), "lines": outcome.log_lines, "leaked": outcome.leaked},
-        blind_at=rfc3339(outcome.blind_at) if outcome.blind_at is not None else None,
-        complaints=[outcome.complaint] if outcome.complaint else [],
+        swarms=[dated(msgspec.to_builtins(one), "began", "seen", "last", "ended") for one in outcome.swarms],
+        dead=outcome.dead
+        and {
+            "time": rfc3339(outcome.dead.at),
+            "cause": outcome.dead.cause,
+            "jails": {jail: rfc3339(time) if time else None for jail, time in outcome.dead.jails.items()},
+        },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,21 @@ state_option = click.option(
     envvar="PRIVET_STATE",
     help="Where bans outlast a restart.  [default: /var/lib/privet as root, else $XDG_STATE_HOME/privet]",
 )
+
+
+def _regex(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    try:
+        re.compile((value or "").encode())
+    except re.error as error:
+        raise click.BadParameter(f"no regular expression: {error.msg}") from None
+    return value
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, as docs/json.md describes.")
 reveal_option = click.option("--reveal", is_flag=True, help="Show addresses instead of pseudonyms.")
+members_option = click.option(
+    "--members", metavar="REGEX", callback=_regex, help="Paths that only those get (200) who are logged in."
+)
 
 
 def load_config(path: str) -> Config:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 LONG = 1000  # rows beyond which a table is not drawn any more: that would take minutes for a hundred thousand
+_BARS = "▁▂▃▄▅▆▇█"
 WIDEST = 10_000  # columns of what is not read by a person: nothing is folded
 
 
@@ -45,6 +46,12 @@ def rounded(seconds: float) -> str:
         if seconds >= 1.995 * size:  # two hours that began a moment ago are still two
             return f"{seconds / size:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
+
+
+def bars(numbers: Sequence[int]) -> list[str]:
+    """Return one character for each number, the higher the larger; a blank for nothing."""
+    most = max(numbers, default=0)
+    return [_BARS[(number * len(_BARS) - 1) // most] if number > 0 else " " for number in numbers]
 
 
 def console(*, stderr: bool = False) -> Console:

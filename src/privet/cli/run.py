@@ -37,8 +37,9 @@ def command(config_path: str, runtime: str | None, state: str | None) -> None:
 
     from privet.adapters.hygiene import keep_from_swap, keep_private, share_heap  # noqa: PLC0415
     from privet.cli.lastdoor import shut_loggers  # noqa: PLC0415
+    from privet.daemon.alone import AlreadyRunningError  # noqa: PLC0415
     from privet.daemon.log import make_log  # noqa: PLC0415
-    from privet.daemon.service import AlreadyRunningError, Daemon  # noqa: PLC0415
+    from privet.daemon.service import Daemon  # noqa: PLC0415
     from privet.ports import SourceError  # noqa: PLC0415
 
     shut_loggers()

@@ -8,7 +8,20 @@ from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from privet.config import actions, escalation, escrow, feeds, filters, firewall, ignore, ports, recidive, sources, swarm
+from privet.config import (
+    actions,
+    escalation,
+    escrow,
+    feeds,
+    filters,
+    firewall,
+    ignore,
+    manners,
+    ports,
+    recidive,
+    sources,
+    swarm,
+)
 from privet.config.adoption import adopted
 from privet.config.errors import ConfigError, ConfigErrors, dotted
 from privet.config.lines import KeyLines
@@ -18,6 +31,7 @@ from privet.config.model import (
     EngineConfig,
     Fail2banConfig,
     FeedConfig,
+    MannersConfig,
     NetworksConfig,
     Persist,
     ProxiesConfig,
@@ -45,7 +59,7 @@ from privet.config.values import (
 )
 from privet.core.address import IPV6_CLIENT
 from privet.core.escalate import Escalation
-from privet.core.jails import FIELDS, Counting, Jail
+from privet.core.jails import FIELDS, Counting, Distinction, Jail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,17 +102,20 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
         "ignoreip": ignore.ignored,
         "ignorecommand": actions.command,
         "counting": choice(Counting),
+        "distinct": choice(Distinction),
         "dry_run": flag,
         "close": flag,
         "actions": partial(actions.jail_actions, {}),
         **escalation.SETTINGS,
         **recidive.SETTINGS,
         **swarm.SETTINGS,
+        **manners.JAIL_SETTINGS,
         **ports.SETTINGS,
     },
     "escalation": escalation.SETTINGS,
     "feed": feeds.SETTINGS,
     "escrow": escrow.SETTINGS,
+    "manners": manners.SETTINGS,
 }
 """Every setting of every table; `source`, `filter`, `jail`, `action` and `feed` hold one table per name."""
 
@@ -171,6 +188,7 @@ def _config(document: dict[str, Any], name: str) -> Config:
         _escalation_or_default(document.get("escalation", {})),
         _table_or_empty(document.get("filter")),
         _table_or_empty(document.get("action")),
+        _table_or_empty(document.get("manners")),
     )
     tables: dict[str, Decoder] = {
         "daemon": partial(_plain, DaemonConfig, SETTINGS["daemon"]),
@@ -187,6 +205,7 @@ def _config(document: dict[str, Any], name: str) -> Config:
         "networks": partial(_plain, NetworksConfig, SETTINGS["networks"]),
         "feed": partial(_named, _feed),
         "escrow": escrow.escrow,
+        "manners": partial(_plain, MannersConfig, SETTINGS["manners"]),
     }
     decoded, problems = read(document, tables)
     problems += recidive.table_problems(known.jails, _table_or_empty(document.get("networks")))
@@ -206,6 +225,7 @@ class _Known(NamedTuple):
     escalation: Escalation
     filters: Mapping[str, object]
     actions: Mapping[str, object]
+    manners: Mapping[str, object]
 
 
 def _table_or_empty(value: object) -> dict[str, Any]:
@@ -249,7 +269,8 @@ def _jail(known: _Known, name: str, value: object) -> Jail:
     scope, wrong = ports.jail_scope(settings)
     problems += [*recidive.kind_problems(table(value)), *more, *wrong]
     problems += [*filters.jail_problems(table(value)), *actions.jail_problems(table(value))]
-    problems += swarm.swarm_problems(table(value))
+    problems += [*swarm.swarm_problems(table(value)), *_distinct_problems(table(value))]
+    problems += [*manners.patience_problems(table(value)), *manners.manners_problems(table(value), known.manners)]
     if problems:
         raise Invalid(*problems)
     # In the order of FIELDS, so that jails that ask the same are equal however they are written.
@@ -257,6 +278,17 @@ def _jail(known: _Known, name: str, value: object) -> Jail:
     sources = settings.pop("source", ())
     settings = swarm.swarm_settings(ignore.sorted_out(settings))
     return Jail(name=name, sources=sources, predicates=conditions, escalation=grown, scope=scope, **settings)
+
+
+def _distinct_problems(settings: Mapping[str, object]) -> list[Problem]:
+    """Check that a jail that counts different values has requests of clients to take them from."""
+    others = [name for name in ("filter", "bans_of") if name in settings]
+    others += [
+        name for name, usual in (("key", "address"), ("counting", "window")) if settings.get(name, usual) != usual
+    ]
+    if "distinct" not in settings or not others:
+        return []
+    return [Problem(f"a jail has either this or '{others[0]}'", key=("distinct",))]
 
 
 def _feed(name: str, value: object) -> FeedConfig:

@@ -19,6 +19,7 @@ _OTHERS = (
     "findtime",
     "maxretry",
     "counting",
+    "distinct",
     "filter",
     "bans_of",
     "key",

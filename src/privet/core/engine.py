@@ -19,25 +19,17 @@ import msgspec
 
 from privet.core.address import IPV6_CLIENT, Subject, widened
 from privet.core.cache import Cache
-from privet.core.escalate import KIND as OFFENCES
-from privet.core.escalate import Offences, counted_with, draw_for
-from privet.core.escalate import state_of as offence_of
 from privet.core.evidence import Lines, Places
 from privet.core.filters.plan import Found
 from privet.core.forwarded import BEHIND
+from privet.core.manners.window import Manners
+from privet.core.memory import Memory
 from privet.core.neighbours import Neighbours, network_key, number_of
 from privet.core.networks import as_number, as_text
-from privet.core.pardons import KIND as PARDON
-from privet.core.pardons import Pardons
-from privet.core.pardons import state_of as pardon_of
 from privet.core.prefixes import PrefixSet
-from privet.core.recidive import KIND as RECIDIVE
-from privet.core.recidive import Recidive, Who
-from privet.core.recidive import state_of as recidive_of
-from privet.core.rules import Rule, identity_of
+from privet.core.rules import Rule, Sifted, identity_of
 from privet.core.source import SourceState
 from privet.core.swarm import Swarms
-from privet.core.tokens import Tokens
 from privet.core.verdicts import Action, Verdict
 
 if TYPE_CHECKING:
@@ -49,16 +41,16 @@ if TYPE_CHECKING:
     from privet.core.filters.plan import FilterPlan
     from privet.core.guard import Listed
     from privet.core.jails import Jail
+    from privet.core.manners.known import Known
     from privet.core.networks import Networks
     from privet.core.notes import Note
     from privet.core.parse import Rows
+    from privet.core.recidive import Recidive, Who
     from privet.core.source import LinePlan
-    from privet.core.swarm import Event
+    from privet.core.swarm import Baseline, Event
 
 NO_FILTERS: Mapping[str, FilterPlan] = MappingProxyType({})
 EMPTY: Mapping[str, Sequence[Subject]] = MappingProxyType({})
-_NUMBER = b"\xff"  # before an AS number; no prefix is that long
-BATCH = 10_000  # notes that a store gets at once
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -87,7 +79,7 @@ class Engine:
     `plans` read lines as requests, `filters` look at them whole; a source has a plan, filters, or both. Dates without
     a year are close to `today` where the clock does not tell.
 
-    `offences` and `recidives` remember who was banned, by tokens under `secrets`, those of the epochs. An IPv6 client
+    `memory` knows who was banned before, by tokens under `secrets`, those of the epochs. An IPv6 client
     has `ipv6_client` bits, at most 64. `networks` tells AS numbers, for the jails that count by them. To `proxied`
     sources all clients come through a proxy; such clients, and those of other sources whose rows say so, get a deny in
     place of a ban.
@@ -116,15 +108,7 @@ class Engine:
         for plan in filters.values():
             plan.begin(today)
         self.jails = tuple(jails)
-        self.offences = Offences(max_clients, max((jail.escalation.forget for jail in self.jails), default=0.0))
-        longest = max((jail.findtime for jail in self.jails), default=0.0)
-        self.pardons = Pardons(max_clients, longest + tolerance)
-        self._tokens = Tokens(secrets)
-        self.recidives = [
-            Recidive(jail, self.jails, tolerance, max_clients, networks, tokens=self._tokens)
-            for jail in self.jails
-            if jail.bans_of is not None
-        ]
+        self.memory = Memory(self.jails, tolerance, max_clients, networks, secrets)
         self.bans: Counter[str] = Counter()
         self.spared: Counter[str] = Counter()  # limits reached by clients in ignoreip
         self._tolerance = tolerance
@@ -133,12 +117,12 @@ class Engine:
         self._widened = None if ipv6_client == IPV6_CLIENT else Cache(partial(widened, length=ipv6_client))
         self._networks = networks
         self._proxied = frozenset(proxied)
-        self._counted = counted_with(self.jails)
         shared: dict[tuple[object, ...], list[tuple[int, Jail]]] = {}
         for order, jail in enumerate(self.jails):
             if jail.bans_of is None:
                 shared.setdefault(identity_of(jail), []).append((order, jail))
         self._rules = [Rule(group, tolerance, max_clients, networks) for group in shared.values()]
+        self._sieves = {name: Sifted(rule for rule in self._rules if name in rule.sources) for name in plans}
         self.ignore({})
 
     def ignore(
@@ -153,9 +137,15 @@ class Engine:
             for jail in self.jails
         }
         self._ignored = {name: PrefixSet(subjects) for name, subjects in own.items()}
-        for recidive in self.recidives:
+        for recidive in self.memory.recidives:
             names = (recidive.jail.name, *recidive.watched)
             self._ignored[recidive.jail.name] = PrefixSet(chain.from_iterable(own[name] for name in names))
+
+    def know(self, known: Known) -> None:
+        """Heed what the administrator's files say about robots."""
+        for rule in self._rules:
+            if isinstance(rule.window, Manners):
+                rule.window.habit.know(known)
 
     def feed(self, batch: Batch, now: float) -> list[Verdict]:
         """Return the verdicts that the batch brings about, in the order of its lines.
@@ -166,13 +156,13 @@ class Engine:
         source, name = self.sources[batch.source], batch.source
         rows, failures = self._requests(source, batch.data, now), self._failures(source, batch, now)
         lines, places = Lines(batch.data, rows) if rows else None, Places(batch.data)
-        by_rule: list[Iterable[Reached]] = []
-        for rule in self._rules:
-            if name in rule.sources:
-                if rule.filter is not None and rule.filter in failures:
-                    by_rule.append(rule.feed_failures(failures[rule.filter], places))
-                elif rule.filter is None and rows and lines:
-                    by_rule.append(rule.feed(rows, lines))
+        by_rule: list[Iterable[Reached]] = [
+            rule.feed_failures(failures[rule.filter], places)
+            for rule in self._rules
+            if name in rule.sources and rule.filter in failures
+        ]
+        if rows and lines:
+            by_rule += [rule.feed(rows, chosen, lines) for rule, chosen in self._sieves[name](rows)]
         # Taken one by one in the order of lines, so that each is judged before its window, or another jail, goes on.
         order = partial(_by_place, lines) if lines and failures else _in_order
         reached = merge(*by_rule, key=order) if len(by_rule) > 1 else by_rule[0] if by_rule else ()
@@ -253,44 +243,15 @@ class Engine:
             if rule.identity in before:
                 rule.window.carry(before[rule.identity].window)  # type: ignore[arg-type]  # equal rules count alike
                 rule.matched, rule.last_match = before[rule.identity].matched, before[rule.identity].last_match
+        self.learn({name: one for name, one in old.baselines().items() if name not in self.baselines()})
         self.bans, self.spared = old.bans, old.spared
-        self.offences.carry(old.offences)
-        self.pardons.carry(old.pardons)
-        named = {recidive.jail.name: recidive for recidive in old.recidives}
-        for recidive in self.recidives:
-            if recidive.jail.name in named:
-                recidive.carry(named[recidive.jail.name])
+        self.memory.carry(old.memory)
         self._pardon_all()
 
     def restore(self, notes: Iterable[Note]) -> None:
         """Take over what a store kept of earlier bans, and collect the changes for it from now on."""
-        for thing in self._memories:
-            thing.changed.begin()
-        known = list(notes)
-        self.offences.restore(offence_of(note) for note in known if note.key.startswith(OFFENCES))
-        for recidive in self.recidives:
-            own = [note for note in known if note.jail == recidive.jail.name and note.key.startswith(RECIDIVE)]
-            recidive.restore(map(recidive_of, own))
-        self.pardons.restore(pardon_of(note) for note in known if note.key.startswith(PARDON))
+        self.memory.restore(notes)
         self._pardon_all()
-
-    @property
-    def _memories(self) -> list[Offences | Recidive | Pardons]:
-        """What remembers earlier bans."""
-        return [self.offences, *self.recidives, self.pardons]
-
-    def changes(self) -> tuple[list[Note], list[Note]]:
-        """Return what a store is to put and to drop since this was asked last, or a part; nothing when that is all."""
-        told = [self.offences.note_of(*one) for one in self.offences.changed.take(BATCH)]
-        told += [self.pardons.note_of(one) for one in self.pardons.changed.take(BATCH)]
-        for recidive in self.recidives:
-            told += [recidive.note_of(one) for one in recidive.changed.take(BATCH)]
-        return [note for note, stays in told if stays], [note for note, stays in told if not stays]
-
-    def all_changed(self) -> None:
-        """Let changes() return everything: a store has lost it."""
-        for thing in self._memories:
-            thing.all_changed()
 
     def shift(self, seconds: float) -> None:
         """Take note that the clock, by which lines are stamped, was set forward by so much."""
@@ -298,18 +259,12 @@ class Engine:
             source.shift(seconds)
         for rule in self._rules:
             rule.window.shift(seconds)
-        for thing in self._memories:
-            thing.shift(seconds)
+        self.memory.shift(seconds)
 
     def networks_changed(self) -> None:
         """Take note that the table of networks has other answers."""
         for rule in self._rules:
             rule.networks_changed()
-
-    def expire(self, now: float) -> None:
-        """Forget what no jail asks for any more."""
-        self.offences.expire(now)
-        self.pardons.expire(now)
 
     def forget(self, who: Who, now: float, jail: str = "") -> None:
         """Let the counts of a subject, or of an AS number, start anew (in one jail only, if named), as after an unban.
@@ -324,29 +279,20 @@ class Engine:
             else:  # others count the same failures
                 for limit in limits:
                     limit.until[key] = now
-        for recidive in self.recidives:
-            recidive.forget(who, jail)
-        self.offences.forgive(self._token(who), jail)
-        self.pardons.grant(_packed(who), jail, now)
+        self.memory.forget(who, now, jail)
 
     def _pardon(self, who: Who, jail: str, time: float) -> None:
         key = self._counted_as(who)
         for limit in (limit for rule in self._rules for limit in rule.window.limits):
             if jail in ("", limit.jail.name):
                 limit.until[key] = max(time, limit.until.get(key, time))
-        for recidive in self.recidives:
+        for recidive in self.memory.recidives:
             if jail in ("", recidive.jail.name):
                 recidive.until[who] = max(time, recidive.until.get(who, time))
 
     def _pardon_all(self) -> None:
-        for packed, jail, time in self.pardons.export():
-            self._pardon(_unpacked(packed), jail, time)
-
-    def recall(self, subject: Subject, jail: str, count: int, until: float) -> None:
-        """Take note of bans that somebody had elsewhere before, the last one up to a time."""
-        if jail in self._counted:
-            self.offences.restore([(self._token(subject), jail, count, until)])
-            self.offences.changed.add((self._token(subject), jail))
+        for who, jail, time in self.memory.pardoned():
+            self._pardon(who, jail, time)
 
     def key_of(self, who: Who) -> bytes | None:
         """Return the client key that rows of a subject have; None for what is not just one client."""
@@ -385,16 +331,24 @@ class Engine:
         seen = [event for swarms in windows for event in (*swarms.over, *swarms.going)]
         return sorted(seen, key=lambda event: event.seen)
 
-    def history(self, who: Who) -> dict[str, int]:
-        """Return how often somebody was banned of late, by jail."""
-        return self.offences.of(self._token(who))
+    def baselines(self) -> dict[str, Baseline]:
+        """Return what is usual for each jail that looks for swarms, unless it knows nothing yet."""
+        windows = (rule.window for rule in self._rules if isinstance(rule.window, Swarms))
+        known = ((swarms.limits[0].jail.name, swarms.baseline()) for swarms in windows)
+        return {name: one for name, one in known if one.seconds}
+
+    def learn(self, known: Mapping[str, Baseline]) -> None:
+        """Let jails that look for swarms know what was usual before; to be called before anything is fed."""
+        for window in (rule.window for rule in self._rules):
+            if isinstance(window, Swarms) and window.limits[0].jail.name in known:
+                window.learn(known[window.limits[0].jail.name])
 
     def matches(self) -> dict[str, tuple[int, float | None]]:
         """Return for each jail how many failures it saw and the time of the last."""
         on_rows = {
             limit.jail.name: (rule.matched, rule.last_match) for rule in self._rules for limit in rule.window.limits
         }
-        return on_rows | {one.jail.name: (one.matched, one.last_match) for one in self.recidives}
+        return on_rows | {one.jail.name: (one.matched, one.last_match) for one in self.memory.recidives}
 
     def failing(self, name: str, now: float) -> int:
         """Return how many clients have failures that still count in a jail."""
@@ -404,13 +358,13 @@ class Engine:
     @property
     def tracked(self) -> int:
         """How many clients are remembered now, over all windows."""
-        return sum(len(rule.window.clients) for rule in self._rules) + sum(map(len, self.recidives))
+        manners = sum(rule.window.remembered for rule in self._rules if isinstance(rule.window, Manners))
+        return sum(len(rule.window.clients) for rule in self._rules) + sum(map(len, self.memory.recidives)) + manners
 
     @property
     def evicted(self) -> int:
         """How many clients were forgotten to stay within the cap."""
-        by_windows = sum(rule.window.evicted for rule in self._rules)
-        return by_windows + sum(recidive.evicted for recidive in self.recidives) + self.offences.evicted
+        return sum(rule.window.evicted for rule in self._rules) + self.memory.evicted
 
     def _verdicts(self, reached: Reached, *, denied: bool) -> Iterator[Verdict]:
         """Yield the verdict on a client who reached a limit, and those of the jails that count bans.
@@ -423,8 +377,8 @@ class Engine:
         for verdict in verdicts:
             limit.until[reached.key] = verdict.until
             yield verdict
-            if verdict.action is not Action.REPORT:
-                for recidive in self.recidives:
+            if verdict.action not in (Action.REPORT, Action.SLOW):
+                for recidive in self.memory.recidives:
                     yield from self._repeated(recidive, verdict, denied=denied)
 
     def _repeated(self, recidive: Recidive, verdict: Verdict, *, denied: bool) -> Iterator[Verdict]:
@@ -444,7 +398,10 @@ class Engine:
             self.spared[jail.name] += 1
             return []
         self.bans[jail.name] += 1
-        count, bantime = self._escalated(jail, who, time)
+        if not self.memory.patience.ends(jail, who, time):
+            action = Action.REPORT if jail.dry_run else Action.SLOW
+            return [Verdict(action, one, jail.name, time, time + jail.bantime, failures) for one in closed]
+        count, bantime = self.memory.escalated(jail, who, time)
         action, scope = jail.action, jail.scope
         if denied and action is Action.BAN:
             action, scope = Action.DENY, ""  # a web server's list knows of no ports
@@ -458,47 +415,7 @@ class Engine:
             return "", (who,)
         return as_text(who), self._networks.prefixes(who) if self._networks else ()
 
-    def _escalated(self, jail: Jail, who: Who, time: float) -> tuple[int, float]:
-        """Return how many bans count before this one and how long this one is; note it for the next."""
-        counted = self._counted.get(jail.name)
-        if counted is None:
-            return 0, jail.bantime
-        escalation, token, count, bantime = jail.escalation, self._token(who), 0, jail.bantime
-        if escalation.increment:
-            count = self.offences.before(token, jail.name, counted, time, escalation.forget)
-            bantime = escalation.bantime(bantime, count, draw_for(token, jail.name, count))
-        self.offences.note(token, jail.name, time, time + bantime, escalation.forget)
-        return count, bantime
-
-    def _token(self, who: Who) -> bytes:
-        """Return what stands for a subject or an AS number in `offences`, with what was known before this epoch."""
-        token = self._tokens.of(who)
-        for before in self._tokens.before(who):
-            self.offences.rename(before, token)
-        return token
-
-    def turn(self, secrets: Sequence[bytes]) -> None:
-        """Begin a new epoch."""
-        self._tokens = Tokens(secrets)
-        for recidive in self.recidives:
-            recidive.tokens = self._tokens
-
-    def renew(self, who: Who) -> None:
-        """Let what is remembered of somebody go on in this epoch, as for who is banned for longer than one lasts."""
-        self._token(who)
-        for recidive in self.recidives:
-            recidive.renew(who)
-
 
 def _who(verdict: Verdict) -> Who:
     """Return whom a verdict is about."""
     return as_number(verdict.group) or verdict.subject
-
-
-def _packed(who: Who) -> bytes:
-    """Return whom a pardon is for in bytes that `_unpacked` reads."""
-    return bytes([who.length]) + who.packed if isinstance(who, Subject) else _NUMBER + who.to_bytes(4)
-
-
-def _unpacked(packed: bytes) -> Who:
-    return int.from_bytes(packed[1:]) if packed.startswith(_NUMBER) else Subject(packed[1:], packed[0])

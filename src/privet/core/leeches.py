@@ -98,7 +98,7 @@ class Leeches:
         # Hot loop: the one dict look-up per line is most of its cost, everything else hangs on the tally.
         self.hits += len(keys)
         tally_of = self._tallies.get
-        for key, when, size, status in zip(keys, times, _numbers(sizes), statuses, strict=True):
+        for key, when, size, status in zip(keys, times, numbers(sizes), statuses, strict=True):
             tally = tally_of(key)
             if tally is None:
                 self._enter(key, when, size, status)
@@ -130,6 +130,9 @@ class Leeches:
                 if len(self._tallies) >= self._cap:
                     self._evict()
                 self._tallies[key] = theirs
+
+    def __len__(self) -> int:
+        return len(self._tallies)
 
     def clients(self) -> Iterator[tuple[bytes, int, int]]:
         """Yield the key of each client with its hits and the bytes that it was sent."""
@@ -171,7 +174,8 @@ def format_row(row: LeechRow, name: str) -> str:
     return f"{name:>20} {row.hits:10d} {row.kib:5d}K {row.share:4d}% {interval:>7} {statuses}"
 
 
-def _numbers(sizes: Sequence[bytes | int]) -> list[int]:
+def numbers(sizes: Sequence[bytes | int]) -> list[int]:
+    """Return sizes as numbers, 0 for what is none."""
     try:
         return list(map(int, sizes))
     except ValueError:

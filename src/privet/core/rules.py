@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from privet.core.detect import Limit, Window
+from privet.core.distinct import Distinct
 from privet.core.evidence import Recent
+from privet.core.manners.window import Manners
 from privet.core.neighbours import Keys, Neighbours
 from privet.core.rate import Rate
-from privet.core.select import Selector
+from privet.core.select import values_of
+from privet.core.sieve import Sieve
 from privet.core.swarm import Swarms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from privet.core.detect import Reached
     from privet.core.evidence import Lines, Places
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from privet.core.jails import Jail
     from privet.core.networks import Networks
     from privet.core.parse import Rows
+
+
+AnyWindow = Window | Rate | Distinct | Swarms | Neighbours
 
 
 class Rule:
@@ -32,23 +38,31 @@ class Rule:
         self.identity = identity_of(first)
         self.sources = frozenset(first.sources)
         self.filter = first.filter
-        self.select = Selector(first.predicates) if first.predicates else None
+        self.predicates = first.predicates
         self.window = _window_for([Limit(jail, order) for order, jail in jails], tolerance, max_clients)
+        self._field = first.distinct or ""
         self._networks = Keys(first, networks) if first.key != "address" else None
         self.recent = Recent()
         self.matched = 0
         self.last_match: float | None = None
 
-    def feed(self, rows: Rows, lines: Lines) -> Iterable[Reached]:
-        """Count the failures among the rows; the limits that they reach come one by one, as `Window.hit` says."""
-        chosen: Sequence[int] = range(len(rows))
+    def feed(self, rows: Rows, chosen: Sequence[int], lines: Lines) -> Iterable[Reached]:
+        """Count the failures, the rows that were chosen for the predicates.
+
+        The limits that they reach come one by one, as `Window.hit` says.
+        """
         keys, times = rows.keys, rows.times
-        if self.select is not None:
-            chosen = self.select(rows)
+        if len(chosen) < len(rows):
+            keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
+        if isinstance(self.window, Manners):
+            chosen = self.window.offences(rows, chosen)
             keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
         if isinstance(self.window, Swarms):  # it learns from all rows who is a browser
             self._note(chosen, keys, times, lines)
             return self.window.take(rows, chosen)
+        if isinstance(self.window, Distinct) and chosen:
+            self._note(chosen, keys, times, lines)
+            return self.window.take(chosen, keys, times, values_of(rows, self._field, chosen))
         return self._count(chosen, keys, times, lines)
 
     def feed_failures(self, found: Found, lines: Places) -> Iterable[Reached]:
@@ -77,12 +91,12 @@ class Rule:
         networks: Keys,
     ) -> Iterable[Reached]:
         """Count failures by the network of their clients; whoever has none counts for nobody."""
-        found = [networks[key] for key in keys]
-        kept = [place for place, net in enumerate(found) if net is not None]
-        nets = [net for net in found if net is not None]
-        if len(kept) < len(keys):
+        found = networks(keys)
+        if None in found:
+            kept = [place for place, net in enumerate(found) if net is not None]
             chosen, keys = [chosen[place] for place in kept], [keys[place] for place in kept]
             times = [times[place] for place in kept]
+        nets = [net for net in found if net is not None]
         self._note(chosen, nets, times, lines)
         return self.window.take(chosen, nets, keys, times) if isinstance(self.window, Neighbours) else ()
 
@@ -95,17 +109,38 @@ class Rule:
             self.recent.note(lines, chosen, keys, times)
 
 
-def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> Window | Rate | Swarms | Neighbours:
+class Sifted:
+    """The rules on the requests of a source, with the rows that concern each."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        rules = [rule for rule in rules if rule.filter is None]
+        self._all = [rule for rule in rules if not rule.predicates]
+        self._some = [rule for rule in rules if rule.predicates]
+        self._sieve = Sieve([rule.predicates for rule in self._some])
+
+    def __call__(self, rows: Rows) -> Iterator[tuple[Rule, Sequence[int]]]:
+        """Yield each rule with its rows."""
+        yield from ((rule, range(len(rows))) for rule in self._all)
+        if self._some:
+            yield from zip(self._some, self._sieve(rows), strict=True)
+
+
+def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> AnyWindow:
     first = limits[0].jail
     if first.key != "address":
         return Neighbours(limits[0], tolerance, max_clients)
     if first.kind == "swarm":
         return Swarms(limits[0], max_clients)
+    if first.kind == "manners":
+        return Manners(limits, tolerance, max_clients)
+    if first.distinct is not None:
+        return Distinct(limits[0], tolerance, max_clients)
     return Rate(limits[0], max_clients) if first.counting == "rate" else Window(limits, tolerance, max_clients)
 
 
 def identity_of(jail: Jail) -> tuple[object, ...]:
     """Return what jails that share a window have in common."""
-    alone = jail.counting == "rate" or jail.kind == "swarm" or jail.key != "address"
-    own = (jail.name, jail.findtime, jail.kind, jail.key, jail.prefixes) if alone else ()
-    return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr)), jail.filter, own
+    alone = jail.counting == "rate" or jail.kind == "swarm" or jail.key != "address" or jail.distinct is not None
+    own = (jail.name, jail.findtime, jail.kind, jail.key, jail.prefixes, jail.distinct) if alone else ()
+    manners = (jail.signal, jail.wait, jail.every) if jail.kind == "manners" else ()
+    return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr)), jail.filter, own, manners

@@ -118,9 +118,9 @@ class _Lines:
         blind = _blind(state) - self._blind
         unread = sum(state.unparsed.values()) - self._unread - blind
         if self._is_wrong("format", unread / lines):
-            self.wrong["format"] = _changed(self._good, state.bad, unread, lines)
+            self.wrong["format"] = _changed(self._good, state.bad, unread, lines, "cannot be read")
         if self._is_wrong("addresses", blind / lines):
-            self.wrong["addresses"] = _changed(self._good, state.bad, blind, lines)
+            self.wrong["addresses"] = _changed(self._good, state.bad, blind, lines, "have no client's address any more")
         if state.hits:
             self._look_at_clients(state, lines, max(1.0, now - self._since))
         if not self.wrong:
@@ -241,7 +241,7 @@ def _blind(state: SourceState) -> int:
     return state.unparsed[NO_ADDRESS] + state.unparsed[NOT_TOLD]
 
 
-def _changed(good: bytes, bad: bytes, wrong: int, lines: int) -> str:
+def _changed(good: bytes, bad: bytes, wrong: int, lines: int, what: str) -> str:
     """Say how lines looked and how they look, masked."""
     before = f"; before: {sample(good)}" if good else ""
-    return f"{wrong} of the last {lines} lines cannot be read, now: {sample(bad)}{before}"
+    return f"{wrong} of the last {lines} lines {what}, now: {sample(bad)}{before}"

@@ -39,7 +39,7 @@ async def adopt(daemon: Daemon, request: dict[str, Any]) -> dict[str, Any]:
             refused[reason] += 1
         else:
             adopted += 1
-            daemon.engine.recall(subject, str(jail), int(count), end)
+            daemon.engine.memory.recall(subject, str(jail), int(count), end)
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)
     await daemon.settle()

@@ -32,13 +32,13 @@ class Epochs:
         secrets = await daemon.keeper.call(self._now)
         if secrets != self.secrets:
             self.secrets = secrets
-            daemon.engine.turn(secrets)
+            daemon.engine.memory.turn(secrets)
             daemon.log.info("the tokens of those who were banned have a new key")
         if secrets != self._renewed:
             self._renewed = secrets
             if len(secrets) > 1:
                 async for ban in gently(list(daemon.bans())):
-                    daemon.engine.renew(as_number(ban.group) or ban.subject)
+                    daemon.engine.memory.renew(as_number(ban.group) or ban.subject)
                 daemon.keeper.wake()
 
     def _now(self) -> tuple[bytes, ...]:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import gc
 import os
 import signal
 import time
 from collections import deque
-from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from privet.adapters.daykeys import DayKeys, filesystem_of
-from privet.adapters.denylist import FOLDER, DenyList
-from privet.adapters.firewall.claim import claim
+from privet.adapters.denylist import FOLDER, SLOW, DenyList
 from privet.adapters.firewall.null import NullFirewall
 from privet.adapters.hygiene import give_back
 from privet.adapters.localtime import local_zone
@@ -35,6 +32,7 @@ from privet.core.lookout import Lookout
 from privet.core.mask import Masks
 from privet.core.seen import Seen
 from privet.core.verdicts import Action
+from privet.daemon.alone import Alone
 from privet.daemon.clock import Clock
 from privet.daemon.control import Control
 from privet.daemon.enforce import Enforcement
@@ -44,19 +42,19 @@ from privet.daemon.feeds import Files, Intakes
 from privet.daemon.keep import Keeper, open_stores
 from privet.daemon.lists import Lists
 from privet.daemon.lookups import Lookups
+from privet.daemon.manners import MannersKeeper
 from privet.daemon.past import Past
 from privet.daemon.pause import Pause
 from privet.daemon.protect import Protection
+from privet.daemon.rounds import Rounds
 from privet.daemon.sight import OnSight
 from privet.daemon.swarms import SwarmLog
 from privet.daemon.tables import costs, in_words, networks_for, too_dear
-from privet.daemon.tables import look as look_at_networks
 from privet.daemon.told import Told
 from privet.daemon.vigilance import Vigilance
-from privet.ports import FirewallError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from structlog.typing import FilteringBoundLogger
@@ -74,15 +72,9 @@ if TYPE_CHECKING:
     from privet.daemon.keep import Changing
     from privet.ports import Firewall, Store
 
-TICK = 1.0  # seconds between looks at files, the firewall and the clock
-MINUTE = 60  # ticks
 MOST_EVIDENCE = 200  # verdicts of one batch whose lines are kept: masking them costs some 50 µs each
 LIFTED = 1000  # bans that were lifted last
 SINGLE_LINES = 20  # verdicts of one batch that the log tells one by one
-
-
-class AlreadyRunningError(Exception):
-    """Another daemon holds the run-time directory, or the firewall."""
 
 
 class Daemon:
@@ -108,42 +100,52 @@ class Daemon:
         self.vigilance = Vigilance(self)
         self.past = Past(self)
         self.escrow = Escrow(self)
+        self.manners = MannersKeeper(self)
         self._keys = DayKeys(runtime / KEYS)
         self.engine = self._engine_for(config, self.networks)
         self.protection.configure(config)
         self.escrow.configure(config)
+        self.manners.configure(config)
         told = self.clock.now, self.keeper.wake, log
         self.kernel = Enforcement("kernel", firewall, *told, mark=runtime / "kernel.mark")
-        deny = DenyList(runtime / FOLDER, config.proxies.group, _boot_time, filesystem_of)
+        deny, slow = (
+            DenyList(runtime / folder, config.proxies.group, _boot_time, filesystem_of) for folder in (FOLDER, SLOW)
+        )
         self.web = Enforcement("web", deny, *told, mark=runtime / "web.mark")
+        self.slow = Enforcement("slow", slow, *told, mark=runtime / "slow.mark")
         programs = Enforcement("programs", NullFirewall(time.monotonic), *told, mark=runtime / "programs.mark")
-        self.places = {Action.BAN: self.kernel, Action.DENY: self.web, Action.TELL: programs}
+        self.places = {
+            Action.BAN: self.kernel,
+            Action.DENY: self.web,
+            Action.TELL: programs,
+            Action.SLOW: self.slow,
+        }
         self.lists = Lists(self)
         self.lifted: deque[Subject] = deque(maxlen=LIFTED)  # so that a lift can be undone by the pseudonym
         self.pause = Pause(self)
         self.config_problem: str | None = None
         self.unknown_lines = 0  # lines from pipes whose source is not configured
-        self._complaints: dict[str, str | None] = {}
-        self._going: dict[str, asyncio.Task[None]] = {}  # what was begun by a tick and is not done
         self._stopwatch = Stopwatch()
-        self._ends = ExitStack()  # what keeps other daemons away
-        self._stop = asyncio.Event()
+        self._alone = Alone()
+        self.rounds = Rounds(self)
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT. Raises AlreadyRunningError, OSError, SourceError."""
         prepare_runtime(self.runtime, self.config.daemon.user)
-        for lock in (_locked(self.runtime / "lock"), *self._lock_state()):
-            self._ends.callback(os.close, lock)
+        self._alone.in_runtime(self.runtime)
+        if self.config.store.persist != "none":
+            self._alone.in_state(self.state)
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._failed)
-        if self.kernel.firewall.name == "nftables":
-            self._claim(loop)
+        loop.set_exception_handler(self.rounds.failed)
+        if self.kernel.firewall.name == "nftables" and not self._alone.in_network(loop):
+            self.log.warning("a user without rights has the name by which daemons keep away from each other")
         await self.protection.start()
         await self._restore()
         await self.protection.look()
         self.told.configure(self.config)
-        self.told.restore(self.bans())
+        self.told.restore(ban for ban in self.bans() if ban.action is not Action.SLOW)
         self.past.open()
+        self.swarms.restore()
         self.files = Files(loop, self.take)
         self._open_files()
         ids = user_ids(self.config.daemon.user)
@@ -163,7 +165,7 @@ class Daemon:
             firewall=self.kernel.firewall.name,
         )
         try:
-            await self._ticks()
+            await self.rounds.run()
         finally:
             sd_notify("STOPPING=1")
             self.log.info("stopping", **self.kernel.ledger.totals())
@@ -171,22 +173,22 @@ class Daemon:
             self.intakes.close()
             for name in list(self.files.sources):
                 self.files.close(name)
-            if self._going:
-                await asyncio.wait(self._going.values())
+            await self.rounds.finish()
             self.protection.close()
             self.lookups.close()
             self.vigilance.save()
+            self.swarms.save()
             self.past.close()
             await self.told.close()
             await self.escrow.close()
             for place in self.places.values():
                 await place.close()
             await self.keeper.close(list(self.bans()))
-            self._ends.close()
+            self._alone.close()
 
     def stop(self) -> None:
         """Have `run` come to its end."""
-        self._stop.set()
+        self.rounds.stop()
 
     def take(self, source: str, block: bytes, *, old: bool = False) -> None:
         """Feed whole lines of a source to the engine and act on its verdicts; `old` ones were there at the start."""
@@ -212,7 +214,7 @@ class Daemon:
     ) -> None:
         """Enter a ban, or that it was refused."""
         self.places[verdict.action].ledger.order(verdict, now, refused, why=why, evidence=evidence)
-        if refused is None and verdict.until > now:
+        if refused is None and verdict.until > now and verdict.action is not Action.SLOW:
             self.told.begin(verdict)
 
     def lift(self, ban: Ban) -> None:
@@ -272,6 +274,7 @@ class Daemon:
             self.protection.configure(config)
             self.told.configure(config)
             self.escrow.configure(config)
+            self.manners.configure(config)
             self.files.change(config)
         if self.config_problem:
             self.log.error("configuration not reloaded, the old one stays", errors=self.config_problem.splitlines())
@@ -337,71 +340,6 @@ class Daemon:
                 until=round(v.until),
             )
 
-    async def _ticks(self) -> None:
-        count = 0
-        while not self._stop.is_set():
-            try:
-                await asyncio.wait_for(self._stop.wait(), TICK)
-            except TimeoutError:
-                count += 1
-                try:
-                    await self._tick(count)
-                except Exception:  # the one supervisor: what fails here must not end the watch over all the rest
-                    self.log.exception("a look around failed, the next one follows")
-
-    def _failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Log what went wrong in a callback: by itself asyncio would print it as it is."""
-        self.log.error("something failed, everything else goes on", exc_info=context.get("exception"))
-
-    async def _tick(self, count: int) -> None:
-        sd_notify("WATCHDOG=1")
-        change = self.clock.look()
-        if change.jumped:
-            self._jumped(change.jumped)
-        self.files.poll()
-        if count % MINUTE == 0:
-            self.engine.expire(self.clock.now())
-            self.sight.waiting.expire(self.clock.now())
-            self._go("vigilance", self.vigilance.look())
-            self._go("history", self.past.look())
-            self._go("epochs", self.epochs.look())
-            self._go("memory", asyncio.to_thread(give_back))
-        self._voice_complaints()
-        self.swarms.look()
-        self.masks()  # the keys of days that are over go
-        self.told.look(everything=count % MINUTE == 0)
-        for place in self.places.values():
-            if change.slept:
-                self._go(f"{place.name} after a suspension", place.overslept(change.slept))
-            self._go(place.name, place.look())
-        self._go("store", self.keeper.look())
-        self._go("lists", self.lists.look())
-        self._go("protection", self.protection.look())
-        self._go("escrow", self.escrow.look())
-        self._go("networks", look_at_networks(self))
-
-    def _go(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Begin some work of every tick, unless that of the one before is not done yet: what hangs holds up nothing."""
-        if name in self._going:
-            work.close()
-            return
-        task = self._going[name] = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(partial(self._gone, name))
-
-    def _gone(self, name: str, task: asyncio.Task[None]) -> None:
-        del self._going[name]
-        if error := task.exception():
-            self.log.error("a look around failed, the next one follows", what=name, exc_info=error)
-
-    def _jumped(self, seconds: float) -> None:
-        """Go on as if nothing was, after somebody set the clock: bans and counts last as long as before."""
-        self.log.warning("the clock was set: bans last as long as before", seconds=round(seconds))
-        self.engine.shift(seconds)
-        for place in self.places.values():
-            place.ledger.shift(seconds)
-        self.sight.waiting.shift(seconds)
-        self.keeper.wake()
-
     async def _restore(self) -> None:
         """Bring back what was in force: before the first source is read, the firewall has confirmed it."""
         gc.disable()  # of a hundred thousand bans none is garbage: looking would take a third of the time
@@ -424,7 +362,7 @@ class Daemon:
         await self.pause.learn()
         gc.freeze()
         gc.enable()
-        self._go("memory", asyncio.to_thread(give_back))
+        self.rounds.begin("memory", asyncio.to_thread(give_back))
         if bans:
             self.log.info("restored", **self.kernel.ledger.totals())
 
@@ -432,31 +370,6 @@ class Daemon:
         stores = self.keeper.stores
         bans: list[Changing] = [*(place.ledger for place in self.places.values()), self.sight.waiting]
         return [*((stores.bans, one) for one in bans), (stores.notes, self.sight.memory(self.engine))]
-
-    def _lock_state(self) -> list[int]:
-        """Keep other daemons away from what is stored here; where it cannot be stored there is nothing to lock."""
-        if self.config.store.persist != "none":
-            with suppress(OSError):
-                self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-                return [_locked(self.state / "lock")]
-        return []
-
-    def _claim(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Keep other daemons away from the table of this network, whatever their directories are."""
-        try:
-            line = claim()
-        except FirewallError as error:
-            raise AlreadyRunningError(str(error)) from None
-        if line is None:
-            self.log.warning("a user without rights has the name by which daemons keep away from each other")
-            return
-
-        def answer() -> None:  # who asks wants to know who is here, and no more
-            line.accept()[0].close()
-
-        loop.add_reader(line, answer)
-        self._ends.callback(line.close)
-        self._ends.callback(loop.remove_reader, line)
 
     def _open_files(self) -> None:
         """Follow the sources that are read here, and read again what may still count, up to the longest findtime."""
@@ -472,17 +385,6 @@ class Daemon:
     def longest_findtime(self, source: str) -> float:
         """Return the longest findtime of the jails on a source, in seconds."""
         return max((jail.findtime for jail in self.config.jails.values() if source in jail.sources), default=0.0)
-
-    def _voice_complaints(self) -> None:
-        """Log each complaint of a source when it arises, and when it is over."""
-        for name, state in self.engine.sources.items():
-            complaint = state.complaint
-            if complaint != self._complaints.get(name):
-                if complaint and not self._complaints.get(name):
-                    self.log.warning(complaint)
-                elif not complaint:
-                    self.log.info("source recovered", source=name)
-                self._complaints[name] = complaint
 
     def masks(self) -> Masks:
         """Return the masks by which everybody is named today."""
@@ -500,14 +402,3 @@ def _fixed(config: Config) -> tuple[object, ...]:
 
 def _boot_time() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def _locked(path: Path) -> int:
-    """Return the descriptor of a lock that ends with this process."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise AlreadyRunningError(f"another privet runs here ({path})") from None
-    return descriptor

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from privet.core.bans import Ban
     from privet.core.engine import Engine
     from privet.core.filters.plan import Found
+    from privet.core.memory import Memory
     from privet.core.notes import Note
     from privet.core.parse import Rows
     from privet.daemon.keep import Changing
@@ -33,7 +34,7 @@ class OnSight:
     async def recognised(self, stored: list[Ban]) -> list[Ban]:
         """Return those of whom more is stored than a mark, and those that a firewall holds still; wait for the rest."""
         if self._hides:
-            self._daemon.engine.pardons.all_changed()  # so that they leave the store
+            self._daemon.engine.memory.pardons.all_changed()  # so that they leave the store
         unseen = [ban for ban in stored if isinstance(ban, Unseen)]
         buckets = self._daemon.keeper.stores.buckets
         if not unseen or buckets is None:
@@ -44,7 +45,7 @@ class OnSight:
 
     def memory(self, engine: Engine) -> Changing:
         """Return what an engine remembers, as it is to be stored."""
-        return Faceless(engine) if self._hides else engine
+        return Faceless(engine.memory) if self._hides else engine.memory
 
     @property
     def _hides(self) -> bool:
@@ -88,15 +89,15 @@ class OnSight:
 class Faceless:
     """The memory of an engine without what it knows by address: pardons are dropped from the store, not put."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
 
     def changes(self) -> tuple[list[Note], list[Note]]:
         """Return what to put and to drop."""
-        puts, drops = self._engine.changes()
+        puts, drops = self._memory.changes()
         pardons = [note for note in puts if note.key.startswith(PARDON)]
         return [note for note in puts if not note.key.startswith(PARDON)], [*drops, *pardons]
 
     def all_changed(self) -> None:
         """Let changes() return everything."""
-        self._engine.all_changed()
+        self._memory.all_changed()

@@ -21,11 +21,14 @@ from privet.core.address import Subject
 from privet.core.engine import Batch
 from privet.core.leeches import COLUMNS, Leeches
 from privet.core.mask import Masks, masked_log
+from privet.core.swarm import Event
+from privet.core.vigil import Vigil
 from privet.tasks.night import CAST, Actor, Night
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from privet.core.engine import Engine
     from privet.core.parse import Rows
     from privet.core.verdicts import Verdict
 
@@ -63,8 +66,13 @@ status = 503
 findtime = "60s"
 maxretry = 10
 bantime = "1h"
+
+[jail.swarm]                  # many addresses with one aim, none of which does enough to be noticed alone
+source = "{SOURCE}"
+kind = "swarm"
 """
 STEP = 10.0  # seconds of the night that one batch holds
+LOOK = 60.0  # seconds of the night between two looks at what may have gone dead
 EXCERPT = 3  # lines of the masked log that are shown
 
 
@@ -87,6 +95,14 @@ class Part(msgspec.Struct):
     banned: int
 
 
+class Dead(msgspec.Struct):
+    """Jails that can match nothing any more: since when that is known, why, and when each matched last."""
+
+    at: float
+    cause: str
+    jails: dict[str, float | None]
+
+
 class Outcome(msgspec.Struct):
     """One night: what was seen, who was banned, what reached the disk.
 
@@ -102,9 +118,9 @@ class Outcome(msgspec.Struct):
     banned: list[Banned]
     spared: int
     cast: list[Part]
+    swarms: list[Event]
     leeches: Leeches
-    blind_at: float | None
-    complaint: str | None
+    dead: Dead | None
     log: Path
     log_lines: int
     log_bytes: int
@@ -162,14 +178,17 @@ def demo(
     log = directory / "access.log"
     night, stage = Night(seed), _Stage(log)
     engine = engine_for(parse(config_text, "demo"), want=MASKED_COLUMNS | set(COLUMNS), observers=(stage.observe,))
-    state, blind_at = engine.sources[SOURCE], None
+    state, vigil, looked = engine.sources[SOURCE], Vigil(), night.start
+    dead: Dead | None = None
     addresses: set[bytes] = set()
     for now, block in night.blocks(STEP):
         addresses.update(line.split(b" ", 2)[1] for line in block.splitlines())
         for verdict in engine.feed(Batch(SOURCE, block), math.inf):
             stage.judge(verdict)
-        if state.complaint and blind_at is None:
-            blind_at = now
+        if now - looked >= LOOK:
+            looked = now
+            vigil.look(now, engine.sources, engine.jails, engine.matches())
+            dead = dead or _dead(vigil, engine)
         if progress:
             progress((now - night.start) / (night.end - night.start))
     stage.close()
@@ -184,9 +203,9 @@ def demo(
         banned=sorted(stage.banned.values(), key=lambda ban: ban.first),
         spared=stage.spared,
         cast=[_part(actor, {Subject.of_key(key) for key in night.clients[actor.name]}, subjects) for actor in CAST],
+        swarms=engine.swarms(),
         leeches=stage.leeches,
-        blind_at=blind_at,
-        complaint=state.complaint,
+        dead=dead,
         log=log,
         log_lines=stage.log_lines,
         log_bytes=log.stat().st_size,
@@ -194,6 +213,15 @@ def demo(
         addresses=len(addresses),
         leaked=len(addresses & stage.found),
     )
+
+
+def _dead(vigil: Vigil, engine: Engine) -> Dead | None:
+    """Return which jails the first alarm concerns, None while all is well."""
+    for alarm in vigil.alarms:
+        matches = engine.matches()
+        jails = {jail.name: matches[jail.name][1] for jail in engine.jails if alarm.source in jail.sources}
+        return Dead(alarm.since, f"source {alarm.source}: {alarm.text}", jails)
+    return None
 
 
 def _part(actor: Actor, clients: set[Subject], banned: set[Subject]) -> Part:

@@ -17,7 +17,8 @@ from privet.core.filters.tags import IDENTITIES
 from privet.core.filters.views import History, View
 from privet.core.filters.watch import Watch
 from privet.core.jails import Between, Is, Matches
-from privet.core.select import Selector, columns_for, values_of
+from privet.core.select import columns_for, values_of
+from privet.core.sieve import Sieve
 from privet.tasks.trial import HARMLESS
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ class _Walker:
         counts = True
         for predicate in self._jail.predicates:
             value = values_of(rows, predicate.field, [0])[0].decode(errors="replace")
-            holds = bool(Selector([predicate])(rows))
+            holds = Sieve([[predicate]])(rows) == [[0]]
             counts = counts and holds
             self._say(predicate.field, f"{_short(value)!r}: wanted is {_wanted(predicate)}", good=holds)
         if not counts:

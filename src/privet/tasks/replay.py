@@ -12,21 +12,24 @@ import msgspec
 
 from privet.adapters.ignore import IgnoreLists
 from privet.adapters.localtime import local_zone
+from privet.adapters.manners import MannersFiles
 from privet.adapters.networks import Networks
 from privet.adapters.sources.archive import Archive
 from privet.adapters.stopwatch import Stopwatch
 from privet.config.compile import engine_for, lists_of, trusted_by
+from privet.core.effects import Effects
 from privet.core.engine import Batch
 from privet.core.forwarded import Proxies
+from privet.core.leeches import numbers
+from privet.core.looks import COLUMNS, Looks
 from privet.core.swarm import Event
 from privet.core.verdicts import Verdict
 from privet.ports import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from privet.config.model import Config
-    from privet.core.engine import Engine
     from privet.core.filters.plan import Found
     from privet.core.parse import Rows
     from privet.core.source import SourceState
@@ -47,7 +50,8 @@ class Totals(msgspec.Struct):
 class Replayed(msgspec.Struct):
     """The outcome of a replay. `samples` hold masked lines per reason, `complaints` what the sources suffer from.
 
-    `swarms` are those that were found last, the oldest first.
+    `swarms` are those that were found last, the oldest first. `effects` are what the verdicts would have done to whom,
+    and `looks` how innocent these are, if that was asked for.
     """
 
     verdicts: list[Verdict]
@@ -55,6 +59,8 @@ class Replayed(msgspec.Struct):
     samples: dict[str, list[str]]
     complaints: list[str]
     swarms: list[Event]
+    effects: Effects | None = None
+    looks: Looks | None = None
 
 
 def source_of(config: Config, paths: Sequence[str], name: str | None) -> str:
@@ -80,48 +86,122 @@ def source_of(config: Config, paths: Sequence[str], name: str | None) -> str:
     return fitting[0]
 
 
-def replay(
+class Player:
+    """The engine of a configuration over the blocks of one source, and what comes of it.
+
+    With `jails` only those are asked; what they count of other jails' bans counts all the same. Of the lists that
+    the configuration names, files are read; names and commands are not asked. With `looks` the effect of the verdicts
+    is measured, and with `observing` the looks are those of the clients in these blocks. Raises SourceError.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        source: str,
+        jails: Sequence[str] = (),
+        looks: Looks | None = None,
+        *,
+        observing: bool = True,
+    ) -> None:
+        chosen = {name: jail for name, jail in config.jails.items() if not jails or name in jails}
+        if not any(jail.bans_of is not None or jail.escalation.overalljails for jail in chosen.values()):
+            config = msgspec.structs.replace(config, jails=chosen)
+        networks = networks_of(config) if any(jail.key == "asn" for jail in chosen.values()) else None
+        self._lists = IgnoreLists()
+        self._lists.want(lists_of(config))
+        self._lists.refresh(("file",))
+        self.engine = engine_for(
+            config,
+            zone=local_zone(),
+            want=COLUMNS if looks else (),
+            observers=(self._observe,),
+            networks=networks,
+            proxies=Proxies(trusted_by(config, self._lists.answers)),
+            found=self._observe_found,
+            today=time.time(),
+        )
+        self.engine.ignore(self._lists.answers)
+        self._manners = MannersFiles(config.manners.robots, config.manners.crawlers)
+        if any(jail.kind == "manners" for jail in chosen.values()):
+            self._manners.refresh()
+        self.engine.know(self._manners.known())
+        self.verdicts: list[Verdict] = []
+        self.looks, self._observing = looks, observing
+        self.effects = Effects(chosen, config.engine.tolerance, config.engine.ipv6_client) if looks else None
+        self.source, self._chosen = source, chosen
+        self._clients: set[bytes] = set()
+        self._rows: Rows | None = None
+        self._found: list[Found] = []
+        self._stopwatch, self._filters = Stopwatch(), self.engine.sources[source].filters
+
+    def feed(self, block: bytes) -> None:
+        """Take whole lines."""
+        self._rows, self._found = None, []
+        with self._stopwatch.over(self._filters.watch if self._filters else None):
+            verdicts = [
+                one for one in self.engine.feed(Batch(self.source, block), math.inf) if one.jail in self._chosen
+            ]
+        self.verdicts += verdicts
+        if self.effects:
+            self.effects.decided(verdicts)
+            self.effects.asked(*self._requests())
+        if self.looks and self._observing and self._rows:
+            self.looks.take(self._rows)
+
+    def outcome(self) -> Replayed:
+        """Return what came of all blocks."""
+        state = self.engine.sources[self.source]
+        problems = self._lists.problems + self._manners.problems
+        outcome = _outcome(state, self.verdicts, len(self._clients), problems, self.engine.swarms())
+        outcome.effects, outcome.looks = self.effects, self.looks
+        return outcome
+
+    def _requests(self) -> tuple[Sequence[bytes], Sequence[float], Sequence[int]]:
+        """Return clients, times and sizes of a block's requests, or where there are none, of the failures in it."""
+        if self._rows:
+            return self._rows.keys, self._rows.times, numbers(self._rows.column("size"))
+        if self.engine.sources[self.source].plan is not None:
+            return (), (), ()
+        lines = {
+            (place, key): time
+            for found in self._found
+            for place, key, time in zip(found.places, found.keys, found.times, strict=True)
+        }
+        return [key for _, key in lines], list(lines.values()), [0] * len(lines)
+
+    def _observe(self, _source: str, rows: Rows) -> None:
+        self._clients.update(rows.keys)
+        self._rows = rows if rows.keys else None
+
+    def _observe_found(self, _source: str, found: Found) -> None:
+        self._clients.update(found.keys)
+        self._found.append(found)
+
+
+def replay(  # noqa: PLR0913  each is a thing of its own
     config: Config,
     paths: Sequence[str],
     source: str,
     *,
     jails: Sequence[str] = (),
     progress: Callable[[int], None] | None = None,
+    looks: Looks | None = None,
 ) -> Replayed:
-    """Feed files to the engine of the configuration and collect its verdicts.
+    """Feed files to the engine of the configuration and collect its verdicts, as `Player` says.
 
-    With `jails` only those are asked; what they count of other jails' bans counts all the same. Of the lists that
-    the configuration names, files are read; names and commands are not asked. Raises SourceError for files that
-    cannot be read.
+    Raises SourceError for files that cannot be read.
     """
-    clients: set[bytes] = set()
+    player = Player(config, source, jails, looks)
+    play([player], paths, progress)
+    return player.outcome()
 
-    def observe(_source: str, found: Rows | Found) -> None:
-        clients.update(found.keys)
 
-    chosen = {name: jail for name, jail in config.jails.items() if not jails or name in jails}
-    if not any(jail.bans_of is not None or jail.escalation.overalljails for jail in chosen.values()):
-        config = msgspec.structs.replace(config, jails=chosen)
-    networks = networks_of(config) if any(jail.key == "asn" for jail in chosen.values()) else None
-    lists = IgnoreLists()
-    lists.want(lists_of(config))
-    lists.refresh(("file",))
-    engine = engine_for(
-        config,
-        zone=local_zone(),
-        observers=(observe,),
-        networks=networks,
-        proxies=Proxies(trusted_by(config, lists.answers)),
-        found=observe,
-        today=time.time(),
-    )
-    engine.ignore(lists.answers)
-    verdicts: list[Verdict] = []
-    stopwatch, filters = Stopwatch(), engine.sources[source].filters
-    for batch in batches(engine, paths, source, progress):
-        with stopwatch.over(filters.watch if filters else None):
-            verdicts += [verdict for verdict in engine.feed(batch, math.inf) if verdict.jail in chosen]
-    return _outcome(engine.sources[source], verdicts, len(clients), lists.problems, engine.swarms())
+def play(players: Sequence[Player], paths: Sequence[str], progress: Callable[[int], None] | None = None) -> None:
+    """Feed files to several engines in one pass; the first tells the order of the files."""
+    time_of = players[0].engine.sources[players[0].source].time_of
+    for block in Archive([path if path == "-" else Path(path) for path in paths], time_of, progress).blocks():
+        for player in players:
+            player.feed(block)
 
 
 def networks_of(config: Config) -> Networks:
@@ -131,15 +211,6 @@ def networks_of(config: Config) -> Networks:
     if networks.problem:
         raise SourceError(networks.problem)
     return networks
-
-
-def batches(
-    engine: Engine, paths: Sequence[str], source: str, progress: Callable[[int], None] | None = None
-) -> Iterator[Batch]:
-    """Yield files as batches of one source."""
-    archive = Archive([path if path == "-" else Path(path) for path in paths], engine.sources[source].time_of, progress)
-    for block in archive.blocks():
-        yield Batch(source, block)
 
 
 def _outcome(

@@ -13,7 +13,7 @@ import pytest
 from privet.cli.main import run
 from privet.cli.replay import SHOWN
 from tests.privacy.search import leaks
-from tests.unit.core.traffic import START, entry, swarm
+from tests.unit.core.traffic import START, entry, swarm, visitor
 from tests.unit.processes import line, privet
 
 BEGIN = 1_795_345_200.0
@@ -178,6 +178,60 @@ def test_only_the_jails_asked_for_answer(capsys: pytest.CaptureFixture[str], con
     assert {item["jail"] for item in listed(capsys)["items"]} == {"touchy"}
 
 
+def test_a_jail_asked_for_shows_what_its_bans_would_have_done(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    guests = [one for number in range(9) for one in visitor(random.Random(number), BEGIN, f"198.51.100.{number}")]
+    leech = [entry(BEGIN + 10 * number, LEECH, f"/page/{number}") for number in range(60)]
+    log.write_bytes(b"".join(text for _, text in sorted([*guests, *leech])))
+    config.write_text(JAIL + 'method = "GET"\n')
+
+    assert run(["replay", "--config", str(config), "--jail", "leech", "--json", "--reveal", str(log)]) == 0
+    answer = listed(capsys)
+    bans = [item for item in answer["items"] if item["subject"] == LEECH]
+    (effect,) = answer["effects"]
+    assert effect["bans"] == len(answer["items"])
+    saved = sum(one["saved"] for one in answer["hit"])
+    assert (effect["saved"]["requests"], effect["jail"]) == (saved, "leech")
+    assert effect["saved"]["share"] == round(saved * 100 / answer["totals"]["lines"], 1)
+    assert sum(effect["innocent"].values()) == effect["clients"] == len(answer["hit"])
+    (hit,) = [one for one in answer["hit"] if one["subject"] == LEECH]
+    assert (hit["innocent"], hit["bans"], hit["jails"], hit["requests"]) == ("no", len(bans), ["leech"], 60)
+    assert hit["saved"] == 60 - 3  # one ban of ten minutes, and all that came after it
+    assert "loads no assets (60 pages)" in hit["reasons"]
+    assert {one["innocent"] for one in answer["hit"] if one["subject"] != LEECH} == {"yes"}
+    assert sum(slot["requests"] for slot in answer["over_time"]) == answer["totals"]["parsed"]
+    assert sum(slot["bans"].get("leech", 0) for slot in answer["over_time"]) == effect["bans"]
+
+    assert run(["replay", "--config", str(config), "--jail", "leech", str(log)]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"bans of leech +[▁-█ ]+ +\d+ +\d+", out)
+    assert re.search(r"clients? hit: \d+ looks? innocent, \d+ maybe, 1 not", out)
+    assert re.search(r"OVER TIME", out)
+    assert LEECH not in out
+
+
+def test_of_a_filter_the_failures_stand_for_requests(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text(
+        "[source.log]\npath = '/x'\nformat = 'plain'\n[jail.gate]\nsource = 'log'\nmaxretry = 2\n"
+        "filter = { failregex = ' gate: <HOST> refused$' }\n"
+    )
+    lines = [f"2024-02-03T10:00:0{second}Z gate: {LEECH} refused\n" for second in range(9)]
+    (tmp_path / "log").write_text("".join(lines))
+
+    assert run(["replay", "-c", str(tmp_path / "p.toml"), "--jail", "gate", "--json", str(tmp_path / "log")]) == 0
+    answer = listed(capsys)
+    assert answer["together"]["saved"] == {"requests": 7, "bytes": 0, "share": 77.8}
+    assert [(one["innocent"], one["reasons"]) for one in answer["hit"]] == [("maybe", ["its requests are not known"])]
+
+
+def test_members_have_to_be_an_expression(capsys: pytest.CaptureFixture[str], config: Path, log: Path) -> None:
+    assert run(["replay", "--config", str(config), "--jail", "leech", "--members", "(", str(log)]) == 64
+
+    assert "no regular expression" in capsys.readouterr().err
+
+
 @pytest.mark.needs("shared")
 def test_the_example_runs_over_real_lines(capsys: pytest.CaptureFixture[str], shared: Path) -> None:
     example = Path(__file__).parents[3] / "examples" / "web.toml"
@@ -202,3 +256,40 @@ def test_swarms_are_listed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     run(["replay", "--config", str(tmp_path / "p.toml"), "--json", str(tmp_path / "log")])
     (one,) = listed(capsys)["swarms"]
     assert (one["level"], one["what"], one["members"], one["ended"]) == ("shape", "/rc?id=*", 115, None)
+
+
+def test_two_configurations_are_compared(
+    capsys: pytest.CaptureFixture[str], config: Path, log: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text(JAIL.replace("3", "2"))
+    words = ["replay", "--compare", str(config), str(other)]
+
+    assert run([*words, "--json", "--reveal", str(log)]) == 0
+    answer = listed(capsys)
+    assert answer["kind"] == "compare"
+    assert [(one["subject"], one["in"], one["later"]) for one in answer["items"]] == [
+        (LEECH, "both", -1),
+        ("2001:db8:a:b::/64", "b", None),
+    ]
+    assert answer["items"][0]["a"] == {"first": "2026-11-22T11:00:02Z", "bans": 1, "jails": ["leech"]}
+    assert answer["items"][1]["a"] is None
+    assert answer["bans"] == [{"jail": "leech", "only_a": 1, "only_b": 2, "both": 0}]
+    assert (answer["a"]["together"]["bans"], answer["b"]["together"]["bans"]) == (1, 2)
+    assert answer["b"]["config"] == str(other)
+
+    assert run([*words, str(log)]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"\n A +1 +1 +", out)
+    assert re.search(r"\n B +2 +2 +", out)
+    assert re.search(r" in B 1 s earlier .*2026-11-22", out)
+    assert "Only B bans 1 client or network; 0 look innocent." in out
+    assert "Both ban 1 client or network: 0 at the same time, 1 earlier in B (by 1 s in the middle)." in out
+    assert LEECH not in out
+
+    assert run([*words, "--jail", "lech", str(log)]) == 64
+    assert run([*words[:3], str(tmp_path / "missing"), str(log)]) == 78
+    with log.open("a") as file:
+        file.write("garbage\n")
+    assert run([*words, str(log)]) == 1
+    assert capsys.readouterr().err.count("warning: 1 line: not in the format") == 1

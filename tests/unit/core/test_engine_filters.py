@@ -242,8 +242,8 @@ def test_bans_from_elsewhere_make_the_next_one_longer() -> None:
     counting = engine(CONFIG.replace("[jail.door]", "increment = true\n[jail.door]"))
     (first,) = counting.feed(Batch("auth", gate(0) + gate(1)), inf)
     again = engine(CONFIG.replace("[jail.door]", "increment = true\n[jail.door]"))
-    again.recall(first.subject, "gate", 3, T)
-    again.recall(first.subject, "unknown", 3, T)
+    again.memory.recall(first.subject, "gate", 3, T)
+    again.memory.recall(first.subject, "unknown", 3, T)
     (longer,) = again.feed(Batch("auth", gate(1) + gate(2)), inf)
 
     assert first.until - first.time == 3600

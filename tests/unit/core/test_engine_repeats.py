@@ -214,9 +214,10 @@ def test_the_secret_hides_who_was_banned() -> None:
     for one in (clear, hidden):
         feed(one, line("192.0.2.1", 0), line("192.0.2.1", DAY), line("2001:db8::1", 0))
 
-    assert next(state[0] for state in clear.offences.export()) == bytes([192, 0, 2, 1, 32])
-    assert all(bytes([192, 0, 2, 1]) not in state[0] and len(state[0]) == 16 for state in hidden.offences.export())
-    assert [state[1:] for state in clear.offences.export()] == [state[1:] for state in hidden.offences.export()]
+    known, kept = list(clear.memory.offences.export()), list(hidden.memory.offences.export())
+    assert known[0][0] == bytes([192, 0, 2, 1, 32])
+    assert all(bytes([192, 0, 2, 1]) not in state[0] and len(state[0]) == 16 for state in kept)
+    assert [state[1:] for state in known] == [state[1:] for state in kept]
 
 
 def test_counts_go_on_in_the_next_epoch_but_not_in_the_one_after_it() -> None:
@@ -224,25 +225,25 @@ def test_counts_go_on_in_the_next_epoch_but_not_in_the_one_after_it() -> None:
     one, late, renewed = (engine(config, b"first") for _ in range(3))
     for each in (one, late, renewed):
         feed(each, line("192.0.2.1", 0))
-        each.turn([b"second", b"first"])
-    renewed.renew(Subject.parse("192.0.2.1"))
+        each.memory.turn([b"second", b"first"])
+    renewed.memory.renew(Subject.parse("192.0.2.1"))
     assert [v.count for v in feed(one, line("192.0.2.1", DAY))] == [1]
-    assert len(one.offences) == 1
+    assert len(one.memory.offences) == 1
     for each in (late, renewed):
-        each.turn([b"third", b"second"])
+        each.memory.turn([b"third", b"second"])
     assert [v.count for v in feed(late, line("192.0.2.1", DAY))] == [0]
     assert [v.count for v in feed(renewed, line("192.0.2.1", DAY))] == [1]
-    assert renewed.history(Subject.parse("192.0.2.1")) == {"hasty": 2}
+    assert renewed.memory.history(Subject.parse("192.0.2.1")) == {"hasty": 2}
 
 
 def test_what_a_store_keeps_of_a_count_moves_to_the_new_token() -> None:
     one = engine(HASTY + "increment = true\n", b"first")
     one.restore([])
     feed(one, line("192.0.2.1", 0))
-    ((before,), _) = one.changes()
-    one.turn([b"second", b"first"])
-    one.renew(Subject.parse("192.0.2.1"))
-    puts, drops = one.changes()
+    ((before,), _) = one.memory.changes()
+    one.memory.turn([b"second", b"first"])
+    one.memory.renew(Subject.parse("192.0.2.1"))
+    puts, drops = one.memory.changes()
     assert [note.key for note in drops] == [before.key]
     assert [note.data for note in puts] == [before.data]
     assert puts[0].key != before.key
@@ -252,7 +253,7 @@ def test_nothing_is_remembered_that_nobody_asks_for() -> None:
     one = engine(HASTY)
     feed(one, *(line("192.0.2.1", number * DAY) for number in range(4)))
 
-    assert len(one.offences) == 0
+    assert len(one.memory.offences) == 0
 
 
 def test_an_unban_forgets_everything_about_a_client() -> None:
@@ -292,8 +293,8 @@ def test_counts_that_a_store_kept_go_on() -> None:
     config = HASTY + "increment = true\n" + RECIDIVE.replace("6", "3")
     one, fresh = engine(config, b"secret"), engine(config, b"secret")
     feed(one, line("192.0.2.1", 0), line("192.0.2.1", 2 * HOUR))
-    fresh.offences.restore(one.offences.export())
-    fresh.recidives[0].restore(one.recidives[0].export())
+    fresh.memory.offences.restore(one.memory.offences.export())
+    fresh.memory.recidives[0].restore(one.memory.recidives[0].export())
 
     assert [v.count for v in feed(fresh, line("192.0.2.1", 8 * HOUR))] == [2, 0]
 
@@ -303,10 +304,10 @@ def test_a_line_that_is_read_again_after_a_restart_makes_the_same_ban() -> None:
     one, fresh = engine(config), engine(config)
     lines = [line("192.0.2.1", 0), line("192.0.2.1", 2 * HOUR)]
     before = feed(one, *lines)
-    fresh.offences.restore(one.offences.export())
+    fresh.memory.offences.restore(one.memory.offences.export())
 
     assert feed(fresh, lines[-1]) == before[-1:]
-    assert list(fresh.offences.export()) == list(one.offences.export())
+    assert list(fresh.memory.offences.export()) == list(one.memory.offences.export())
 
 
 def test_all_that_is_forgotten_is_counted() -> None:
@@ -314,9 +315,9 @@ def test_all_that_is_forgotten_is_counted() -> None:
     one = engine(config)
     feed(one, *(line(f"10.0.{number >> 8}.{number & 255}", number / 100) for number in range(1500)))
 
-    assert len(one.offences) <= 1000
-    assert len(one.recidives[0]) <= 1000
-    assert one.evicted >= one.offences.evicted + one.recidives[0].evicted > 1000
+    assert len(one.memory.offences) <= 1000
+    assert len(one.memory.recidives[0]) <= 1000
+    assert one.evicted >= one.memory.offences.evicted + one.memory.recidives[0].evicted > 1000
     assert one.tracked <= 2000
 
 
@@ -331,24 +332,24 @@ def test_who_was_unbanned_is_not_banned_for_the_same_lines_again(lifted: str, co
     assert again in first
     for subject in first:
         one.forget(subject, START + 2 * HOUR + 10)
-    puts, drops = one.changes()
-    assert one.changes() == ([], [])
+    puts, drops = one.memory.changes()
+    assert one.memory.changes() == ([], [])
 
     fresh = engine(hasty)
     fresh.restore(note for note in puts if note.key not in {gone.key for gone in drops})
     assert feed(fresh, *lines) == []
     assert {verdict.jail for verdict in feed(fresh, line("192.0.2.1", 3 * HOUR))} == {"hasty"}
     fresh.shift(-86_400)
-    fresh.expire(START + 3 * HOUR)
-    assert len(fresh.pardons) == 0
+    fresh.memory.expire(START + 3 * HOUR)
+    assert len(fresh.memory.pardons) == 0
 
 
 def test_a_pardon_of_an_as_number_comes_back() -> None:
     one, fresh = engine(HASTY + RECIDIVE), engine(HASTY + RECIDIVE)
     one.restore([])
     one.forget(64500, START)
-    fresh.restore(one.changes()[0])
-    assert fresh.recidives[0].until == {64500: START}
+    fresh.restore(one.memory.changes()[0])
+    assert fresh.memory.recidives[0].until == {64500: START}
 
 
 def test_an_unban_from_one_jail_leaves_what_others_count_and_remember() -> None:
@@ -360,13 +361,13 @@ def test_an_unban_from_one_jail_leaves_what_others_count_and_remember() -> None:
     feed(one, *(line("192.0.2.1", hour * HOUR) for hour in (0, 4)))
     one.forget(client, START + 5 * HOUR, "hasty")
 
-    assert one.history(client) == {}
+    assert one.memory.history(client) == {}
     assert told(feed(one, line("192.0.2.1", 6 * HOUR))) == [
         ("hasty", "192.0.2.1", 6 * HOUR, HOUR, 0),
         ("slow", "192.0.2.1", 6 * HOUR, HOUR, 0),  # its failures still count
     ]
     one.forget(client, START + 7 * HOUR, "hasty")
-    assert one.history(client) == {"slow": 1}
+    assert one.memory.history(client) == {"slow": 1}
     verdicts = told(feed(one, *(line("192.0.2.1", hour * HOUR) for hour in (8, 12, 16))))
     assert [(jail, at / HOUR, count) for jail, _, at, _, count in verdicts] == [
         ("hasty", 8, 0),
@@ -383,6 +384,6 @@ def test_a_pardon_of_one_jail_holds_for_that_jail_after_a_restart() -> None:
     one.restore([])
     feed(one, line("192.0.2.1", 0))
     one.forget(client, START + 60, "hasty")
-    again.restore(one.changes()[0])
+    again.restore(one.memory.changes()[0])
 
     assert [jail for jail, *_ in told(feed(again, line("192.0.2.1", 0)))] == ["strict"]

@@ -42,6 +42,7 @@ def test_every_setting_makes_a_difference() -> None:
         "filter": FilterSpec(name="f", failregex=("<HOST>",)),
         "close": False,
         "counting": "rate",
+        "distinct": "path",
         "actions": ("mail",),
         "ignorecommand": "ask <ip>",
         "kind": "swarm",

@@ -46,7 +46,7 @@ def test_over_a_year_of_days(place: Served, monkeypatch: pytest.MonkeyPatch) -> 
             daemon, begin = place.daemon, time.time()
             for who, lasts in ((ONE, 180 * DAY), (other, 3600.0)):
                 daemon.order(Verdict(Action.BAN, who, "a", begin, begin + lasts, 1), begin, {})
-                daemon.engine.recall(who, "a", 3, begin + lasts)
+                daemon.engine.memory.recall(who, "a", 3, begin + lasts)
             await daemon.settle()
             seen = {daemon.epochs.secrets[0]}
             known: dict[Subject, list[int]] = {ONE: [], other: []}
@@ -56,7 +56,7 @@ def test_over_a_year_of_days(place: Served, monkeypatch: pytest.MonkeyPatch) -> 
                 await daemon.epochs.look()
                 seen.add(daemon.epochs.secrets[0])
                 for who, days in known.items():
-                    if daemon.engine.history(who) == {"a": 3}:
+                    if daemon.engine.memory.history(who) == {"a": 3}:
                         days.append(day)
             monkeypatch.undo()
             assert len(seen) == 6

@@ -17,8 +17,9 @@ import pytest
 
 from privet.adapters.firewall.null import NullFirewall
 from privet.daemon import service
+from privet.daemon.alone import AlreadyRunningError
 from privet.daemon.clock import Clock, Clocks
-from privet.daemon.service import AlreadyRunningError, Daemon
+from privet.daemon.service import Daemon
 from tests.privacy.search import leaks
 from tests.unit.daemon.serving import Served, serving
 from tests.unit.daemon.serving import until as soon

@@ -17,7 +17,8 @@ import pytest
 
 from privet.adapters.firewall.null import NullFirewall
 from privet.core.wire import Hello, Lines
-from privet.daemon.service import AlreadyRunningError, Daemon
+from privet.daemon.alone import AlreadyRunningError
+from privet.daemon.service import Daemon
 from tests.privacy.search import leaks
 from tests.unit.daemon.serving import Served, serving
 from tests.unit.daemon.serving import until as soon

@@ -116,7 +116,7 @@ def test_pardons_are_not_stored(place: Served, monkeypatch: pytest.MonkeyPatch) 
         notes = place.daemon.keeper.stores.notes
         assert await place.daemon.keeper.call(notes.size) == 0
         monkeypatch.setattr(type(place.daemon.sight), "_hides", False)
-        place.daemon.engine.pardons.all_changed()
+        place.daemon.engine.memory.pardons.all_changed()
         await place.daemon.settle()
         assert await place.daemon.keeper.call(notes.size) == 1, "so that this can fail"
 

@@ -60,12 +60,21 @@ def test_no_address_reaches_the_log(outcome: Outcome) -> None:
     assert not re.search(rb"\b10(?:\.\d+){3}\b|\b(?:192\.0\.2|198\.51\.100|203\.0\.113)\.\d|2001:db8", text)
 
 
-def test_the_blind_source_is_noticed_soon(outcome: Outcome) -> None:
-    assert outcome.complaint
-    assert "no line carries a client address" in outcome.complaint
+def test_the_swarm_is_one_event(outcome: Outcome) -> None:
+    (swarm,) = outcome.swarms
+    assert (swarm.level, swarm.members) == ("page", 600)
+    assert "action=rc;all=1" in swarm.what
+    assert swarm.seen - swarm.began < 45
+    assert swarm.ended
+
+
+def test_the_dead_jails_are_named_with_their_cause(outcome: Outcome) -> None:
     blind_since = min(ban.first for ban in outcome.banned) - 107 + 6 * 3600
-    assert outcome.blind_at is not None
-    assert outcome.blind_at < blind_since + 300
+    assert outcome.dead
+    assert 0 < outcome.dead.at - blind_since < 120
+    assert "lines have no client's address any more, now: " in outcome.dead.cause
+    assert set(outcome.dead.jails) == {"leech", "scanner", "comment-spam", "deaf-fetcher", "swarm"}
+    assert all(last and last <= blind_since for last in outcome.dead.jails.values())
 
 
 def test_the_command_prints_what_was_found(outcome: Outcome, capsys: pytest.CaptureFixture[str]) -> None:

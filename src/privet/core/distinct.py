@@ -1,0 +1,104 @@
+"""Windows that count different values: who showed `maxretry` of them within `findtime`.
+
+The rules, kept for every client:
+- a failure notes its value; the value counts for `findtime` after the client's last failure with it;
+- a verdict falls at the failure after which `maxretry` values count, seen from the client's newest failure;
+- it covers [t, t + bantime): failures inside do not count, and after it the count starts anew;
+- a failure that arrives late counts at its own time; one `findtime` behind the client's newest counts no more.
+
+A value is remembered by its hash, with a time: `maxretry` - 1 of them at most, as more are a verdict.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from privet.core.detect import Limit, Reached
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_SWEEP_FROM = 1024  # fewer clients than this are not worth sweeping
+_EVICT_SHARE = 8  # at the cap one in eight goes, so that the sort is paid once per cap / 8 new clients
+
+
+class Distinct:
+    """The values that one jail counts. It stands in the place of a window, see `core.detect`."""
+
+    def __init__(self, limit: Limit, tolerance: float, max_clients: int) -> None:
+        self.limits: Sequence[Limit] = [limit]
+        self.clients: dict[bytes, dict[int, float]] = {}  # by hash of the value, when it was seen last
+        self.evicted = 0
+        self._limit, self._cap = limit, max_clients
+        self._keep = limit.findtime + tolerance
+        self._room = min(_SWEEP_FROM, max_clients)  # new clients that may come before the next sweep
+
+    def take(
+        self, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float], values: Sequence[bytes]
+    ) -> Iterator[Reached]:
+        """Count failures in order of arrival; yield those that reach the limit, as `Window.hit` does."""
+        limit, clients, most = self._limit, self.clients, self._limit.maxretry
+        for row, key, time, value in zip(rows, keys, times, values, strict=True):
+            if key in limit.until and time < limit.until[key]:
+                continue
+            seen = clients.get(key)
+            if seen is None:
+                seen = clients[key] = {}
+                self._room -= 1
+            name = hash(value)
+            seen[name] = max(time, seen.get(name, time))
+            if len(seen) >= most and self._is_reached(key, seen):
+                del clients[key]
+                limit.until[key] = time + limit.bantime
+                yield Reached(row, limit, key, time, most)
+            if self._room <= 0:
+                self._make_room(time)
+
+    def carry(self, old: Distinct) -> None:
+        """Take over what an equal jail has counted, and its bans if it is unchanged."""
+        self.clients, self.evicted, self._room = old.clients, old.evicted, 0
+        if self._limit.jail == old.limits[0].jail:
+            self._limit.until = old.limits[0].until
+
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock was set forward by so much."""
+        for seen in self.clients.values():
+            for name in seen:
+                seen[name] += seconds
+        self._limit.until = {key: until + seconds for key, until in self._limit.until.items()}
+
+    def forget(self, key: bytes) -> None:
+        """Forget a client: its count starts anew."""
+        self.clients.pop(key, None)
+        self._limit.until.pop(key, None)
+
+    def failing(self, limit: Limit, now: float) -> int:
+        """Return how many clients have values that still count."""
+        return sum(max(seen.values()) >= now - limit.findtime for seen in self.clients.values())
+
+    def _is_reached(self, key: bytes, seen: dict[int, float]) -> bool:
+        """Tell whether enough values count; forget those that do not."""
+        since = max(seen.values()) - self._limit.findtime
+        kept = {name: time for name, time in seen.items() if time >= since}
+        self.clients[key] = kept
+        return len(kept) >= self._limit.maxretry
+
+    def _make_room(self, now: float) -> None:
+        """Drop clients whose values are over; at the cap also those with the fewest, longest silent."""
+        horizon = now - self._keep
+        last = {key: max(seen.values()) for key, seen in self.clients.items()}
+        for key, time in last.items():
+            if time < horizon:
+                del self.clients[key]
+        excess = len(self.clients) - self._cap
+        if excess >= 0:
+            order = sorted(self.clients, key=lambda key: (len(self.clients[key]), last[key]))
+            for key in order[: excess + max(1, self._cap // _EVICT_SHARE)]:
+                del self.clients[key]
+                self.evicted += 1
+        limit = self._limit
+        limit.until = {key: until for key, until in limit.until.items() if until >= horizon}
+        if len(limit.until) > self._cap:
+            for key in sorted(limit.until, key=limit.until.__getitem__)[: -self._cap]:
+                del limit.until[key]
+        self._room = min(max(_SWEEP_FROM, len(self.clients) >> 1), self._cap - len(self.clients))

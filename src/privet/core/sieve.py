@@ -1,0 +1,150 @@
+"""Which rows of a batch are failures of which jail: all predicates of all jails in one pass.
+
+A mask has one bit for each jail. For each field, what a value means for all jails is found out once and remembered,
+so that a row costs a few look-ups however many jails there are. What must stand in a value for a regular expression to
+match is sought first, for all of them together.
+"""
+
+from __future__ import annotations
+
+import re
+from operator import and_
+from typing import TYPE_CHECKING
+
+from ahocorasick_rs import BytesAhoCorasick, Implementation
+
+from privet.core.cache import Cache
+from privet.core.filters.trees import needles_of
+from privet.core.jails import NUMBER_FIELDS, Between, Is, Matches, Predicate, Test
+from privet.core.select import REQUEST_PARTS, split_request, values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from privet.core.parse import Rows
+
+LONGEST = 8192  # bytes of a value that a regular expression sees: its cost must not grow with the line
+REMEMBERED = 8192  # values of a field whose masks are kept: user agents repeat, and an attacker may vary them
+REQUESTS = 32_768  # likewise, of whole requests
+_SHORTEST = 3  # characters of a text worth seeking
+_WHOLE = frozenset(("request", "target", *REQUEST_PARTS))
+
+
+class Sieve:
+    """Answers which rows fulfil all predicates of each jail; a jail without any takes them all."""
+
+    def __init__(self, wanted: Sequence[Sequence[Predicate]]) -> None:
+        self._count = len(wanted)
+        self._everybody = everybody = (1 << len(wanted)) - 1
+        fields: dict[str, list[tuple[int, Predicate]]] = {}
+        for number, predicates in enumerate(wanted):
+            for predicate in predicates:
+                fields.setdefault(predicate.field, []).append((1 << number, predicate))
+        self._masks = {field: Cache(_Field(field, some, everybody), REMEMBERED) for field, some in fields.items()}
+        self._parts = [field for field in REQUEST_PARTS if field in fields]
+        self._requests = Cache(self._of_request, REQUESTS)
+        self._numbers: dict[int, list[int]] = {}
+
+    def __call__(self, rows: Rows) -> list[list[int]]:
+        """Return the numbers of the rows that count, ascending, for each jail."""
+        chosen: list[list[int]] = [[] for _ in range(self._count)]
+        everything = range(len(rows))
+        masks = [self._everybody] * len(rows)
+        for field, cache in self._columns(rows):
+            column = rows.column("request") if field == "request" else values_of(rows, field, everything)
+            masks = list(map(and_, masks, map(cache.__getitem__, column)))
+        numbers = self._numbers
+        for row, mask in enumerate(masks):
+            if mask:
+                for number in numbers.get(mask) or self._numbers_of(mask):
+                    chosen[number].append(row)
+        return chosen
+
+    def _columns(self, rows: Rows) -> list[tuple[str, Cache[int]]]:
+        """Return the columns to look at; method, path and query go together where the log has whole requests."""
+        others = [(field, cache) for field, cache in self._masks.items() if field not in REQUEST_PARTS]
+        if not self._parts:
+            return others
+        if "request" in rows.columns and len(_WHOLE & rows.columns.keys()) == 1:
+            return [("request", self._requests), *others]
+        return [*((field, self._masks[field]) for field in self._parts), *others]
+
+    def _of_request(self, request: bytes) -> int:
+        parts = dict(zip(REQUEST_PARTS, split_request(request), strict=True))
+        mask = self._everybody
+        for field in self._parts:
+            mask &= self._masks[field][parts[field]]
+        return mask
+
+    def _numbers_of(self, mask: int) -> list[int]:
+        if len(self._numbers) >= REMEMBERED:
+            self._numbers.clear()
+        found = self._numbers[mask] = [number for number in range(self._count) if mask >> number & 1]
+        return found
+
+
+class _Field:
+    """What a value of one field means for all jails: the mask of those whose predicates on it hold."""
+
+    def __init__(self, field: str, predicates: Sequence[tuple[int, Predicate]], everybody: int) -> None:
+        self._lower = field == "host"
+        self._everybody = everybody
+        self._tests = [(bit, _tester(predicate)) for bit, predicate in predicates]
+        self._always = 0  # tests that nothing can spare, as bits
+        needles: dict[bytes, int] = {}
+        for place, (_, predicate) in enumerate(predicates):
+            texts = () if field in NUMBER_FIELDS else _needed(predicate)
+            if not texts:
+                self._always |= 1 << place
+            for text in texts:
+                needles[text] = needles.get(text, 0) | 1 << place
+        self._needles = list(needles.values())
+        self._search = BytesAhoCorasick(list(needles), implementation=Implementation.DFA) if needles else None
+
+    def __call__(self, value: bytes) -> int:
+        text = value[:LONGEST].lower() if self._lower else value[:LONGEST]
+        due, mask = self._always, self._everybody
+        if self._search is not None:
+            for number, _, _ in self._search.find_matches_as_indexes(text.lower(), overlapping=True):
+                due |= self._needles[number]
+        for place, (bit, test) in enumerate(self._tests):
+            if mask & bit and not (due >> place & 1 and test(text)):
+                mask &= ~bit
+        return mask
+
+
+def _needed(predicate: Predicate) -> Collection[bytes]:
+    """Return texts, in small letters, of which one is in every value for which a predicate holds; none: unknown."""
+    texts: set[bytes] = set()
+    for test in predicate.any:
+        found: Collection[str] = ()
+        if isinstance(test, Is) and len(test.text) >= _SHORTEST:
+            found = (test.text,)
+        elif isinstance(test, Matches) and test.regex.isascii():
+            found = next((needles.texts for needles in needles_of(test.regex)), ())
+        if not found:
+            return ()
+        texts.update(text.encode().lower() for text in found)
+    return texts
+
+
+def _tester(predicate: Predicate) -> Callable[[bytes], bool]:
+    convert = _number if predicate.field in NUMBER_FIELDS else _text
+    some, none = [convert(test) for test in predicate.any], [convert(test) for test in predicate.none]
+    return lambda value: (not some or any(test(value) for test in some)) and not any(test(value) for test in none)
+
+
+def _text(test: Test) -> Callable[[bytes], bool]:
+    if isinstance(test, Is):
+        return test.text.encode().__eq__
+    if isinstance(test, Matches):
+        search = re.compile(test.regex.encode()).search
+        return lambda value: search(value) is not None
+    raise TypeError("a text is not between numbers")
+
+
+def _number(test: Test) -> Callable[[bytes], bool]:
+    if not isinstance(test, Between):
+        raise TypeError("a number is compared with numbers")
+    low, high = test.low, test.high
+    return lambda value: value.isdigit() and low <= int(value[:20]) <= high

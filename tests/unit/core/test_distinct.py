@@ -1,0 +1,120 @@
+"""Jails that count different values: what counts, what is forgotten, and how much is kept."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+
+from privet.config.compile import engine_for, missing_fields
+from privet.config.errors import ConfigErrors
+from privet.config.loader import parse
+from privet.core.detect import Limit
+from privet.core.distinct import Distinct
+from privet.core.engine import Batch, Engine
+from privet.core.jails import Jail
+from privet.core.times import write_clf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+START = 1_700_000_000.0
+WEB = '[source.web]\npipe = true\nformat = "combined"\n'
+JAIL = WEB + '[jail.one]\nsource = "web"\ndistinct = "path"\nfindtime = 60\nmaxretry = 3\nbantime = 600\n'
+
+
+def line(path: str, seconds: float, client: str, agent: str) -> bytes:
+    told = client.encode(), write_clf(START + seconds), path.encode(), agent.encode()
+    return b'%b - - [%b] "GET %b HTTP/1.1" 200 5 "-" "%b"\n' % told
+
+
+def bans(engine: Engine, hits: Iterable[tuple[str, float]], client: str = "192.0.2.7", agent: str = "x") -> list[float]:
+    batch = Batch("web", b"".join(line(path, seconds, client, agent) for path, seconds in hits))
+    return [verdict.time - START for verdict in engine.feed(batch, math.inf)]
+
+
+def engine(text: str = JAIL) -> Engine:
+    return engine_for(parse(text, "p.toml"))
+
+
+@pytest.mark.parametrize(
+    ("hits", "expected"),
+    [
+        ([("/a", 0), ("/b", 1), ("/c", 2)], [2]),
+        ([("/a", 0), ("/a", 1), ("/a", 2), ("/a", 3)], []),
+        ([("/a?1", 0), ("/a?2", 1), ("/a?3", 2)], []),
+        ([("/a", 0), ("/b", 1), ("/a", 50), ("/c", 61)], [61]),  # the last /a counts
+        ([("/a", 0), ("/b", 1), ("/c", 62)], []),
+        ([("/a", 0), ("/b", 1), ("/c", 60)], [60]),
+        ([("/b", 30), ("/c", 31), ("/a", 0)], [0]),  # late
+        ([("/a", 0), ("/b", 1), ("/c", 2), *((f"/{n}", n) for n in range(3, 9))], [2]),
+        ([("/a", 0), ("/b", 1), ("/c", 2), ("/a", 602), ("/b", 603), ("/d", 604)], [2, 604]),
+    ],
+)
+def test_what_counts(hits: list[tuple[str, float]], expected: list[float]) -> None:
+    assert bans(engine(), hits) == expected
+    apart = engine()
+    assert [ban for hit in hits for ban in bans(apart, [hit])] == expected
+
+
+def test_other_fields_than_the_path() -> None:
+    one = engine(JAIL.replace('"path"', '"agent"'))
+
+    assert [ban for n in range(4) for ban in bans(one, [("/", n)], agent=f"name{n % 2}")] == []
+    assert [ban for n in range(4, 6) for ban in bans(one, [("/", n)], agent=f"name{n}")] == [4]
+
+
+def test_only_what_the_conditions_choose_counts() -> None:
+    one = engine(JAIL + "path = '^/x'\n")
+
+    assert bans(one, [("/a", 0), ("/b", 1), ("/x1", 2), ("/c", 3), ("/x2", 4), ("/x3", 5)]) == [5]
+
+
+def test_no_more_values_are_kept_than_matter() -> None:
+    window = Distinct(Limit(Jail("one", ("web",), findtime=10.0, maxretry=5), 0), 60.0, 1000)
+    for n in range(1000):
+        assert list(window.take([n], [b"\xc0\0\2\1"], [float(n * 3)], [b"x" * n])) == []
+        assert len(window.clients[b"\xc0\0\2\1"]) <= 4
+    assert window.failing(window.limits[0], 2997.0) == 1
+    assert window.failing(window.limits[0], 3010.0) == 0
+
+
+def test_the_cap_holds_however_many_come() -> None:
+    window = Distinct(Limit(Jail("one", ("web",), findtime=1e6, maxretry=5), 0), 60.0, 100)
+    for n in range(1000):
+        list(window.take([n], [n.to_bytes(4)], [float(n)], [b"x"]))
+        assert len(window.clients) <= 100
+    assert window.evicted == 1000 - len(window.clients)
+
+
+def test_who_is_pardoned_starts_anew_and_so_does_a_clock() -> None:
+    window = Distinct(Limit(Jail("one", ("web",), findtime=60.0, maxretry=2, bantime=100.0), 0), 60.0, 100)
+    key = b"\xc0\0\2\1"
+    list(window.take([0], [key], [0.0], [b"a"]))
+    window.shift(1000.0)
+    assert [one.time for one in window.take([0], [key], [1030.0], [b"b"])] == [1030.0]
+    window.shift(10.0)
+    assert list(window.take([0, 1], [key] * 2, [1139.0] * 2, [b"c", b"d"])) == []
+    window.forget(key)
+    assert len(list(window.take([0, 1], [key] * 2, [1139.0] * 2, [b"c", b"d"]))) == 1
+
+
+def test_a_reload_goes_on_counting() -> None:
+    old, new = engine(), engine()
+    bans(old, [("/a", 0), ("/b", 1)])
+    new.carry(old)
+
+    assert bans(new, [("/c", 2)]) == [2]
+
+
+@pytest.mark.parametrize("other", ['key = "prefix"', 'counting = "rate"', 'filter = { failregex = "x <HOST>" }'])
+def test_what_has_no_different_values_is_refused(other: str) -> None:
+    with pytest.raises(ConfigErrors, match=r"p\.toml:6: jail\.one\.distinct: a jail has either this or"):
+        parse(JAIL + other + "\n", "p.toml")
+
+
+def test_a_field_that_the_source_does_not_have_is_told() -> None:
+    text = JAIL.replace('"combined"', '"common"').replace('"path"', '"agent"')
+
+    assert missing_fields(parse(text, "p.toml")) == ["jail one: source web has no field agent"]
