@@ -8,7 +8,20 @@ from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from privet.config import actions, escalation, escrow, feeds, filters, firewall, ignore, ports, recidive, sources, swarm
+from privet.config import (
+    actions,
+    escalation,
+    escrow,
+    feeds,
+    filters,
+    firewall,
+    ignore,
+    manners,
+    ports,
+    recidive,
+    sources,
+    swarm,
+)
 from privet.config.adoption import adopted
 from privet.config.errors import ConfigError, ConfigErrors, dotted
 from privet.config.lines import KeyLines
@@ -18,6 +31,7 @@ from privet.config.model import (
     EngineConfig,
     Fail2banConfig,
     FeedConfig,
+    MannersConfig,
     NetworksConfig,
     Persist,
     ProxiesConfig,
@@ -95,11 +109,13 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
         **escalation.SETTINGS,
         **recidive.SETTINGS,
         **swarm.SETTINGS,
+        **manners.JAIL_SETTINGS,
         **ports.SETTINGS,
     },
     "escalation": escalation.SETTINGS,
     "feed": feeds.SETTINGS,
     "escrow": escrow.SETTINGS,
+    "manners": manners.SETTINGS,
 }
 """Every setting of every table; `source`, `filter`, `jail`, `action` and `feed` hold one table per name."""
 
@@ -172,6 +188,7 @@ def _config(document: dict[str, Any], name: str) -> Config:
         _escalation_or_default(document.get("escalation", {})),
         _table_or_empty(document.get("filter")),
         _table_or_empty(document.get("action")),
+        _table_or_empty(document.get("manners")),
     )
     tables: dict[str, Decoder] = {
         "daemon": partial(_plain, DaemonConfig, SETTINGS["daemon"]),
@@ -188,6 +205,7 @@ def _config(document: dict[str, Any], name: str) -> Config:
         "networks": partial(_plain, NetworksConfig, SETTINGS["networks"]),
         "feed": partial(_named, _feed),
         "escrow": escrow.escrow,
+        "manners": partial(_plain, MannersConfig, SETTINGS["manners"]),
     }
     decoded, problems = read(document, tables)
     problems += recidive.table_problems(known.jails, _table_or_empty(document.get("networks")))
@@ -207,6 +225,7 @@ class _Known(NamedTuple):
     escalation: Escalation
     filters: Mapping[str, object]
     actions: Mapping[str, object]
+    manners: Mapping[str, object]
 
 
 def _table_or_empty(value: object) -> dict[str, Any]:
@@ -251,6 +270,7 @@ def _jail(known: _Known, name: str, value: object) -> Jail:
     problems += [*recidive.kind_problems(table(value)), *more, *wrong]
     problems += [*filters.jail_problems(table(value)), *actions.jail_problems(table(value))]
     problems += [*swarm.swarm_problems(table(value)), *_distinct_problems(table(value))]
+    problems += [*manners.patience_problems(table(value)), *manners.manners_problems(table(value), known.manners)]
     if problems:
         raise Invalid(*problems)
     # In the order of FIELDS, so that jails that ask the same are equal however they are written.

@@ -16,7 +16,7 @@ import msgspec
 from privet.core.mask import sample
 from privet.core.networks import as_number
 from privet.core.pulse import CLASSES, KINDS
-from privet.core.verdicts import decisions
+from privet.core.verdicts import Action, decisions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -130,7 +130,7 @@ class Tallies:
         for verdict, _prefixes in decisions(verdicts):
             if verdict.time <= self._since:
                 continue
-            banned = verdict.action.value != "report"
+            banned = verdict.action not in (Action.REPORT, Action.SLOW)
             self._bans[int(verdict.time // MINUTE), verdict.jail, banned] += 1
             if banned:
                 who = as_number(verdict.group) or verdict.subject

@@ -12,6 +12,7 @@ import msgspec
 
 from privet.adapters.ignore import IgnoreLists
 from privet.adapters.localtime import local_zone
+from privet.adapters.manners import MannersFiles
 from privet.adapters.networks import Networks
 from privet.adapters.sources.archive import Archive
 from privet.adapters.stopwatch import Stopwatch
@@ -120,6 +121,10 @@ class Player:
             today=time.time(),
         )
         self.engine.ignore(self._lists.answers)
+        self._manners = MannersFiles(config.manners.robots, config.manners.crawlers)
+        if any(jail.kind == "manners" for jail in chosen.values()):
+            self._manners.refresh()
+        self.engine.know(self._manners.known())
         self.verdicts: list[Verdict] = []
         self.looks, self._observing = looks, observing
         self.effects = Effects(chosen, config.engine.tolerance, config.engine.ipv6_client) if looks else None
@@ -146,7 +151,8 @@ class Player:
     def outcome(self) -> Replayed:
         """Return what came of all blocks."""
         state = self.engine.sources[self.source]
-        outcome = _outcome(state, self.verdicts, len(self._clients), self._lists.problems, self.engine.swarms())
+        problems = self._lists.problems + self._manners.problems
+        outcome = _outcome(state, self.verdicts, len(self._clients), problems, self.engine.swarms())
         outcome.effects, outcome.looks = self.effects, self.looks
         return outcome
 
