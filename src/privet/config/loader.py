@@ -8,7 +8,20 @@ from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from privet.config import actions, escalation, escrow, feeds, filters, firewall, ignore, ports, recidive, sources, swarm
+from privet.config import (
+    actions,
+    escalation,
+    escrow,
+    feeds,
+    filters,
+    firewall,
+    ignore,
+    loads,
+    ports,
+    recidive,
+    sources,
+    swarm,
+)
 from privet.config.adoption import adopted
 from privet.config.errors import ConfigError, ConfigErrors, dotted
 from privet.config.lines import KeyLines
@@ -83,7 +96,7 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
         "filter": partial(filters.jail_filter, {}, ""),
         **{field: partial(predicates, field) for field in FIELDS},
         "findtime": duration,
-        "maxretry": whole(1),
+        "maxretry": loads.limits,
         "bantime": duration,
         "ignoreip": ignore.ignored,
         "ignorecommand": actions.command,
@@ -250,13 +263,17 @@ def _jail(known: _Known, name: str, value: object) -> Jail:
     scope, wrong = ports.jail_scope(settings)
     problems += [*recidive.kind_problems(table(value)), *more, *wrong]
     problems += [*filters.jail_problems(table(value)), *actions.jail_problems(table(value))]
-    problems += [*swarm.swarm_problems(table(value)), *_distinct_problems(table(value))]
+    problems += [
+        *swarm.swarm_problems(table(value)),
+        *_distinct_problems(table(value)),
+        *loads.load_problems(table(value)),
+    ]
     if problems:
         raise Invalid(*problems)
     # In the order of FIELDS, so that jails that ask the same are equal however they are written.
     conditions = tuple(one for field in FIELDS for one in settings.pop(field, ()))
     sources = settings.pop("source", ())
-    settings = swarm.swarm_settings(ignore.sorted_out(settings))
+    settings = loads.load_settings(swarm.swarm_settings(ignore.sorted_out(settings)))
     return Jail(name=name, sources=sources, predicates=conditions, escalation=grown, scope=scope, **settings)
 
 

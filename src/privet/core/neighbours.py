@@ -134,8 +134,9 @@ class Neighbours:
             self._make_room(seen.times[-1])
 
     def _is_reached(self, seen: _Failures) -> bool:
-        jail, newest = self.limits[0].jail, seen.times[-1]
-        if len(seen.times) < jail.maxretry or newest - seen.times[0] > jail.findtime:
+        limit, jail, newest = self.limits[0], self.limits[0].jail, seen.times[-1]
+        limit.look(newest)
+        if len(seen.times) < limit.maxretry or newest - seen.times[-limit.maxretry] > jail.findtime:
             return False
         return (
             jail.clients == 1 or sum(time >= newest - jail.findtime for time in seen.clients.values()) >= jail.clients
