@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from privet.cli.names import Names
     from privet.core.effects import Effect, Effects
-    from privet.core.looks import Look, Looks
+    from privet.core.looks import Answer, Look, Looks
 
 SLOTS = 60  # of a picture
 CLIENTS = 20  # in the table that a person reads
+_STYLES: Mapping[Answer, str] = {"yes": "bold red", "maybe": "yellow", "no": ""}  # who should not be hit stands out
 
 
 def as_items(effects: Effects, looks: Looks, names: Names) -> dict[str, Any]:
@@ -82,26 +83,34 @@ def print_effects(effects: Effects, looks: Looks, names: Names) -> None:
     columns = ("JAIL", "#BANS", "#CLIENTS", "#INNOCENT", "#MAYBE", "#NOT", "#SAVED", "#OF ALL", "#MIB SAVED")
     print_table("", columns, rows, "SAVED: requests of banned clients within their bans")
     if judged:
-        print_table(
-            "",
-            ("CLIENT", "LOOKS INNOCENT", "JAILS", "#BANS", "#REQUESTS", "#SAVED", "WHY"),
-            [
-                (
-                    names.of(Subject.of_key(key)),
-                    look.innocent,
-                    ", ".join(effects.jails_of(key)),
-                    effects.own.get(key, (0, 0))[0],
-                    look.requests,
-                    effects.own.get(key, (0, 0))[1],
-                    "; ".join(look.reasons),
-                )
-                for key, look in islice(judged.items(), CLIENTS)
-            ],
-            summary(judged),
-        )
+        _print_clients(effects, judged, names)
     if looks.forgotten:
         text = f"warning: what {counted(looks.forgotten, 'client')} with the fewest requests did was forgotten"
         click.secho(text, fg="yellow", err=True)
+
+
+def _print_clients(effects: Effects, judged: Mapping[bytes, Look], names: Names) -> None:
+    """Print whom the bans hit; the column of jails only where there are several."""
+    from rich.text import Text  # noqa: PLC0415  slow to import
+
+    several = len(effects.jails) > 1
+    print_table(
+        "",
+        ("CLIENT", "INNOCENT", *(("JAILS",) if several else ()), "#BANS", "#REQUESTS", "#SAVED", "WHY"),
+        [
+            (
+                names.of(Subject.of_key(key)),
+                Text(look.innocent, style=_STYLES[look.innocent]),
+                *((", ".join(effects.jails_of(key)),) if several else ()),
+                effects.own.get(key, (0, 0))[0],
+                look.requests,
+                effects.own.get(key, (0, 0))[1],
+                "; ".join(look.reasons),
+            )
+            for key, look in islice(judged.items(), CLIENTS)
+        ],
+        summary(judged),
+    )
 
 
 def summary(judged: Mapping[bytes, Look]) -> str:

@@ -17,6 +17,7 @@ from privet.config import (
     firewall,
     ignore,
     loads,
+    manners,
     ports,
     recidive,
     sources,
@@ -31,6 +32,7 @@ from privet.config.model import (
     EngineConfig,
     Fail2banConfig,
     FeedConfig,
+    MannersConfig,
     NetworksConfig,
     Persist,
     ProxiesConfig,
@@ -108,11 +110,13 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
         **escalation.SETTINGS,
         **recidive.SETTINGS,
         **swarm.SETTINGS,
+        **manners.JAIL_SETTINGS,
         **ports.SETTINGS,
     },
     "escalation": escalation.SETTINGS,
     "feed": feeds.SETTINGS,
     "escrow": escrow.SETTINGS,
+    "manners": manners.SETTINGS,
 }
 """Every setting of every table; `source`, `filter`, `jail`, `action` and `feed` hold one table per name."""
 
@@ -185,6 +189,7 @@ def _config(document: dict[str, Any], name: str) -> Config:
         _escalation_or_default(document.get("escalation", {})),
         _table_or_empty(document.get("filter")),
         _table_or_empty(document.get("action")),
+        _table_or_empty(document.get("manners")),
     )
     tables: dict[str, Decoder] = {
         "daemon": partial(_plain, DaemonConfig, SETTINGS["daemon"]),
@@ -201,6 +206,7 @@ def _config(document: dict[str, Any], name: str) -> Config:
         "networks": partial(_plain, NetworksConfig, SETTINGS["networks"]),
         "feed": partial(_named, _feed),
         "escrow": escrow.escrow,
+        "manners": partial(_plain, MannersConfig, SETTINGS["manners"]),
     }
     decoded, problems = read(document, tables)
     problems += recidive.table_problems(known.jails, _table_or_empty(document.get("networks")))
@@ -220,6 +226,7 @@ class _Known(NamedTuple):
     escalation: Escalation
     filters: Mapping[str, object]
     actions: Mapping[str, object]
+    manners: Mapping[str, object]
 
 
 def _table_or_empty(value: object) -> dict[str, Any]:
@@ -263,11 +270,9 @@ def _jail(known: _Known, name: str, value: object) -> Jail:
     scope, wrong = ports.jail_scope(settings)
     problems += [*recidive.kind_problems(table(value)), *more, *wrong]
     problems += [*filters.jail_problems(table(value)), *actions.jail_problems(table(value))]
-    problems += [
-        *swarm.swarm_problems(table(value)),
-        *_distinct_problems(table(value)),
-        *loads.load_problems(table(value)),
-    ]
+    problems += [*swarm.swarm_problems(table(value)), *_distinct_problems(table(value))]
+    problems += [*manners.patience_problems(table(value)), *manners.manners_problems(table(value), known.manners)]
+    problems += loads.load_problems(table(value))
     if problems:
         raise Invalid(*problems)
     # In the order of FIELDS, so that jails that ask the same are equal however they are written.

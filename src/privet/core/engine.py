@@ -23,6 +23,7 @@ from privet.core.evidence import Lines, Places
 from privet.core.filters.plan import Found
 from privet.core.forwarded import BEHIND
 from privet.core.loads import Loads
+from privet.core.manners.window import Manners
 from privet.core.memory import Memory
 from privet.core.neighbours import Neighbours, network_key, number_of
 from privet.core.networks import as_number, as_text
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from privet.core.filters.plan import FilterPlan
     from privet.core.guard import Listed
     from privet.core.jails import Jail
+    from privet.core.manners.known import Known
     from privet.core.networks import Networks
     from privet.core.notes import Note
     from privet.core.parse import Rows
@@ -141,6 +143,12 @@ class Engine:
         for recidive in self.memory.recidives:
             names = (recidive.jail.name, *recidive.watched)
             self._ignored[recidive.jail.name] = PrefixSet(chain.from_iterable(own[name] for name in names))
+
+    def know(self, known: Known) -> None:
+        """Heed what the administrator's files say about robots."""
+        for rule in self._rules:
+            if isinstance(rule.window, Manners):
+                rule.window.habit.know(known)
 
     def feed(self, batch: Batch, now: float) -> list[Verdict]:
         """Return the verdicts that the batch brings about, in the order of its lines.
@@ -355,7 +363,8 @@ class Engine:
     @property
     def tracked(self) -> int:
         """How many clients are remembered now, over all windows."""
-        return sum(len(rule.window.clients) for rule in self._rules) + sum(map(len, self.memory.recidives))
+        manners = sum(rule.window.remembered for rule in self._rules if isinstance(rule.window, Manners))
+        return sum(len(rule.window.clients) for rule in self._rules) + sum(map(len, self.memory.recidives)) + manners
 
     @property
     def evicted(self) -> int:
@@ -373,7 +382,7 @@ class Engine:
         for verdict in verdicts:
             limit.until[reached.key] = verdict.until
             yield verdict
-            if verdict.action is not Action.REPORT:
+            if verdict.action not in (Action.REPORT, Action.SLOW):
                 for recidive in self.memory.recidives:
                     yield from self._repeated(recidive, verdict, denied=denied)
 
@@ -394,6 +403,9 @@ class Engine:
             self.spared[jail.name] += 1
             return []
         self.bans[jail.name] += 1
+        if not self.memory.patience.ends(jail, who, time):
+            action = Action.REPORT if jail.dry_run else Action.SLOW
+            return [Verdict(action, one, jail.name, time, time + jail.bantime, failures) for one in closed]
         count, bantime = self.memory.escalated(jail, who, time)
         action, scope = jail.action, jail.scope
         if denied and action is Action.BAN:

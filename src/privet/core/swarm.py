@@ -18,9 +18,10 @@ the sums with the least behind them.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from hashlib import blake2b
-from itertools import chain, islice
+from itertools import accumulate, chain, compress, islice, pairwise
 from math import exp, inf
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ from privet.core.mask import sample
 from privet.core.shapes import Shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from privet.core.parse import Rows
     from privet.core.shapes import Url
@@ -168,7 +169,8 @@ class _Sum:
 
     def add(self, key: bytes, time: float, weight: float, *, regular: bool = False) -> None:
         """Count a suspect."""
-        self.fall(time)
+        if time > self.at or self.sum <= 0:
+            self.fall(time)
         self.suspects[key] = time
         self.strangers += not regular
         self.sum += weight
@@ -185,11 +187,12 @@ class Swarms:
 
     def __init__(self, limit: Limit, max_clients: int) -> None:
         self.limits = [limit]
-        self.clients: dict[bytes, float] = {}  # by when they fetched an asset last
+        self.clients: dict[bytes, float] = {}  # browsers, by when they fetched an asset last
         self.evicted = 0
         self.over: deque[Event] = deque(maxlen=SHOWN)  # those that are over
         self._shapes, self._assets = Shapes(), Assets()
         self._sums: dict[tuple[str, bytes], _Sum] = {}
+        self._of: dict[Url, tuple[_Sum, ...]] = {}  # those that a request belongs to
         self._waiting: deque[tuple[float, bytes, Url, float | None]] = deque()
         self._known: dict[bytes, tuple[float, float]] = {}  # suspects, by when they came first and last
         self._typical, self._timed = 0.0, 0  # seconds that their requests take, and how many that was learnt from
@@ -197,7 +200,7 @@ class Swarms:
         self._cap = max_clients
         self._now = self._start = self._armed = -inf
         self._before = Baseline(0.0, {})  # what is known of aims that nobody had since the restart
-        self._sweep_at = -inf
+        self._sweep_at = self._forget_at = -inf
         self._busy = 1.0  # from 0 to 1, how many suspects there are
 
     @property
@@ -212,24 +215,32 @@ class Swarms:
         """
         urls = self._shapes(rows)
         assets = self._assets(rows, urls)
-        browsers, waiting, duration = self.clients, self._waiting, duration_of(rows)
-        concerned = chain(chosen, (-1,))
-        next_one = next(concerned)
-        for row, (key, time, asset) in enumerate(zip(rows.keys, rows.times, assets, strict=True)):
+        keys, waiting, duration, place = rows.keys, self._waiting, duration_of(rows), 0
+        fetched = list(compress(range(len(assets)), assets))
+        for first, end, time in _moments(rows.times, self._now):
             if time > self._now:
                 self._pass(time)
-            while waiting and waiting[0][0] <= self._now:
-                yield from self._suspect(row, *waiting.popleft())
-            if asset:
-                browsers[key] = time
-            if row != next_one:
-                continue
-            next_one = next(concerned)
-            if not asset and browsers.get(key, -inf) < time - LOOK_BACK:
+                while waiting and waiting[0][0] <= time:
+                    _due, key, url, took = waiting.popleft()
+                    yield from self._suspect(first, key, url, took)
+            after = bisect_left(fetched, end, place)
+            asked = chosen[bisect_left(chosen, first) : bisect_left(chosen, end)]
+            for row in self._fresh(rows, asked, assets, fetched[place:after]):
                 if len(waiting) >= self._cap:
                     waiting.popleft()
                     self.evicted += 1
-                waiting.append((self._now + GRACE, key, urls[row], duration(row) if duration else None))
+                waiting.append((time + GRACE, keys[row], urls[row], duration(row) if duration else None))
+            self.clients.update((keys[row], time) for row in fetched[place:after])
+            place = after
+
+    def _fresh(self, rows: Rows, asked: Sequence[int], assets: Sequence[bool], fetched: Sequence[int]) -> list[int]:
+        """Return which requests of a moment are for pages, by clients that have fetched no asset of late."""
+        last, keys, times = self.clients.get, rows.keys, rows.times
+        fresh = [row for row in asked if not assets[row] and last(keys[row], -inf) < times[row] - LOOK_BACK]
+        if fresh and fetched:
+            begun = {keys[row]: row for row in reversed(fetched)}
+            fresh = [row for row in fresh if begun.get(keys[row], row) >= row]
+        return fresh
 
     def carry(self, old: Swarms) -> None:
         """Take over what an equal jail has seen; bans go on if it is unchanged."""
@@ -265,7 +276,7 @@ class Swarms:
         self._waiting = deque((time + seconds, key, url, took) for time, key, url, took in self._waiting)
         self._known = {key: (first + seconds, last + seconds) for key, (first, last) in self._known.items()}
         self._now, self._start, self._armed = (t + seconds for t in (self._now, self._start, self._armed))
-        self._sweep_at += seconds
+        self._sweep_at, self._forget_at = self._sweep_at + seconds, self._forget_at + seconds
         for one in self._sums.values():
             one.at, one.looked = one.at + seconds, one.looked + seconds
         self.limits[0].until = {key: until + seconds for key, until in self.limits[0].until.items()}
@@ -298,7 +309,9 @@ class Swarms:
             if one.event is not None and one.sum == 0.0:
                 self._end(one, time)
         self._busy = min(1.0, usual / BUSY) if time - self._start >= YOUNG else 1.0
-        self._forget_browsers(time)
+        if time >= self._forget_at or len(self.clients) >= self._cap:
+            self._forget_at = time + LOOK_BACK / 3
+            self._forget_browsers(time)
         self._forget_sums()
         limit = self.limits[0]
         if limit.until:
@@ -331,34 +344,40 @@ class Swarms:
             order = sorted(self._sums, key=lambda name: (self._sums[name].event is not None, self._sums[name].mass))
             for name in order[: len(order) // 2]:
                 del self._sums[name]
+        self._of.clear()
         self._held = sum(len(one.suspects) for one in self._sums.values())
         if self._held >= self._cap:
             for one in self._sums.values():  # the members of a swarm were told of already
                 for key in list(islice(one.suspects, len(one.suspects) // 2)):
                     del one.suspects[key]
 
-    def _suspect(self, row: int, _due: float, key: bytes, url: Url, seconds: float | None) -> Iterator[Reached]:
+    def _suspect(self, row: int, key: bytes, url: Url, seconds: float | None) -> Iterable[Reached]:
         """Count a client that fetched no asset in time."""
-        if self.clients.get(key, -inf) >= self._now - LOOK_BACK - GRACE:
-            return
-        regular = self._is_regular(key)
-        page = (self._sum("page", url.page),) if url.page != url.shape else ()
-        sums = (*page, self._sum("shape", url.shape), self._sum("site", url.site))
-        going = next((one for one in sums if one.event is not None), None)
-        weight = self._weight(seconds)
-        if going is not None:
-            if not regular:
-                yield from self._join(going, row, key, weight)
-            return
+        now = self._now
+        if self.clients.get(key, -inf) >= now - LOOK_BACK - GRACE:
+            return ()
+        regular, weight = self._is_regular(key), self._weight(seconds)
+        sums = self._of.get(url) or self._sums_of(url)
+        for one in sums:
+            if one.event is not None:
+                return () if regular else self._join(one, row, key, weight)
         self._learn(key, seconds)
         for place, one in enumerate(sums[:-1] if regular else sums):
             if key not in one.suspects:
-                one.add(key, self._now, weight, regular=regular)
+                one.add(key, now, weight, regular=regular)
                 self._held += 1
-                if one.is_swarm and self._now >= self._armed:
+                if one.is_swarm and now >= self._armed:
                     self._begin(one, sums[place + 1 :])
-                    yield from self._found(row, list(one.suspects))
-                    return
+                    return self._found(row, list(one.suspects))
+        return ()
+
+    def _sums_of(self, url: Url) -> tuple[_Sum, ...]:
+        page = (self._sum("page", url.page),) if url.page != url.shape else ()
+        sums = (*page, self._sum("shape", url.shape), self._sum("site", url.site))
+        if len(self._of) >= SUMS:
+            self._of.clear()
+        self._of[url] = sums
+        return sums
 
     def _is_regular(self, key: bytes) -> bool:
         """Tell whether a suspect was here before."""
@@ -400,7 +419,8 @@ class Swarms:
 
     def _begin(self, one: _Sum, around: Sequence[_Sum]) -> None:
         """Begin a swarm; what is around it is relieved of the members."""
-        for key in [key for key in one.suspects if key in self.clients or self._is_regular(key)]:
+        since = self._now - LOOK_BACK
+        for key in [key for key in one.suspects if self.clients.get(key, -inf) >= since or self._is_regular(key)]:
             del one.suspects[key]
         for larger in around:
             mine = [key for key in one.suspects if larger.suspects.pop(key, None) is not None]
@@ -426,6 +446,14 @@ class Swarms:
             if limit.until.get(key, -inf) <= self._now:
                 limit.until[key] = self._now + limit.bantime
                 yield Reached(row, limit, key, self._now, 1)
+
+
+def _moments(times: Sequence[float], now: float) -> Iterator[tuple[int, int, float]]:
+    """Yield where rows begin and end between which no time passes, and the time that it is."""
+    latest = list(accumulate(times, max, initial=now))[1:]
+    starts = [0, *(place for place, (one, other) in enumerate(pairwise(latest), 1) if one != other), len(latest)]
+    for first, end in pairwise(starts):
+        yield first, end, latest[first]
 
 
 def _has_meaning(one: _Sum) -> bool:

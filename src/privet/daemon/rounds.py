@@ -96,6 +96,7 @@ class Rounds:
         begin("lists", daemon.lists.look())
         begin("protection", daemon.protection.look())
         begin("escrow", daemon.escrow.look())
+        begin("manners", daemon.manners.look())
         begin("networks", look_at_networks(daemon))
 
     def _jumped(self, seconds: float) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from privet.adapters.folders import state_folder
 from privet.adapters.ignore import IgnoreLists
 from privet.adapters.localtime import local_zone
+from privet.adapters.manners import MannersFiles
 from privet.adapters.networks import Networks
 from privet.adapters.sources.archive import Archive
 from privet.adapters.stopwatch import Stopwatch
@@ -124,6 +125,10 @@ class Player:
         )
         self.engine.ignore(self._lists.answers)
         self._problems = self._learn_loads(config, chosen)
+        self._manners = MannersFiles(config.manners.robots, config.manners.crawlers)
+        if any(jail.kind == "manners" for jail in chosen.values()):
+            self._manners.refresh()
+        self.engine.know(self._manners.known())
         self.verdicts: list[Verdict] = []
         self.looks, self._observing = looks, observing
         self.effects = Effects(chosen, config.engine.tolerance, config.engine.ipv6_client) if looks else None
@@ -149,7 +154,8 @@ class Player:
 
     def outcome(self) -> Replayed:
         """Return what came of all blocks."""
-        state, problems = self.engine.sources[self.source], [*self._lists.problems, *self._problems]
+        state = self.engine.sources[self.source]
+        problems = [*self._lists.problems, *self._manners.problems, *self._problems]
         outcome = _outcome(state, self.verdicts, len(self._clients), problems, self.engine.swarms())
         outcome.effects, outcome.looks = self.effects, self.looks
         return outcome

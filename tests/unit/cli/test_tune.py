@@ -6,12 +6,14 @@ import csv
 import json
 import random
 import re
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from privet.cli.main import run
 from tests.unit.core.traffic import HOUR, START, background, entry
+from tests.unit.processes import running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,3 +118,13 @@ def test_a_jail_that_is_not_there_and_lines_that_do_not_parse_are_said(
         file.write(f"garbage from {LEECH}\n")
     assert run(words) == 1
     assert "warning: 1 line: not in the format" in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_it_at_once_and_without_a_word_about_itself(words: list[str], tmp_path: Path) -> None:
+    line = entry(START, LEECH, "/")[1].decode()
+
+    with running(tmp_path / "errors", *words[:-1], "-") as verb:
+        verb.write(line * 5000)  # more than a pipe holds: so it reads
+        assert verb.end(signal.SIGINT) == 130
+
+    assert verb.said.strip() == ""
