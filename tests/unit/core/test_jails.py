@@ -69,5 +69,7 @@ def test_what_is_documented_as_default() -> None:
 
 
 def test_fields() -> None:
-    assert set(FIELDS) == {"method", "path", "query", "status", "agent", "referer", "size", "host"}
+    assert set(FIELDS) == {
+        *("method", "path", "query", "target", "proto", "status", "agent", "referer", "size", "host")
+    }
     assert not set(TEXT_FIELDS) & set(NUMBER_FIELDS)
