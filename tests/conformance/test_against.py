@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import random
 import re
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.conformance import engine, oracle, samples
-from tests.conftest import FAIL2BAN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from privet.core.filters.model import FilterSpec
 
-pytestmark = pytest.mark.needs("fail2ban")
+pytestmark = [pytest.mark.needs("fail2ban"), pytest.mark.usefixtures("local_zone")]
 
 SCRIPT = """
 import json, logging, sys
@@ -57,20 +55,6 @@ json.dump(told, sys.stdout)
 """
 
 Row = list[Any]
-
-
-@pytest.fixture(autouse=True)
-def local_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", samples.ZONE)
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    return samples.lay_out(FAIL2BAN, tmp_path)
 
 
 def theirs(work: Sequence[tuple[FilterSpec, Sequence[str]]], folder: Path) -> list[list[list[Row]]]:

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conformance import engine, samples
-from tests.conftest import FAIL2BAN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.needs("fail2ban")
-
-
-@pytest.fixture
-def local_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", samples.ZONE)
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    return samples.lay_out(FAIL2BAN, tmp_path)
 
 
 @pytest.mark.usefixtures("local_zone")

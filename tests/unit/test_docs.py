@@ -20,6 +20,7 @@ from privet.config.model import (
     Fail2banConfig,
     FeedConfig,
     FirewallConfig,
+    MannersConfig,
     NetworksConfig,
     ProxiesConfig,
     SourceConfig,
@@ -46,6 +47,7 @@ MODELS: dict[str, type[msgspec.Struct]] = {
     "action": ActionConfig,
     "fail2ban": Fail2banConfig,
     "escrow": EscrowConfig,
+    "manners": MannersConfig,
 }
 WRITTEN_AS = {
     "name": (),
@@ -76,6 +78,7 @@ HEADINGS = {
     "fail2ban": ("Jails of fail2ban: `[fail2ban]`",),
     "escrow": ("For those who must answer: `[escrow]`",),
     "builtin": ("Jails that come with Privet: `[builtin.GROUP]`",),
+    "manners": ("Manners: `[manners]`",),
 }
 ALL_SETTINGS = [(table, setting) for table, settings in SETTINGS.items() for setting in settings]
 SHORTEST_PARAGRAPH = 60

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from privet.cli.output import bars, local, print_table, rfc3339, rounded
 from privet.core.address import Subject
-from privet.core.looks import counted_looks
+from privet.core.looks import ANSWERS, tally
 from privet.core.plurals import counted
 from privet.core.slots import ruled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from privet.cli.names import Names
     from privet.core.effects import Effect, Effects
@@ -22,18 +22,13 @@ if TYPE_CHECKING:
 
 SLOTS = 60  # of a picture
 CLIENTS = 20  # in the table that a person reads
-ANSWERS: tuple[Answer, ...] = ("yes", "maybe", "no")
+_STYLES: Mapping[Answer, str] = {"yes": "bold red", "maybe": "yellow", "no": ""}  # who should not be hit stands out
 
 
 def as_items(effects: Effects, looks: Looks, names: Names) -> dict[str, Any]:
     """Return what JSON says of effects, beside the items."""
-    judged = _judged(effects, looks)
     return {
-        "effects": [
-            {"jail": one.jail, **effect_item(effects, one, counted_looks(looks, effects.hits(number)))}
-            for number, one in enumerate(effects.jails)
-        ],
-        "together": effect_item(effects, effects.whole, _sums(judged)),
+        **as_effects(effects, looks),
         "over_time": _over_time(effects),
         "hit": [
             {
@@ -45,12 +40,30 @@ def as_items(effects: Effects, looks: Looks, names: Names) -> dict[str, Any]:
                 "requests": look.requests,
                 "saved": effects.own.get(key, (0, 0))[1],
             }
-            for key, look in judged
+            for key, look in _judged(effects, looks).items()
         ],
     }
 
 
-def effect_item(effects: Effects, one: Effect, innocent: dict[str, int]) -> dict[str, Any]:
+def as_effects(effects: Effects, looks: Looks) -> dict[str, Any]:
+    """Return the sums of each jail, and of all together, as JSON has them."""
+    judged = _judged(effects, looks)
+    return {
+        "effects": [
+            {"jail": one.jail, **_item(effects, one, tally(judged, effects.hits(number)))}
+            for number, one in enumerate(effects.jails)
+        ],
+        "together": _item(effects, effects.whole, tally(judged, judged)),
+    }
+
+
+def whole_row(effects: Effects, looks: Looks) -> tuple[object, ...]:
+    """Return the row of all jails together, without its name."""
+    judged = _judged(effects, looks)
+    return _row(effects, effects.whole, tally(judged, judged))[1:]
+
+
+def _item(effects: Effects, one: Effect, innocent: dict[str, int]) -> dict[str, Any]:
     """Return an effect as JSON has it."""
     return {
         "bans": one.bans,
@@ -63,38 +76,46 @@ def effect_item(effects: Effects, one: Effect, innocent: dict[str, int]) -> dict
 def print_effects(effects: Effects, looks: Looks, names: Names) -> None:
     """Print pictures and tables."""
     _print_pictures(effects)
-    rows = [_row(effects, one, counted_looks(looks, effects.hits(number))) for number, one in enumerate(effects.jails)]
     judged = _judged(effects, looks)
+    rows = [_row(effects, one, tally(judged, effects.hits(number))) for number, one in enumerate(effects.jails)]
     if len(rows) > 1:
-        rows.append(_row(effects, effects.whole, _sums(judged)))
+        rows.append(_row(effects, effects.whole, tally(judged, judged)))
     columns = ("JAIL", "#BANS", "#CLIENTS", "#INNOCENT", "#MAYBE", "#NOT", "#SAVED", "#OF ALL", "#MIB SAVED")
     print_table("", columns, rows, "SAVED: requests of banned clients within their bans")
     if judged:
-        print_table(
-            "",
-            ("CLIENT", "LOOKS INNOCENT", "JAILS", "#BANS", "#REQUESTS", "#SAVED", "WHY"),
-            [
-                (
-                    names.of(Subject.of_key(key)),
-                    look.innocent,
-                    ", ".join(effects.jails_of(key)),
-                    effects.own.get(key, (0, 0))[0],
-                    look.requests,
-                    effects.own.get(key, (0, 0))[1],
-                    "; ".join(look.reasons),
-                )
-                for key, look in judged[:CLIENTS]
-            ],
-            summary(judged),
-        )
+        _print_clients(effects, judged, names)
     if looks.forgotten:
         text = f"warning: what {counted(looks.forgotten, 'client')} with the fewest requests did was forgotten"
         click.secho(text, fg="yellow", err=True)
 
 
-def summary(judged: Sequence[tuple[bytes, Look]]) -> str:
+def _print_clients(effects: Effects, judged: Mapping[bytes, Look], names: Names) -> None:
+    """Print whom the bans hit; the column of jails only where there are several."""
+    from rich.text import Text  # noqa: PLC0415  slow to import
+
+    several = len(effects.jails) > 1
+    print_table(
+        "",
+        ("CLIENT", "INNOCENT", *(("JAILS",) if several else ()), "#BANS", "#REQUESTS", "#SAVED", "WHY"),
+        [
+            (
+                names.of(Subject.of_key(key)),
+                Text(look.innocent, style=_STYLES[look.innocent]),
+                *((", ".join(effects.jails_of(key)),) if several else ()),
+                effects.own.get(key, (0, 0))[0],
+                look.requests,
+                effects.own.get(key, (0, 0))[1],
+                "; ".join(look.reasons),
+            )
+            for key, look in islice(judged.items(), CLIENTS)
+        ],
+        summary(judged),
+    )
+
+
+def summary(judged: Mapping[bytes, Look]) -> str:
     """Say in words how innocent the clients look that were hit."""
-    sums = _sums(judged)
+    sums = tally(judged, judged)
     shown = f", the {CLIENTS} most innocent shown; all of them with --json" if len(judged) > CLIENTS else ""
     return (
         f"{counted(len(judged), 'client')} hit{shown}: {sums['yes']} look innocent, {sums['maybe']} maybe, "
@@ -113,15 +134,11 @@ def _row(effects: Effects, one: Effect, innocent: dict[str, int]) -> tuple[objec
     return (one.jail or "together", one.bans, one.clients, *answers, one.requests, *saved)
 
 
-def _judged(effects: Effects, looks: Looks) -> list[tuple[bytes, Look]]:
-    """Return the clients that were hit, the most innocent first."""
+def _judged(effects: Effects, looks: Looks) -> dict[bytes, Look]:
+    """Return how the clients look that were hit, the most innocent first."""
     judged = [(key, looks.look(key)) for key in effects.hit]
-    return sorted(judged, key=lambda one: (ANSWERS.index(one[1].innocent), -one[1].requests))
-
-
-def _sums(judged: Sequence[tuple[bytes, Look]]) -> dict[str, int]:
-    counts = Counter[str](look.innocent for _, look in judged)
-    return {answer: counts[answer] for answer in ANSWERS}
+    judged.sort(key=lambda one: (ANSWERS.index(one[1].innocent), -one[1].requests))
+    return dict(judged)
 
 
 def _over_time(effects: Effects) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ VERBS = {
     "why": "why somebody is banned",
     "pause": "all bans off for a while",
     "replay": "what the rules would have done on old logs",
+    "tune": "what other limits would have done on old logs",
     "report": "who asks for what, from any log",
     "demo": "one night with attackers, through the real engine",
     "init": "write a first configuration, or one made of fail2ban's",

@@ -15,7 +15,7 @@ from privet.cli.main import EX_CONFIG, EX_DATA, Failure
 from privet.cli.options import json_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from privet.core.filters.model import FilterSpec
     from privet.tasks.trial import Hit, Trial
@@ -119,13 +119,9 @@ def command(
         _print_head(spec, folder, regex, ignoreregex)
         _print_source(log, matches if journal else None)
         _print_expressions(trial, verbose=verbose)
-        counts = ", ".join(f"{trial.lines[fate]} {fate}" for fate in FATES)
-        click.echo(f"Lines: {trial.total} lines, {counts}\n[processed in {time.monotonic() - began:.2f} sec]\n")
+        _print_counts(trial, time.monotonic() - began)
         shown = {"matched": all_matched, "ignored": not no_ignored, "missed": not no_missed}
-        whole = {"matched": all_matched, "ignored": all_ignored, "missed": all_missed}
-        for fate in ("matched", "ignored", "missed"):
-            if shown[fate]:
-                _print_lines(trial, fate, everything=whole[fate])
+        _print_lines(trial, shown, {"matched": all_matched, "ignored": all_ignored, "missed": all_missed})
     return 0 if trial.lines["matched"] else 1
 
 
@@ -249,19 +245,26 @@ def _print_expressions(trial: Trial, *, verbose: bool) -> None:
         click.echo("`-\n")
 
 
-def _print_lines(trial: Trial, fate: str, *, everything: bool) -> None:
-    count = trial.lines[fate]
-    if not count:
-        return
-    if count > SHOWN and not everything:
-        click.echo(
-            f"{fate.capitalize()} line(s): too many to print.  Use --print-all-{fate} to print all {count} lines"
-        )
-        return
-    click.echo(f"|- {fate.capitalize()} line(s):")
-    for line in trial.kept[fate]:
-        click.echo(f"|  {line}")
-    click.echo("`-")
+def _print_counts(trial: Trial, seconds: float) -> None:
+    counts = ", ".join(f"{trial.lines[fate]} {fate}" for fate in FATES)
+    click.echo(f"Lines: {trial.total} lines, {counts}\n[processed in {seconds:.2f} sec]\n")
+
+
+def _print_lines(trial: Trial, shown: Mapping[str, bool], whole: Mapping[str, bool]) -> None:
+    """Print the lines of each fate that is `shown`, however many there are where it is `whole`."""
+    for fate in ("matched", "ignored", "missed"):
+        count = trial.lines[fate]
+        if not (count and shown[fate]):
+            continue
+        if count > SHOWN and not whole[fate]:
+            click.echo(
+                f"{fate.capitalize()} line(s): too many to print.  Use --print-all-{fate} to print all {count} lines"
+            )
+            continue
+        click.echo(f"|- {fate.capitalize()} line(s):")
+        for line in trial.kept[fate]:
+            click.echo(f"|  {line}")
+        click.echo("`-")
 
 
 def _print_json(trial: Trial) -> None:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure
+from privet.cli.main import EX_WARNING
 from privet.cli.options import config_option, json_option, load_config, members_option, reveal_option
+from privet.cli.replaying import known, logs_argument, replaying, source_option, warned
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -25,16 +26,20 @@ SHOWN = 50  # bans in the table that a person reads
 Examples:
   privet replay --config examples/web.toml access.log
   privet replay --jail leech /var/log/apache2/access.log*
+  privet replay --compare privet.toml new.toml access.log.*.gz
   zcat old.gz | privet replay --source web --json -
 """
 )
 @config_option
-@click.option("--source", "source_name", metavar="NAME", help="The source that the files stand for.")
+@source_option
 @click.option("--jail", "jails", metavar="NAME", multiple=True, help="Ask this jail only; may be repeated.")
+@click.option(
+    "--compare", "pair", metavar="A.toml B.toml", nargs=2, help="Say in what the verdicts of two configurations differ."
+)
 @members_option
 @json_option
 @reveal_option
-@click.argument("logs", metavar="LOG...", nargs=-1, required=True)
+@logs_argument
 def command(
     config_path: str,
     source_name: str | None,
@@ -42,13 +47,14 @@ def command(
     logs: tuple[str, ...],
     *,
     members: str | None,
+    pair: tuple[str, str] | None,
     as_json: bool,
     reveal: bool,
 ) -> int:
     """Run the rules over old logs and list every ban that they would have made.
 
     With --jail it also shows the bans over time, which requests they would have saved, and how innocent the clients
-    look whom they hit: docs/tuning.md says what that means.
+    look whom they hit: docs/tuning.md says what that means. With --compare it shows in what two configurations differ.
 
     LOG may be plain, .gz, .xz or .zst, or - for standard input; several are read in order of time. The
     path is the daemon's own, with the log's time as the clock and no firewall. Clients are shown as
@@ -57,27 +63,44 @@ def command(
     Exit code 1 means that something deserves a look: unparsed lines, or a source that jails cannot work on.
     """
     from privet.cli.names import Names  # noqa: PLC0415  heavy imports wait until the verb is called
-    from privet.cli.progress import reading  # noqa: PLC0415
     from privet.core.looks import Looks  # noqa: PLC0415
-    from privet.ports import SourceError  # noqa: PLC0415
     from privet.tasks.replay import replay, source_of  # noqa: PLC0415
 
+    if pair:
+        names = Names(reveal=reveal)
+        return _compare(pair, logs, names, source=source_name, jails=jails, members=members, as_json=as_json)
     config = load_config(config_path)
-    unknown = [name for name in jails if name not in config.jails]
-    if unknown:
-        raise Failure(f"no jail {unknown[0]}; there are: {', '.join(config.jails) or 'none'}", EX_USAGE)
-    try:
+    known(config.jails, jails)
+    with replaying(logs) as progress:
         source = source_of(config, logs, source_name)
-        with reading(logs) as progress:
-            looks = Looks(config.engine.max_clients, members) if jails else None
-            outcome = replay(config, logs, source, jails=jails, progress=progress, looks=looks)
-    except LookupError as error:
-        raise Failure(str(error.args[0]), EX_USAGE) from None
-    except SourceError as error:
-        raise Failure(str(error), EX_DATA) from None
+        looks = Looks(config.engine.max_clients, members) if jails else None
+        outcome = replay(config, logs, source, jails=jails, progress=progress, looks=looks)
     names = Names(reveal=reveal)
     (_print_json if as_json else _print_tables)(outcome, names)
     return EX_WARNING if outcome.totals.unparsed or outcome.complaints else 0
+
+
+def _compare(
+    pair: tuple[str, str],
+    logs: Sequence[str],
+    names: Names,
+    *,
+    source: str | None,
+    jails: Sequence[str],
+    members: str | None,
+    as_json: bool,
+) -> int:
+    """Show in what two configurations differ."""
+    from privet.cli.compare import print_compared, print_compared_json  # noqa: PLC0415
+    from privet.tasks.compare import compare  # noqa: PLC0415
+
+    first, second = load_config(pair[0]), load_config(pair[1])
+    known([*first.jails, *second.jails], jails)
+    with replaying(logs) as progress:
+        found = compare((first, second), logs, source, jails=jails, members=members, progress=progress)
+    (print_compared_json if as_json else print_compared)(found, pair, names)
+    told = [(one.totals.unparsed, one.complaints) for one in (found.a, found.b)]
+    return max(warned(found.a), warned(found.b) if told[0] != told[1] else 0)
 
 
 def _print_json(outcome: Replayed, names: Names) -> None:

@@ -18,6 +18,7 @@ from privet.config import (
     filters,
     firewall,
     ignore,
+    manners,
     ports,
     recidive,
     sources,
@@ -32,6 +33,7 @@ from privet.config.model import (
     EngineConfig,
     Fail2banConfig,
     FeedConfig,
+    MannersConfig,
     NetworksConfig,
     Persist,
     ProxiesConfig,
@@ -111,12 +113,14 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
         **escalation.SETTINGS,
         **recidive.SETTINGS,
         **swarm.SETTINGS,
+        **manners.JAIL_SETTINGS,
         **ports.SETTINGS,
     },
     "builtin": builtin.SETTINGS,
     "escalation": escalation.SETTINGS,
     "feed": feeds.SETTINGS,
     "escrow": escrow.SETTINGS,
+    "manners": manners.SETTINGS,
 }
 """Every setting of every table; `source`, `filter`, `jail`, `action` and `feed` hold one table per name."""
 
@@ -190,6 +194,7 @@ def _config(document: dict[str, Any], name: str) -> Config:
         _escalation_or_default(document.get("escalation", {})),
         _table_or_empty(document.get("filter")),
         _table_or_empty(document.get("action")),
+        _table_or_empty(document.get("manners")),
     )
     tables: dict[str, Decoder] = {
         "daemon": partial(_plain, DaemonConfig, SETTINGS["daemon"]),
@@ -207,6 +212,7 @@ def _config(document: dict[str, Any], name: str) -> Config:
         "networks": partial(_plain, NetworksConfig, SETTINGS["networks"]),
         "feed": partial(_named, _feed),
         "escrow": escrow.escrow,
+        "manners": partial(_plain, MannersConfig, SETTINGS["manners"]),
     }
     decoded, problems = read(document, tables)
     problems += recidive.table_problems(known.jails, _table_or_empty(document.get("networks")))
@@ -230,6 +236,7 @@ class _Known(NamedTuple):
     escalation: Escalation
     filters: Mapping[str, object]
     actions: Mapping[str, object]
+    manners: Mapping[str, object]
 
 
 def _table_or_empty(value: object) -> dict[str, Any]:
@@ -274,6 +281,7 @@ def _jail(known: _Known, name: str, value: object) -> Jail:
     problems += [*recidive.kind_problems(table(value)), *more, *wrong]
     problems += [*filters.jail_problems(table(value)), *actions.jail_problems(table(value))]
     problems += [*swarm.swarm_problems(table(value)), *_distinct_problems(table(value))]
+    problems += [*manners.patience_problems(table(value)), *manners.manners_problems(table(value), known.manners)]
     if problems:
         raise Invalid(*problems)
     # In the order of FIELDS, so that jails that ask the same are equal however they are written.

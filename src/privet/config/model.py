@@ -113,6 +113,13 @@ class EscrowConfig(msgspec.Struct, frozen=True, kw_only=True):
     keep: float = 604_800.0
 
 
+class MannersConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[manners]`: where `robots.txt` is, by site, and files with the networks of robots, by a word of their agent."""
+
+    robots: dict[str, str] = {}
+    crawlers: dict[str, str] = {}
+
+
 class ActionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[action.NAME]`: commands that are told of bans, by what they are told and by family ("" for both).
 
@@ -155,6 +162,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     actions: dict[str, ActionConfig] = {}
     fail2ban: Fail2banConfig = Fail2banConfig()
     escrow: EscrowConfig = EscrowConfig()
+    manners: MannersConfig = MannersConfig()
     findings: tuple[Finding, ...] = ()
     places: dict[str, Place] = {}
     tests: dict[str, tuple[Case, ...]] = {}

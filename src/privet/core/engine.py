@@ -22,6 +22,7 @@ from privet.core.cache import Cache
 from privet.core.evidence import Lines, Places
 from privet.core.filters.plan import Found
 from privet.core.forwarded import BEHIND
+from privet.core.manners.window import Manners
 from privet.core.memory import Memory
 from privet.core.neighbours import Neighbours, network_key, number_of
 from privet.core.networks import as_number, as_text
@@ -40,12 +41,13 @@ if TYPE_CHECKING:
     from privet.core.filters.plan import FilterPlan
     from privet.core.guard import Listed
     from privet.core.jails import Jail
+    from privet.core.manners.known import Known
     from privet.core.networks import Networks
     from privet.core.notes import Note
     from privet.core.parse import Rows
     from privet.core.recidive import Recidive, Who
     from privet.core.source import LinePlan
-    from privet.core.swarm import Event
+    from privet.core.swarm import Baseline, Event
 
 NO_FILTERS: Mapping[str, FilterPlan] = MappingProxyType({})
 EMPTY: Mapping[str, Sequence[Subject]] = MappingProxyType({})
@@ -138,6 +140,12 @@ class Engine:
         for recidive in self.memory.recidives:
             names = (recidive.jail.name, *recidive.watched)
             self._ignored[recidive.jail.name] = PrefixSet(chain.from_iterable(own[name] for name in names))
+
+    def know(self, known: Known) -> None:
+        """Heed what the administrator's files say about robots."""
+        for rule in self._rules:
+            if isinstance(rule.window, Manners):
+                rule.window.habit.know(known)
 
     def feed(self, batch: Batch, now: float) -> list[Verdict]:
         """Return the verdicts that the batch brings about, in the order of its lines.
@@ -235,6 +243,7 @@ class Engine:
             if rule.identity in before:
                 rule.window.carry(before[rule.identity].window)  # type: ignore[arg-type]  # equal rules count alike
                 rule.matched, rule.last_match = before[rule.identity].matched, before[rule.identity].last_match
+        self.learn({name: one for name, one in old.baselines().items() if name not in self.baselines()})
         self.bans, self.spared = old.bans, old.spared
         self.memory.carry(old.memory)
         self._pardon_all()
@@ -322,6 +331,18 @@ class Engine:
         seen = [event for swarms in windows for event in (*swarms.over, *swarms.going)]
         return sorted(seen, key=lambda event: event.seen)
 
+    def baselines(self) -> dict[str, Baseline]:
+        """Return what is usual for each jail that looks for swarms, unless it knows nothing yet."""
+        windows = (rule.window for rule in self._rules if isinstance(rule.window, Swarms))
+        known = ((swarms.limits[0].jail.name, swarms.baseline()) for swarms in windows)
+        return {name: one for name, one in known if one.seconds}
+
+    def learn(self, known: Mapping[str, Baseline]) -> None:
+        """Let jails that look for swarms know what was usual before; to be called before anything is fed."""
+        for window in (rule.window for rule in self._rules):
+            if isinstance(window, Swarms) and window.limits[0].jail.name in known:
+                window.learn(known[window.limits[0].jail.name])
+
     def matches(self) -> dict[str, tuple[int, float | None]]:
         """Return for each jail how many failures it saw and the time of the last."""
         on_rows = {
@@ -337,7 +358,8 @@ class Engine:
     @property
     def tracked(self) -> int:
         """How many clients are remembered now, over all windows."""
-        return sum(len(rule.window.clients) for rule in self._rules) + sum(map(len, self.memory.recidives))
+        manners = sum(rule.window.remembered for rule in self._rules if isinstance(rule.window, Manners))
+        return sum(len(rule.window.clients) for rule in self._rules) + sum(map(len, self.memory.recidives)) + manners
 
     @property
     def evicted(self) -> int:
@@ -355,7 +377,7 @@ class Engine:
         for verdict in verdicts:
             limit.until[reached.key] = verdict.until
             yield verdict
-            if verdict.action is not Action.REPORT:
+            if verdict.action not in (Action.REPORT, Action.SLOW):
                 for recidive in self.memory.recidives:
                     yield from self._repeated(recidive, verdict, denied=denied)
 
@@ -376,6 +398,9 @@ class Engine:
             self.spared[jail.name] += 1
             return []
         self.bans[jail.name] += 1
+        if not self.memory.patience.ends(jail, who, time):
+            action = Action.REPORT if jail.dry_run else Action.SLOW
+            return [Verdict(action, one, jail.name, time, time + jail.bantime, failures) for one in closed]
         count, bantime = self.memory.escalated(jail, who, time)
         action, scope = jail.action, jail.scope
         if denied and action is Action.BAN:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 LONGEST = 300  # characters: the longest in use has some 80
 DEEPEST = 40  # levels of nesting, so that walking the tree cannot exhaust the stack
@@ -181,16 +181,17 @@ _NAMES: dict[str, Callable[[Given], float]] = {
     "banFactor": operator.attrgetter("factor"),
 }
 _SIGNS: dict[type[ast.unaryop], Callable[[float], float]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
-_OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
+ARITHMETIC: Mapping[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
-    ast.Pow: _power,
-    ast.LShift: _shifted,
 }
+"""The operators that need no bounds of their own."""
+
+_OPERATORS = {**ARITHMETIC, ast.Pow: _power, ast.LShift: _shifted}
 _COMPARISONS: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,

@@ -19,7 +19,8 @@ FIELDS = TEXT_FIELDS + NUMBER_FIELDS
 ALL_JAILS = "*"
 Key = Literal["address", "prefix", "asn"]
 Counting = Literal["window", "rate"]
-Kind = Literal["clients", "swarm"]
+Kind = Literal["clients", "swarm", "manners"]
+Signal = Literal["robots", "crawl-delay", "heads", "backoff", "feeds", "whole-feeds", "fake-browser", "fake-robot"]
 Answer = Literal["report", "ban"]
 Distinction = Literal["method", "path", "query", "target", "agent", "referer", "host", "status", "size"]
 
@@ -70,6 +71,12 @@ class Jail(msgspec.Struct, frozen=True):
     `key` than addresses counts networks, if so many different `clients` of theirs failed (see `core.neighbours`).
 
     A jail of the kind `swarm` looks for many clients with one aim (see `core.swarm`); `answer` is what happens to them.
+
+    To one of the kind `manners`, offences of one `signal` are failures (see `core.manners`); `wait` and `every` are
+    seconds that some signals ask for.
+
+    With `patience`, who reaches the limit is told by the web server to come back later, each time for `bantime`, and
+    banned only who still does so many seconds after he was told first (see `core.patience`).
     """
 
     name: str
@@ -95,6 +102,10 @@ class Jail(msgspec.Struct, frozen=True):
     ignorelists: tuple[Listed, ...] = ()
     kind: Kind = "clients"
     answer: Answer = "report"
+    signal: Signal | None = None
+    wait: float = 600.0
+    every: float = 300.0
+    patience: float | None = None
 
     @property
     def action(self) -> Action:

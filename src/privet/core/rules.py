@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from privet.core.detect import Limit, Window
 from privet.core.distinct import Distinct
 from privet.core.evidence import Recent
+from privet.core.manners.window import Manners
 from privet.core.neighbours import Keys, Neighbours
 from privet.core.rate import Rate
 from privet.core.select import values_of
@@ -53,6 +54,9 @@ class Rule:
         keys, times = rows.keys, rows.times
         if len(chosen) < len(rows):
             keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
+        if isinstance(self.window, Manners):
+            chosen = self.window.offences(rows, chosen)
+            keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
         if isinstance(self.window, Swarms):  # it learns from all rows who is a browser
             self._note(chosen, keys, times, lines)
             return self.window.take(rows, chosen)
@@ -87,12 +91,12 @@ class Rule:
         networks: Keys,
     ) -> Iterable[Reached]:
         """Count failures by the network of their clients; whoever has none counts for nobody."""
-        found = [networks[key] for key in keys]
-        kept = [place for place, net in enumerate(found) if net is not None]
-        nets = [net for net in found if net is not None]
-        if len(kept) < len(keys):
+        found = networks(keys)
+        if None in found:
+            kept = [place for place, net in enumerate(found) if net is not None]
             chosen, keys = [chosen[place] for place in kept], [keys[place] for place in kept]
             times = [times[place] for place in kept]
+        nets = [net for net in found if net is not None]
         self._note(chosen, nets, times, lines)
         return self.window.take(chosen, nets, keys, times) if isinstance(self.window, Neighbours) else ()
 
@@ -127,6 +131,8 @@ def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> 
         return Neighbours(limits[0], tolerance, max_clients)
     if first.kind == "swarm":
         return Swarms(limits[0], max_clients)
+    if first.kind == "manners":
+        return Manners(limits, tolerance, max_clients)
     if first.distinct is not None:
         return Distinct(limits[0], tolerance, max_clients)
     return Rate(limits[0], max_clients) if first.counting == "rate" else Window(limits, tolerance, max_clients)
@@ -136,4 +142,5 @@ def identity_of(jail: Jail) -> tuple[object, ...]:
     """Return what jails that share a window have in common."""
     alone = jail.counting == "rate" or jail.kind == "swarm" or jail.key != "address" or jail.distinct is not None
     own = (jail.name, jail.findtime, jail.kind, jail.key, jail.prefixes, jail.distinct) if alone else ()
-    return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr)), jail.filter, own
+    manners = (jail.signal, jail.wait, jail.every) if jail.kind == "manners" else ()
+    return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr)), jail.filter, own, manners

@@ -215,22 +215,26 @@ class _Rewriter:
     def _double(self, end: str) -> None:
         """Rewrite up to the end of double quotes."""
         while self._at < len(self._text):
-            sign = self._text[self._at]
-            if self._tag("${%s}"):
-                continue
-            if sign == end:
+            if self._text[self._at] == end:
                 self._take(1)
                 return
-            if sign == "\\":
-                self._escaped_in_quotes('$`"\\\n')
-            elif sign == "$":
-                self._dollar(quoted=True)
-            elif sign == "`":
-                self._backtick(quoted=True)
-            else:
-                self._into_word(sign)
-                self._take(1)
+            self._expanded('$`"\\\n')
         raise UnsafeError("has a double quote without its other half")
+
+    def _expanded(self, special: str) -> None:
+        """Rewrite what comes next where only tags, `$`, back quotes and a backslash before `special` signs matter."""
+        sign = self._text[self._at]
+        if self._tag("${%s}"):
+            return
+        if sign == "\\":
+            self._escaped_in_quotes(special)
+        elif sign == "$":
+            self._dollar(quoted=True)
+        elif sign == "`":
+            self._backtick(quoted=True)
+        else:
+            self._into_word(sign)
+            self._take(1)
 
     def _escaped_in_quotes(self, special: str) -> None:
         after = self._text[self._at + 1 : self._at + 2]
@@ -336,24 +340,12 @@ class _Rewriter:
             raise UnsafeError("has a tag in a here-document that is quoted as a whole")
         word, self._word = self._word, Word()
         while self._at < body:
-            self._in_document(quoted=quoted)
+            if quoted:
+                self._take(1)
+            else:
+                self._expanded("$`\\\n")
         self._word = word
         self._take(len(line))
-
-    def _in_document(self, *, quoted: bool) -> None:
-        sign = self._text[self._at]
-        if quoted:
-            self._take(1)
-        elif self._tag("${%s}"):
-            pass
-        elif sign == "\\":
-            self._escaped_in_quotes("$`\\\n")
-        elif sign == "$":
-            self._dollar(quoted=True)
-        elif sign == "`":
-            self._backtick(quoted=True)
-        else:
-            self._take(1)
 
     def _tag_at(self, place: int) -> tuple[str, int] | None:
         """Return the tag that stands somewhere, and where it ends."""

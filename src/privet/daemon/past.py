@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from privet.adapters.history import STEPS, History
 from privet.adapters.pressure import machine_now
+from privet.adapters.store.history import STEPS, History
 from privet.core.address import PSEUDONYM_NET, unpack
 from privet.core.history import Tallies
 from privet.core.tokens import Tokens
@@ -14,7 +14,7 @@ from privet.daemon.whom import Refusal
 from privet.ports import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from privet.core.history import Bans, Offence, Traffic
     from privet.core.parse import Rows
@@ -70,22 +70,28 @@ class Past:
 
     async def tell_offenders(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Answer `privet report offenders`."""
-        if self._history is None:
-            raise Refusal(f"there is no history: {self.problem}")
-        found = await asyncio.to_thread(self._history.offenders, self._daemon.clock.now() - float(request["since"]))
+        since = self._daemon.clock.now() - float(request["since"])
+        found = await self._asked(lambda history: history.offenders(since))
         return {"items": [{**one, "client": unpack(PSEUDONYM_NET + one["client"][:8]).decode()} for one in found]}
 
     async def tell(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Answer `privet report history`."""
-        since, step = float(request["since"]), int(request["step"])
-        if self._history is None or step not in STEPS:
-            raise Refusal(f"there is no history: {self.problem}")
-        start = self._daemon.clock.now() - since
+        start, step = self._daemon.clock.now() - float(request["since"]), int(request["step"])
+        if step not in STEPS:
+            raise Refusal(f"step: expected one of {', '.join(map(str, STEPS))}")
         return {
-            "items": await asyncio.to_thread(self._history.read, start, step),
-            "sites": await asyncio.to_thread(self._history.by, "traffic", start),
-            "jails": await asyncio.to_thread(self._history.by, "bans", start),
+            "items": await self._asked(lambda history: history.read(start, step)),
+            "sites": await self._asked(lambda history: history.by("traffic", start)),
+            "jails": await self._asked(lambda history: history.by("bans", start)),
         }
+
+    async def _asked(self, question: Callable[[History], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        if self._history is None:
+            raise Refusal(f"there is no history: {self.problem}")
+        try:
+            return await asyncio.to_thread(question, self._history)
+        except StoreError as error:
+            raise Refusal(f"the history cannot be read: {error}") from None
 
     def _write(
         self, traffic: list[Traffic], bans: list[Bans], offences: list[Offence], newest: float, now: float

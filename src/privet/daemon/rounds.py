@@ -78,6 +78,7 @@ class Rounds:
             daemon.engine.memory.expire(daemon.clock.now())
             daemon.sight.waiting.expire(daemon.clock.now())
             begin("vigilance", daemon.vigilance.look())
+            begin("swarms", daemon.swarms.keep())
             begin("history", daemon.past.look())
             begin("epochs", daemon.epochs.look())
             begin("memory", asyncio.to_thread(give_back))
@@ -93,6 +94,7 @@ class Rounds:
         begin("lists", daemon.lists.look())
         begin("protection", daemon.protection.look())
         begin("escrow", daemon.escrow.look())
+        begin("manners", daemon.manners.look())
         begin("networks", look_at_networks(daemon))
 
     def _jumped(self, seconds: float) -> None:

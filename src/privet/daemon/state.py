@@ -42,6 +42,7 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "items": sources,
         "bans": _accounts(daemon.kernel.ledger),
         "web": {**_place(daemon.web), "bans": _accounts(daemon.web.ledger)},
+        "slow": {**_place(daemon.slow), "bans": _accounts(daemon.slow.ledger)},
         "told": _accounts(daemon.places[Action.TELL].ledger),
         "clients": {"tracked": daemon.engine.tracked, "evicted": daemon.engine.evicted},
         "paused_until": daemon.pause.until,
@@ -157,6 +158,7 @@ def _warnings(daemon: Daemon) -> list[str]:
         "no firewall: bans are noted, nothing is closed": daemon.kernel.firewall.name == "null",
         f"firewall: {daemon.kernel.problem}": daemon.kernel.problem,
         f"deny list of the web server: {daemon.web.problem}": daemon.web.problem,
+        f"list of the web server's for 429: {daemon.slow.problem}": daemon.slow.problem,
         f"store: {daemon.keeper.problem}": daemon.keeper.problem,
         f"history: {daemon.past.problem}": daemon.past.problem,
         f"{counted(evicted, 'ban')} will end with a restart: [store] holds max_bans already": evicted,
@@ -164,6 +166,7 @@ def _warnings(daemon: Daemon) -> list[str]:
         f"escrow: {daemon.escrow.problem}": daemon.escrow.problem,
         str(daemon.networks.problem): daemon.config.networks.table and daemon.networks.problem not in (None, NO_TABLE),
         **{problem: problem for problem in daemon.protection.lists.problems},
+        **{problem: problem for problem in daemon.manners.problems},
         **{f"feed {feed['feed']}: {feed['problem']}": feed["problem"] for feed in daemon.lists.state()},
         "the configuration on disk cannot be used, the old one is in force: "
         f"{daemon.config_problem}": daemon.config_problem,

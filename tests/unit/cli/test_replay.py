@@ -256,3 +256,40 @@ def test_swarms_are_listed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     run(["replay", "--config", str(tmp_path / "p.toml"), "--json", str(tmp_path / "log")])
     (one,) = listed(capsys)["swarms"]
     assert (one["level"], one["what"], one["members"], one["ended"]) == ("shape", "/rc?id=*", 115, None)
+
+
+def test_two_configurations_are_compared(
+    capsys: pytest.CaptureFixture[str], config: Path, log: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text(JAIL.replace("3", "2"))
+    words = ["replay", "--compare", str(config), str(other)]
+
+    assert run([*words, "--json", "--reveal", str(log)]) == 0
+    answer = listed(capsys)
+    assert answer["kind"] == "compare"
+    assert [(one["subject"], one["in"], one["later"]) for one in answer["items"]] == [
+        (LEECH, "both", -1),
+        ("2001:db8:a:b::/64", "b", None),
+    ]
+    assert answer["items"][0]["a"] == {"first": "2026-11-22T11:00:02Z", "bans": 1, "jails": ["leech"]}
+    assert answer["items"][1]["a"] is None
+    assert answer["bans"] == [{"jail": "leech", "only_a": 1, "only_b": 2, "both": 0}]
+    assert (answer["a"]["together"]["bans"], answer["b"]["together"]["bans"]) == (1, 2)
+    assert answer["b"]["config"] == str(other)
+
+    assert run([*words, str(log)]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"\n A +1 +1 +", out)
+    assert re.search(r"\n B +2 +2 +", out)
+    assert re.search(r" in B 1 s earlier .*2026-11-22", out)
+    assert "Only B bans 1 client or network; 0 look innocent." in out
+    assert "Both ban 1 client or network: 0 at the same time, 1 earlier in B (by 1 s in the middle)." in out
+    assert LEECH not in out
+
+    assert run([*words, "--jail", "lech", str(log)]) == 64
+    assert run([*words[:3], str(tmp_path / "missing"), str(log)]) == 78
+    with log.open("a") as file:
+        file.write("garbage\n")
+    assert run([*words, str(log)]) == 1
+    assert capsys.readouterr().err.count("warning: 1 line: not in the format") == 1

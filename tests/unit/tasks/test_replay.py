@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.config.loader import load, parse
+from privet.core.looks import Looks
 from privet.core.verdicts import Action
 from privet.ports import SourceError
-from privet.tasks.replay import replay, source_of
+from privet.tasks.replay import Player, replay, source_of
+from tests.unit.core.traffic import START, background, entry, moments
 from tests.unit.processes import line
 
 if TYPE_CHECKING:
@@ -250,3 +253,36 @@ def test_a_jail_with_a_filter_is_replayed_too(tmp_path: Path) -> None:
     totals = outcome.totals
     assert (totals.lines, totals.parsed, totals.ignored, totals.clients) == (5, 3, 2, 2)
     assert outcome.complaints == []
+
+
+@pytest.mark.parametrize("size", [1, 3, 40, 997])
+def test_effects_and_looks_do_not_depend_on_how_the_log_is_cut(size: int) -> None:
+    text = ONE + 'increment = true\n[jail.net]\nbans_of = "leech"\nkey = "prefix"\nmaxretry = 1\n'
+    draw = random.Random(1)
+    entries = background(draw, START, 0.02)
+    entries += [entry(time, "192.0.2.1", f"/{time:.0f}") for time in moments(draw, 30, START, START + 1500)]
+    lines = [data for _, data in sorted(entries)]
+    outcomes = []
+    for step in (len(lines), size):
+        player = Player(configured(text), "web", looks=Looks(1000))
+        for begin in range(0, len(lines), step):
+            player.feed(b"".join(lines[begin : begin + step]))
+        outcomes.append(player)
+    whole, cut = outcomes
+
+    assert whole.verdicts == cut.verdicts
+    assert whole.effects
+    assert cut.effects
+    for one, other in zip(
+        [*whole.effects.jails, whole.effects.whole], [*cut.effects.jails, cut.effects.whole], strict=True
+    ):
+        assert (one.bans, one.clients, one.requests, one.bytes) == (
+            other.bans,
+            other.clients,
+            other.requests,
+            other.bytes,
+        )
+        assert one.requests
+    assert whole.effects.own == cut.effects.own
+    looks = [{key: player.looks.look(key) for key in player.looks.clients} for player in outcomes if player.looks]
+    assert looks[0] == looks[1]

@@ -67,16 +67,23 @@ class UnwritableError(StoreError):
     """The file cannot be written now; perhaps it can be read."""
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the database, made now if there is none. Raises sqlite3.Error, OSError, StoreError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _keep_private(path)
+def connect(
+    path: Path | None, steps: Sequence[Sequence[str]] = STEPS, *, any_thread: bool = False
+) -> sqlite3.Connection:
+    """Open the database, made now if there is none, or one in memory. Raises sqlite3.Error, OSError, StoreError.
+
+    Who may use it in `any_thread` sees to it that only one does at a time.
+    """
+    if path:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _keep_private(path)
+    name = path or ":memory:"
     with ExitStack() as undo:
-        db = sqlite3.connect(path, timeout=WAIT, isolation_level="IMMEDIATE")
+        db = sqlite3.connect(name, timeout=WAIT, isolation_level="IMMEDIATE", check_same_thread=not any_thread)
         undo.callback(db.close)
         for pragma in PRAGMAS:
             db.execute(f"PRAGMA {pragma}")
-        migrate(path, db)
+        migrate(name, db, steps)
         undo.pop_all()
     return db
 
@@ -90,7 +97,7 @@ def _keep_private(path: Path) -> None:
             path.chmod(0o600)
 
 
-def migrate(path: Path, db: sqlite3.Connection, steps: Sequence[Sequence[str]] = STEPS) -> None:
+def migrate(path: Path | str, db: sqlite3.Connection, steps: Sequence[Sequence[str]] = STEPS) -> None:
     """Bring the schema up to date, each step whole or not at all. Raises sqlite3.Error, StoreError."""
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if version > len(steps):
@@ -113,7 +120,7 @@ def truncate(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def explain(path: Path, error: sqlite3.Error | OSError | StoreError) -> StoreError:
+def explain(path: Path | str, error: sqlite3.Error | OSError | StoreError) -> StoreError:
     """Return an error as the caller of a store may see it."""
     if isinstance(error, StoreError):
         return error

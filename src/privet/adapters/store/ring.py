@@ -250,12 +250,9 @@ def _closed(content: _Content, host: bytes | None) -> bytes:
 
 
 def _read(path: Path, host: bytes | None) -> _Content | None:
-    try:
-        data = _checked(path)
-    except FileNotFoundError:
+    data = _checked(path)
+    if data is None:
         return None
-    except OSError as error:
-        raise SealError(f"{path}: {error.strerror}: the keys of the store are needed", transient=True) from error
     remedy = "or remove it: new keys are made then, and the stored bans are lost"
     if data.startswith(_FILE):
         head, key, sealed = _FILE, data[len(_FILE) :][:KEY_BYTES], data[len(_FILE) + KEY_BYTES :]
@@ -269,8 +266,17 @@ def _read(path: Path, host: bytes | None) -> _Content | None:
         raise SealError(f"{path}: holds no keys that open: restore it, {remedy}") from None
 
 
-def _checked(path: Path) -> bytes:
-    """Read a key file, and refuse what might be known to others. Raises OSError, SealError."""
+def _checked(path: Path) -> bytes | None:
+    """Read a key file, None if there is none, and refuse what might be known to others. Raises SealError."""
+    try:
+        return _private(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SealError(f"{path}: {error.strerror}: the keys of the store are needed", transient=True) from error
+
+
+def _private(path: Path) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         facts = os.fstat(descriptor)
@@ -310,13 +316,8 @@ def _write(path: Path, data: bytes) -> None:
 
 def _old_key(path: Path) -> bytes | None:
     """Return the one key that there was before the ring, None if there is none. Raises SealError."""
-    try:
-        key = _checked(path)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise SealError(f"{path}: {error.strerror}: the key of the store is needed", transient=True) from error
-    if len(key) != KEY_BYTES:
+    key = _checked(path)
+    if key is not None and len(key) != KEY_BYTES:
         raise SealError(
             f"{path}: holds no key of {KEY_BYTES} bytes: restore it, or remove it: the stored bans are lost then"
         )

@@ -15,9 +15,10 @@ from privet.config.fail2ban.files import INCLUDES, Files
 from privet.config.fail2ban.filters import OPTIONS as FILTER_OPTIONS
 from privet.config.fail2ban.filters import FilterFile
 from privet.config.fail2ban.ini import RefusedError
-from privet.config.fail2ban.model import Growth, Jail, Log, Problem, Server, Settings
+from privet.config.fail2ban.model import Jail, Log, Problem, Server, Settings
 from privet.config.fail2ban.text import Place, Text
 from privet.config.fail2ban.words import number, seconds, truth, words
+from privet.core.escalate import Escalation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -221,7 +222,7 @@ def _plain(values: Mapping[str, Text]) -> dict[str, Any]:
     return settings
 
 
-def _growth(values: Mapping[str, Text]) -> Growth:
+def _growth(values: Mapping[str, Text]) -> Escalation:
     """Read `bantime.*`. Raises RefusedError."""
     given = {
         option.removeprefix("bantime."): text
@@ -237,7 +238,7 @@ def _growth(values: Mapping[str, Text]) -> Growth:
     if "multipliers" in given:
         multipliers = words(given["multipliers"])
         growth["multipliers"] = tuple(_measured(word, "bantime.multipliers", number) for word in multipliers)
-    return Growth(**growth)
+    return Escalation(**growth)
 
 
 def _measured(text: Text, option: str, read_: Callable[[str], float]) -> float:

@@ -11,12 +11,13 @@ import msgspec
 
 from privet.config.fail2ban.closing import STOCK, Closing, closing, customised, is_closing, opens, scope
 from privet.config.fail2ban.jails import RECIDIVE
-from privet.config.fail2ban.model import Action, Growth, Log
+from privet.config.fail2ban.model import Action, Log
 from privet.config.fail2ban.report import Report
 from privet.config.fail2ban.text import Place
 from privet.config.ignore import ignored
 from privet.config.values import Invalid
 from privet.core.address import Subject
+from privet.core.escalate import Escalation
 from privet.core.filters.model import FilterSpec, UseDns
 from privet.core.guard import Listed
 from privet.core.shell import compile_command
@@ -55,7 +56,7 @@ class Adopted(msgspec.Struct, frozen=True, kw_only=True):
     maxretry: int
     findtime: float
     bantime: float
-    growth: Growth = Growth()
+    growth: Escalation = Escalation()
     ignoreip: tuple[Subject, ...] = ()
     ignorelists: tuple[Listed, ...] = ()
     skip_if_nologs: bool = False
@@ -153,14 +154,8 @@ class _Mapper:
             self._changed("usedns", "usedns: names are not looked up, as with 'no'; a look-up tells a third party")
         if usedns == "yes":
             self._adopted("usedns", "usedns: names are looked up as asked, which tells name servers about clients")
-        return FilterSpec(
-            name=found.name,
-            failregex=tuple(rule.regex for rule in found.failregex),
-            ignoreregex=tuple(rule.regex for rule in found.ignoreregex),
-            prefregex=found.prefregex.regex if found.prefregex else "",
-            datepattern=found.datepattern or "",
-            maxlines=found.maxlines,
-            usedns=cast("UseDns", "no" if usedns == "warn" else usedns),
+        return found.spec(
+            cast("UseDns", "no" if usedns == "warn" else usedns),
             logtimezone=self._jail.logtimezone or "",
             logencoding=self._encoding(),
         )
@@ -191,7 +186,7 @@ class _Mapper:
             self._changed("bantime", "bantime: for ever is 100 years")
         return min(max(1.0, self._jail.bantime), LONGEST)
 
-    def _growth(self) -> Growth:
+    def _growth(self) -> Escalation:
         growth = self._jail.growth
         if growth.formula and growth.multipliers:
             self._changed("bantime.formula", "bantime.formula: has no effect beside bantime.multipliers")

@@ -7,6 +7,8 @@ from math import inf
 import msgspec
 
 from privet.config.fail2ban.text import Place
+from privet.core.escalate import Escalation
+from privet.core.filters.model import FilterSpec, UseDns
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -35,6 +37,20 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     logtype: str = "file"
     options: dict[str, str] = {}
 
+    def spec(self, usedns: UseDns, *, logtimezone: str = "", logencoding: str = "auto") -> FilterSpec:
+        """Return what is to be looked for; how names are used, and the log's zone and encoding, its user knows."""
+        return FilterSpec(
+            name=self.name,
+            failregex=tuple(rule.regex for rule in self.failregex),
+            ignoreregex=tuple(rule.regex for rule in self.ignoreregex),
+            prefregex=self.prefregex.regex if self.prefregex else "",
+            datepattern=self.datepattern or "",
+            maxlines=self.maxlines,
+            usedns=usedns,
+            logtimezone=logtimezone,
+            logencoding=logencoding,
+        )
+
 
 class Log(msgspec.Struct, frozen=True):
     """Log files by a pattern; `tail` to begin at the end."""
@@ -42,18 +58,6 @@ class Log(msgspec.Struct, frozen=True):
     pattern: str
     tail: bool
     place: Place
-
-
-class Growth(msgspec.Struct, frozen=True, kw_only=True):
-    """`bantime.*`: how bans grow for those who come back. Times in seconds."""
-
-    increment: bool = False
-    factor: float = 1.0
-    multipliers: tuple[float, ...] = ()
-    maxtime: float | None = None
-    rndtime: float = 0.0
-    overalljails: bool = False
-    formula: str | None = None
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +94,7 @@ class Jail(msgspec.Struct, frozen=True, kw_only=True):
     maxretry: int = 3
     findtime: float = 600.0
     bantime: float = 600.0
-    growth: Growth = Growth()
+    growth: Escalation = Escalation()
     ignoreip: tuple[str, ...] = ()
     ignoreself: bool = True
     ignorecommand: str = ""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from privet.config.fail2ban.files import Files
 from privet.config.fail2ban.filters import FilterFile
 from privet.config.fail2ban.text import Place, Text
-from privet.core.filters.model import FilterSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from privet.core.filters.model import FilterSpec
 
 
 def read_filter(folder: Path, word: str, *, journal: bool = False) -> tuple[FilterSpec, tuple[tuple[str, ...], ...]]:
@@ -20,13 +21,4 @@ def read_filter(folder: Path, word: str, *, journal: bool = False) -> tuple[Filt
     """
     place = Place(str(folder))
     found = FilterFile(Files(folder), Text.of(word, place), "systemd" if journal else "auto").read({})
-    spec = FilterSpec(
-        name=found.name,
-        failregex=tuple(rule.regex for rule in found.failregex),
-        ignoreregex=tuple(rule.regex for rule in found.ignoreregex),
-        prefregex=found.prefregex.regex if found.prefregex else "",
-        datepattern=found.datepattern or "",
-        maxlines=found.maxlines,
-        usedns="raw",  # names show as they are written, nothing is looked up
-    )
-    return spec, found.journalmatch
+    return found.spec("raw"), found.journalmatch  # names show as they are written, nothing is looked up

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ast
-import operator
 import re
 from typing import TYPE_CHECKING
 
 from privet.config.fail2ban.ini import RefusedError
 from privet.config.fail2ban.text import Text
+from privet.core.formula import ARITHMETIC
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 _OPTION_NAME = r"[\w.-]+(?:\?[\w.-]+=[\w.-]+)?"
 _OPTION = re.compile(rf"\s*({_OPTION_NAME})=(?:\"([^\"]*)\"|'([^']*)'|([^,\]]*))")
@@ -107,14 +107,6 @@ _SECONDS: dict[str, float] = {
     **dict.fromkeys(("y", "yy", "ye", "yea", "year", "years"), _MONTH * 12),
 }
 _UNIT = re.compile(r"(?<=[\d\s])[a-z]+\b", re.IGNORECASE)
-_OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-}
 _LONGEST_TIME = 200  # characters: enough for any, and few enough that nesting cannot exhaust the stack
 
 
@@ -148,8 +140,8 @@ def _value(node: ast.expr) -> float:
             return -_value(operand)
         case ast.UnaryOp(ast.UAdd(), operand):
             return _value(operand)
-        case ast.BinOp(left, sign, right) if type(sign) in _OPERATORS:
-            return _OPERATORS[type(sign)](_value(left), _value(right))
+        case ast.BinOp(left, sign, right) if type(sign) in ARITHMETIC:
+            return ARITHMETIC[type(sign)](_value(left), _value(right))
     raise ValueError
 
 

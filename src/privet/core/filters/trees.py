@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _MOST = 128  # needles of one expression: the names of many bots
 _STEPS = 64  # texts that a run of alternatives may expand to
@@ -216,6 +216,15 @@ class _Exact(msgspec.Struct, frozen=True):
 _NOTHING = _Exact(frozenset([""]))
 
 
+def _joined(sets: Sequence[_Exact | Needles | None]) -> _Exact | None:
+    """Return the texts of all sets, None if one is unknown."""
+    known = [one for one in sets if one is not None]
+    if len(known) < len(sets):
+        return None
+    texts = frozenset[str]().union(*(one.texts for one in known))
+    return _Exact(texts, any(one.folded for one in known))
+
+
 def _wordy(character: str) -> bool:
     return character.isalnum() or character == "_"
 
@@ -259,11 +268,8 @@ class _Run:
     @staticmethod
     def _any(sets: list[Needles | None]) -> Needles | None:
         """Return needles of which one is there whichever alternative it was."""
-        known = [one for one in sets if one is not None]
-        if len(known) < len(sets):
-            return None
-        texts = frozenset[str]().union(*(one.texts for one in known))
-        return _needles(texts, folded=any(one.folded for one in known))
+        joined = _joined(sets)
+        return _needles(joined.texts, folded=joined.folded) if joined else None
 
     def _exact(self, code: object, value: Tree) -> _Exact | None:
         """Return every text that an element can match, None if they are unknown or too many."""
@@ -319,11 +325,8 @@ class _Run:
 
     @staticmethod
     def _union(sets: list[_Exact | None]) -> _Exact | None:
-        known = [one for one in sets if one is not None]
-        if len(known) < len(sets):
-            return None
-        texts = frozenset[str]().union(*(one.texts for one in known))
-        return _Exact(texts, any(one.folded for one in known)) if len(texts) <= _MOST else None
+        joined = _joined(sets)
+        return joined if joined and len(joined.texts) <= _MOST else None
 
     @staticmethod
     def _repeated(once: _Exact | None, least: int, most: int) -> _Exact | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
 
-from privet.adapters.history import KEPT, History
 from privet.adapters.pressure import machine_now
+from privet.adapters.store.history import KEPT, History
 from privet.core.history import Bans, Machine, Offence, Traffic
 from privet.ports import StoreError
 
@@ -104,15 +105,37 @@ def test_it_outlasts_a_restart_for_its_owner_alone(history: History, tmp_path: P
     assert (tmp_path / "history.db").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_damaged_file_is_begun_anew(tmp_path: Path) -> None:
+def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path) -> None:
     (tmp_path / "history.db").write_bytes(b"no database" * 1000)
 
     assert History(tmp_path / "history.db").read(0, 60) == []
+    (aside,) = tmp_path.glob("history.db.corrupt-*")
+    assert aside.read_bytes() == b"no database" * 1000
+
+
+def test_damage_is_noticed_while_it_is_in_use(history: History, tmp_path: Path) -> None:
+    filled(history, 40)
+    history.close()
+    file = tmp_path / "history.db"
+    data = file.read_bytes()
+    file.write_bytes(data[:4096] + os.urandom(len(data) - 4096))  # the schema is there, and nothing else
+    filled(history, 1)
+
+    assert len(history.read(START, 3600)) == 24
+    assert len(list(tmp_path.glob("history.db.corrupt-*"))) == 1
 
 
 def test_a_file_that_cannot_be_opened_is_said_to_be(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="cannot be opened"):
-        History(tmp_path / "missing" / "history.db")
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"history\.db"):
+        History(tmp_path / "file" / "history.db")
+
+
+def test_the_database_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "history.db") as db:
+        db.execute("CREATE TABLE kept (mine TEXT)")
+    with pytest.raises(StoreError, match="not one of Privet's"):
+        History(tmp_path / "history.db")
 
 
 def test_without_a_file_it_stays_in_memory() -> None:
@@ -146,7 +169,7 @@ def test_offenders_are_counted_kept_for_a_time_and_bounded(tmp_path: Path, monke
         {"client": b"b", "bans": 1, "jails": ["web"], "first": NOW - 10.0, "last": NOW - 10.0},
     ]
     assert [one["client"] for one in history.offenders(NOW - 60)] == [b"b"]
-    monkeypatch.setattr("privet.adapters.history.OFFENCES", 1)
+    monkeypatch.setattr("privet.adapters.store.history.OFFENCES", 1)
     history.roll_up(NOW)
     assert [one["client"] for one in history.offenders(0)] == [b"b"]
     history.close()
