@@ -222,7 +222,9 @@ def _config(document: dict[str, Any], name: str) -> Config:
     for kind in ("filter", "builtin"):  # jails hold theirs
         decoded.pop(kind, None)
     decoded["tests"] = {
-        jail: cases.cases(settings["test"]) for jail, settings in known.jails.items() if "test" in settings
+        jail: cases.cases(settings["test"])
+        for jail, settings in known.jails.items()
+        if isinstance(settings, dict) and "test" in settings
     }
     named = {f"{table}s": decoded.pop(table, {}) for table in ("source", "jail", "feed", "action")}
     return adopted(Config(path=name, **named, **decoded))

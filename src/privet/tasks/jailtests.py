@@ -194,6 +194,11 @@ class Documentation:
                     return Network(asn, self.name(asn), prefix)
         return None
 
+    def number(self, subject: Subject) -> int | None:
+        """Return the AS number of a subject."""
+        network = self.of(subject)
+        return network.asn if network else None
+
     def prefixes(self, asn: int) -> Sequence[Subject]:
         """Return all prefixes of an AS number."""
         return _SYSTEMS[asn]
