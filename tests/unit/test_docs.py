@@ -59,6 +59,7 @@ WRITTEN_AS = {
     "commands": COMMANDS,
     "ignorelists": ("ignoreip",),
     "answer": ("action",),
+    "by_load": ("maxretry",),
     "trustedlists": ("trusted",),
 }
 GROWTH = "Longer bans for those who come back: `[escalation]`"

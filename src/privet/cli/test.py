@@ -26,7 +26,14 @@ Examples:
 """
 )
 @click.option("--jail", "jails", metavar="NAME", multiple=True, help="Try this jail only; may be repeated.")
-@click.option("--format", "form", type=click.Choice(["text", "tap", "junit"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "tap", "junit"]),
+    default="text",
+    show_default=True,
+    help="How to print it.",
+)
 @json_option
 @click.argument("files", metavar="[FILE]...", nargs=-1)
 def command(jails: tuple[str, ...], form: str, files: tuple[str, ...], *, as_json: bool) -> int:

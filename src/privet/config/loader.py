@@ -18,6 +18,7 @@ from privet.config import (
     filters,
     firewall,
     ignore,
+    loads,
     manners,
     ports,
     recidive,
@@ -101,7 +102,7 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
         "filter": partial(filters.jail_filter, {}, ""),
         **{field: partial(predicates, field) for field in FIELDS},
         "findtime": duration,
-        "maxretry": whole(1),
+        "maxretry": loads.limits,
         "bantime": duration,
         "ignoreip": ignore.ignored,
         "ignorecommand": actions.command,
@@ -284,6 +285,7 @@ def _jail(known: _Known, name: str, value: object) -> Jail:
     problems += [*filters.jail_problems(table(value)), *actions.jail_problems(table(value))]
     problems += [*swarm.swarm_problems(table(value)), *_distinct_problems(table(value))]
     problems += [*manners.patience_problems(table(value)), *manners.manners_problems(table(value), known.manners)]
+    problems += loads.load_problems(table(value))
     if problems:
         raise Invalid(*problems)
     # In the order of FIELDS, so that jails that ask the same are equal however they are written.
@@ -291,7 +293,7 @@ def _jail(known: _Known, name: str, value: object) -> Jail:
         settings.pop(word, None)
     conditions = tuple(one for field in FIELDS for one in settings.pop(field, ()))
     sources = settings.pop("source", ())
-    settings = swarm.swarm_settings(ignore.sorted_out(settings))
+    settings = loads.load_settings(swarm.swarm_settings(ignore.sorted_out(settings)))
     return Jail(name=name, sources=sources, predicates=conditions, escalation=grown, scope=scope, **settings)
 
 

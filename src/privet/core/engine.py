@@ -22,6 +22,7 @@ from privet.core.cache import Cache
 from privet.core.evidence import Lines, Places
 from privet.core.filters.plan import Found
 from privet.core.forwarded import BEHIND
+from privet.core.loads import Loads
 from privet.core.manners.window import Manners
 from privet.core.memory import Memory
 from privet.core.neighbours import Neighbours, network_key, number_of
@@ -79,6 +80,7 @@ class Engine:
     `plans` read lines as requests, `filters` look at them whole; a source has a plan, filters, or both. Dates without
     a year are close to `today` where the clock does not tell.
 
+    `loads` is told the load of the machine, by which limits of some jails go; where nobody tells, all is calm.
     `memory` knows who was banned before, by tokens under `secrets`, those of the epochs. An IPv6 client
     has `ipv6_client` bits, at most 64. `networks` tells AS numbers, for the jails that count by them. To `proxied`
     sources all clients come through a proxy; such clients, and those of other sources whose rows say so, get a deny in
@@ -121,7 +123,8 @@ class Engine:
         for order, jail in enumerate(self.jails):
             if jail.bans_of is None:
                 shared.setdefault(identity_of(jail), []).append((order, jail))
-        self._rules = [Rule(group, tolerance, max_clients, networks) for group in shared.values()]
+        self.loads = Loads()
+        self._rules = [Rule(group, tolerance, max_clients, networks, self.loads) for group in shared.values()]
         self._sieves = {name: Sifted(rule for rule in self._rules if name in rule.sources) for name in plans}
         self.ignore({})
 
@@ -245,6 +248,7 @@ class Engine:
                 rule.matched, rule.last_match = before[rule.identity].matched, before[rule.identity].last_match
         self.learn({name: one for name, one in old.baselines().items() if name not in self.baselines()})
         self.bans, self.spared = old.bans, old.spared
+        self.loads.carry(old.loads)
         self.memory.carry(old.memory)
         self._pardon_all()
 
@@ -257,6 +261,7 @@ class Engine:
         """Take note that the clock, by which lines are stamped, was set forward by so much."""
         for source in self.sources.values():
             source.shift(seconds)
+        self.loads.shift(seconds)
         for rule in self._rules:
             rule.window.shift(seconds)
         self.memory.shift(seconds)

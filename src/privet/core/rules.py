@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from privet.core.evidence import Lines, Places
     from privet.core.filters.plan import Found
     from privet.core.jails import Jail
+    from privet.core.loads import Loads
     from privet.core.networks import Networks
     from privet.core.parse import Rows
 
@@ -32,14 +33,19 @@ class Rule:
     """A window, the rows or the filter's failures that belong in it, and the sources it listens to."""
 
     def __init__(
-        self, jails: Sequence[tuple[int, Jail]], tolerance: float, max_clients: int, networks: Networks | None
+        self,
+        jails: Sequence[tuple[int, Jail]],
+        tolerance: float,
+        max_clients: int,
+        networks: Networks | None,
+        loads: Loads | None = None,
     ) -> None:
         first = jails[0][1]
         self.identity = identity_of(first)
         self.sources = frozenset(first.sources)
         self.filter = first.filter
         self.predicates = first.predicates
-        self.window = _window_for([Limit(jail, order) for order, jail in jails], tolerance, max_clients)
+        self.window = _window_for([Limit(jail, order, loads) for order, jail in jails], tolerance, max_clients)
         self._field = first.distinct or ""
         self._networks = Keys(first, networks) if first.key != "address" else None
         self.recent = Recent()

@@ -107,6 +107,7 @@ def jails(daemon: Daemon) -> list[dict[str, Any]]:
             "actions": list(jail.actions),
             "findtime": jail.findtime,
             "maxretry": jail.maxretry,
+            "by_load": [{"load": above, "limit": limit} for above, limit in jail.by_load],
             "bantime": jail.bantime,
             "increment": jail.escalation.increment,
             "kind": jail.kind,
