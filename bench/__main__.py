@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import apache, bans, filters, live, memory, ranges, report, restart, scrub, store, throughput
+from bench import apache, bans, detectors, filters, live, memory, ranges, report, restart, scrub, store, throughput
 from bench.report import Result
 from bench.runs import APART, ROOT, Failed, Settings, Skip, apart
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PIECES: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "count": throughput.count,
     "fail2ban": throughput.beside_fail2ban,
+    "detectors": detectors.together,
     "masked": throughput.masked,
     "many": throughput.many,
     "sshd": filters.sshd,

@@ -21,6 +21,15 @@ def access(settings: Settings, lines: int, *, start: float | None = None, rate: 
     return _generated(settings, "access", lines, start, rate)
 
 
+def crowded(settings: Settings, lines: int, clients: int) -> Path:
+    """Return a generated log in the combined format, of up to so many clients."""
+    path = settings.folder / f"crowded-{lines}-{clients}.log"
+    if not path.exists():
+        words = ["access", "--lines", str(lines), "--bad", "0.02", "--clients", str(clients)]
+        run([sys.executable, "-m", "bench.generate", *words], stdout=path)
+    return path
+
+
 def auth(settings: Settings, lines: int, *, start: float | None = None, rate: float = 50.0) -> Path:
     """Return a generated log of sshd and others; without `start` it is the same at every run."""
     return _generated(settings, "auth", lines, start, rate)

@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
     from privet.core.bans import Order
 
-FOLDER = "deny"
-"""How it is called in the run-time directory, and in the configuration of web servers."""
+FOLDER, SLOW = "deny", "slow"
+"""How it is called in the run-time directory, and in the configuration of web servers.
+
+There are two: who is in the first is answered 403, who is in the other 429.
+"""
 
 MOST = 50_000  # files: each takes 1 kB of the kernel's memory
 _UNITS = {4: (24, 32), 6: (48, 64)}  # lengths of the prefixes that have a file

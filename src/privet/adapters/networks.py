@@ -54,6 +54,10 @@ class Networks:
         found = self._table.find(subject)
         return found and Network(found[0], self.name(found[0]), found[1])
 
+    def number(self, subject: Subject) -> int | None:
+        """Return the AS number of a subject, None when the table has none or the subject lies in several networks."""
+        return self._table.value(subject)
+
     def prefixes(self, asn: int) -> Sequence[Subject]:
         """Return all prefixes of an AS number; raises KeyError when the table does not know it."""
         found = tuple(self._table.prefixes(asn))

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure
+from privet.cli.main import EX_WARNING
 from privet.cli.options import config_option, json_option, load_config, members_option, reveal_option
+from privet.cli.replaying import html_option, known, logs_argument, one_form, replaying, source_option, warned
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from privet.cli.names import Names
+    from privet.cli.sheet import Output
     from privet.core.verdicts import Verdict
     from privet.tasks.replay import Replayed
 
@@ -25,16 +27,22 @@ SHOWN = 50  # bans in the table that a person reads
 Examples:
   privet replay --config examples/web.toml access.log
   privet replay --jail leech /var/log/apache2/access.log*
+  privet replay --compare privet.toml new.toml access.log.*.gz
+  privet replay --jail leech --html leech.html access.log
   zcat old.gz | privet replay --source web --json -
 """
 )
 @config_option
-@click.option("--source", "source_name", metavar="NAME", help="The source that the files stand for.")
+@source_option
 @click.option("--jail", "jails", metavar="NAME", multiple=True, help="Ask this jail only; may be repeated.")
+@click.option(
+    "--compare", "pair", metavar="A.toml B.toml", nargs=2, help="Say in what the verdicts of two configurations differ."
+)
 @members_option
 @json_option
+@html_option
 @reveal_option
-@click.argument("logs", metavar="LOG...", nargs=-1, required=True)
+@logs_argument
 def command(
     config_path: str,
     source_name: str | None,
@@ -42,13 +50,16 @@ def command(
     logs: tuple[str, ...],
     *,
     members: str | None,
+    pair: tuple[str, str] | None,
     as_json: bool,
+    html: str | None,
     reveal: bool,
 ) -> int:
     """Run the rules over old logs and list every ban that they would have made.
 
     With --jail it also shows the bans over time, which requests they would have saved, and how innocent the clients
-    look whom they hit: docs/tuning.md says what that means.
+    look whom they hit: docs/tuning.md says what that means; --html makes a page of it. With --compare it shows in what
+    two configurations differ.
 
     LOG may be plain, .gz, .xz or .zst, or - for standard input; several are read in order of time. The
     path is the daemon's own, with the log's time as the clock and no firewall. Clients are shown as
@@ -57,27 +68,50 @@ def command(
     Exit code 1 means that something deserves a look: unparsed lines, or a source that jails cannot work on.
     """
     from privet.cli.names import Names  # noqa: PLC0415  heavy imports wait until the verb is called
-    from privet.cli.progress import reading  # noqa: PLC0415
+    from privet.cli.sheet import Output  # noqa: PLC0415
     from privet.core.looks import Looks  # noqa: PLC0415
-    from privet.ports import SourceError  # noqa: PLC0415
     from privet.tasks.replay import replay, source_of  # noqa: PLC0415
 
+    output, names = Output(as_json, csv=False, html=html), Names(reveal=reveal)
+    one_form(as_json, html is not None)
+    if pair:
+        return _compare(pair, logs, names, output, source=source_name, jails=jails, members=members)
     config = load_config(config_path)
-    unknown = [name for name in jails if name not in config.jails]
-    if unknown:
-        raise Failure(f"no jail {unknown[0]}; there are: {', '.join(config.jails) or 'none'}", EX_USAGE)
-    try:
+    known(config.jails, jails)
+    with replaying(logs) as progress:
         source = source_of(config, logs, source_name)
-        with reading(logs) as progress:
-            looks = Looks(config.engine.max_clients, members) if jails else None
-            outcome = replay(config, logs, source, jails=jails, progress=progress, looks=looks)
-    except LookupError as error:
-        raise Failure(str(error.args[0]), EX_USAGE) from None
-    except SourceError as error:
-        raise Failure(str(error), EX_DATA) from None
-    names = Names(reveal=reveal)
-    (_print_json if as_json else _print_tables)(outcome, names)
+        looks = Looks(config.engine.max_clients, members) if jails or html is not None else None
+        outcome = replay(config, logs, source, jails=jails, progress=progress, looks=looks)
+    if as_json:
+        _print_json(outcome, names)
+    elif html is not None:
+        _write_page(outcome, output, names, len(logs))
+    else:
+        _print_tables(outcome, names)
     return EX_WARNING if outcome.totals.unparsed or outcome.complaints else 0
+
+
+def _compare(
+    pair: tuple[str, str],
+    logs: Sequence[str],
+    names: Names,
+    output: Output,
+    *,
+    source: str | None,
+    jails: Sequence[str],
+    members: str | None,
+) -> int:
+    """Show in what two configurations differ."""
+    from privet.cli.compare import put_compared  # noqa: PLC0415
+    from privet.tasks.compare import compare  # noqa: PLC0415
+
+    first, second = load_config(pair[0]), load_config(pair[1])
+    known([*first.jails, *second.jails], jails)
+    with replaying(logs) as progress:
+        found = compare((first, second), logs, source, jails=jails, members=members, progress=progress)
+    put_compared(found, pair, names, output)
+    told = [(one.totals.unparsed, one.complaints) for one in (found.a, found.b)]
+    return max(warned(found.a), warned(found.b) if told[0] != told[1] else 0)
 
 
 def _print_json(outcome: Replayed, names: Names) -> None:
@@ -97,16 +131,47 @@ def _print_json(outcome: Replayed, names: Names) -> None:
     )
 
 
+def _write_page(outcome: Replayed, output: Output, names: Names, logs: int) -> None:
+    from privet.cli.effects import client_sheet, effect_top, jail_sheet, judge  # noqa: PLC0415
+    from privet.cli.sheet import Column, Page, Sheet, put_page  # noqa: PLC0415
+    from privet.core.verdicts import decisions  # noqa: PLC0415
+
+    effects, looks = outcome.effects, outcome.looks
+    assert effects is not None  # noqa: S101  pages are made of them
+    assert looks is not None  # noqa: S101  as above
+    judged = judge(effects, looks)
+    verdicts = decisions(outcome.verdicts)
+    columns = [Column("time"), Column("jail", "text"), Column("subject"), Column("failures", "number")]
+    columns += [Column("for", "number"), Column("action", "text")]
+    rows = _rows(verdicts, names)
+    says = f"What the rules would have done to {counted(outcome.totals.lines, 'line')} in {counted(logs, 'log')}"
+    sheets = [
+        jail_sheet(effects, judged),
+        client_sheet(effects, judged, names),
+        Sheet("replay", "Verdicts", names.verdicts(outcome.verdicts), columns, rows, "In the order of the log."),
+    ]
+    left_out = [f"{counted(lines, 'line')}: {reason}" for reason, lines in outcome.totals.unparsed.items()]
+    notes = [*left_out, *outcome.complaints]
+    put_page(output, Page("Replay", *effect_top(effects, judged, says), sheets, notes))
+
+
+def _rows(verdicts: Sequence[tuple[Verdict, int]], names: Names) -> list[tuple[object, ...]]:
+    """Return verdicts as rows of a table."""
+    from privet.cli.output import local, rounded  # noqa: PLC0415
+
+    return [
+        (local(v.time), v.jail, names.shown(v, prefixes), v.failures, rounded(v.until - v.time), v.action)
+        for v, prefixes in verdicts
+    ]
+
+
 def _print_tables(outcome: Replayed, names: Names) -> None:
     from privet.cli.effects import print_effects  # noqa: PLC0415
     from privet.cli.output import local, print_table, rounded  # noqa: PLC0415
     from privet.core.verdicts import decisions  # noqa: PLC0415
 
     verdicts, totals = decisions(outcome.verdicts), outcome.totals
-    rows = [
-        (local(v.time), v.jail, names.shown(v, prefixes), v.failures, rounded(v.until - v.time), v.action)
-        for v, prefixes in verdicts[:SHOWN]
-    ]
+    rows = _rows(verdicts[:SHOWN], names)
     hint = f", the first {SHOWN} shown; all of them with --json" if len(verdicts) > SHOWN else ""
     print_table("", ("TIME", "JAIL", "SUBJECT", "#FAILURES", "FOR", "ACTION"), rows, f"{len(verdicts)} verdicts{hint}")
     print_table("", ("JAIL", "#VERDICTS", "#CLIENTS"), _by_jail([v for v, _ in verdicts]))

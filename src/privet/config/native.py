@@ -146,7 +146,7 @@ def _one_or_all(values: Iterable[str]) -> object:
 def _value(value: object) -> str:
     match value:
         case _Length():
-            return f'"{_units(round(value))}"'
+            return f'"{units(round(value))}"'
         case str():
             return _string(value)
         case dict():
@@ -156,7 +156,8 @@ def _value(value: object) -> str:
     return str(value).lower()
 
 
-def _units(seconds: int) -> str:
+def units(seconds: int) -> str:
+    """Return a duration as it is written: `1h30m`."""
     parts = []
     for unit, size in _UNITS.items():
         count, seconds = divmod(seconds, size)

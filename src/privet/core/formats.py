@@ -47,8 +47,10 @@ _APACHE_FIELDS = {
     "U": "path",
     "q": "query",
     "H": "proto",
-    "D": "duration",
+    "D": "duration_us",
     "T": "duration",
+    "Tms": "duration_ms",
+    "Tus": "duration_us",
 }
 _APACHE_HEADERS = {
     ("i", "referer"): "referer",
@@ -198,7 +200,7 @@ def _apache_directive(letter: str, arg: str | None) -> list[Literal | Field]:
         return [Field(_APACHE_HEADERS.get((letter, arg if letter == "C" else arg.lower()), ""))]
     if letter == "a" and arg == "c":
         return [Field("peer")]  # of the connection: a proxy where it differs from the client
-    return [Field(_APACHE_FIELDS.get(letter, ""))]
+    return [Field(_APACHE_FIELDS.get(f"{letter}{arg or ''}", _APACHE_FIELDS.get(letter, "")))]
 
 
 def _strftime(arg: str) -> str:

@@ -131,6 +131,9 @@ class Leeches:
                     self._evict()
                 self._tallies[key] = theirs
 
+    def __len__(self) -> int:
+        return len(self._tallies)
+
     def clients(self) -> Iterator[tuple[bytes, int, int]]:
         """Yield the key of each client with its hits and the bytes that it was sent."""
         return ((key, tally.hits, tally.size) for key, tally in self._tallies.items())

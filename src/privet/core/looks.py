@@ -19,12 +19,13 @@ from privet.core.select import columns_of, split_request
 from privet.core.shapes import Shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping
 
     from privet.core.parse import Rows
     from privet.core.shapes import Url
 
 Answer = Literal["yes", "maybe", "no"]
+ANSWERS: tuple[Answer, ...] = ("yes", "maybe", "no")
 
 COLUMNS = columns_of({"path", "query", "status", "size", "host", "referer", "content_type", "user", "cookie"})
 """What is read of each row."""
@@ -242,7 +243,7 @@ def _is_login(rows: Rows, row: int) -> bool:
     return method == b"POST" and _LOGIN.search(path) is not None
 
 
-def counted_looks(looks: Looks, keys: Sequence[bytes]) -> dict[str, int]:
+def tally(judged: Mapping[bytes, Look], keys: Iterable[bytes]) -> dict[str, int]:
     """Return how many of some clients look innocent, by answer."""
-    counts = Counter(looks.look(key).innocent for key in keys)
-    return {answer: counts[answer] for answer in ("yes", "maybe", "no")}
+    counts = Counter[str](judged[key].innocent for key in keys)
+    return {answer: counts[answer] for answer in ANSWERS}

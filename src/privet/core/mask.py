@@ -12,20 +12,21 @@ from __future__ import annotations
 
 import re
 from hashlib import blake2b
+from socket import AF_INET6, inet_ntop
 from typing import TYPE_CHECKING
 
 from privet.core.address import KEPT, PSEUDONYM_NET, is_pseudonym, key_of, mask_bits, unpack
 from privet.core.cache import Cache
-from privet.core.parse import NO_ADDRESS, NOT_TOLD
-from privet.core.scrub import DROPPED_V4, DROPPED_V6, Scrubber, spots
+from privet.core.scrub import DROPPED_V4, DROPPED_V6, Scrubber, replaced
 from privet.core.times import write_clf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from privet.core.address import Subject
     from privet.core.parse import Plan, Rows
     from privet.core.recognise import AutoPlan
+    from privet.core.scrub import Replace
 
 SITES = 64  # masks kept at once: `%v` may hold whatever Host a visitor sends
 REMEMBERED = 131_072  # words of all these masks: some 60 MB if visitors make them as long as they can
@@ -41,9 +42,9 @@ class Mask(Scrubber):
         mode: str,
         key: bytes = b"",
         kept: tuple[int, int] = KEPT,
-        find: Callable[[bytes], list[int]] = spots,
+        replace: Replace = replaced,
     ) -> None:
-        super().__init__(find)
+        super().__init__(replace)
         if mode == "pseudonym" and not key:
             raise ValueError("pseudonyms need a key")
         self._text = {"drop": _dropped, "truncate": self._truncated, "pseudonym": self._pseudonym}[mode]
@@ -76,7 +77,9 @@ class Mask(Scrubber):
         return unpack(key) if is_pseudonym(key) else self._text(key)
 
     def _shown(self, packed: bytes) -> bytes:
-        return self._client(key_of(packed))  # not from `clients`: words remember it themselves
+        if len(packed) == 4:
+            return self._text(packed)  # not from `clients`: words remember it themselves
+        return unpack(packed) if packed.startswith(PSEUDONYM_NET) else self._text(packed[:8])
 
     def _inside(self, packed: bytes) -> bytes | None:
         """Return a pseudonym; zeros in other modes, since what `truncate` leaves could be anywhere in a name."""
@@ -85,7 +88,7 @@ class Mask(Scrubber):
         return PSEUDONYM_NET + self._digest(key_of(packed))
 
     def _pseudonym(self, key: bytes) -> bytes:
-        return unpack(PSEUDONYM_NET + self._digest(key))
+        return inet_ntop(AF_INET6, PSEUDONYM_NET + self._digest(key)).encode()
 
     def _digest(self, key: bytes) -> bytes:
         keyed = self._keyed.copy()
@@ -161,6 +164,8 @@ def masked_log(rows: Rows, plan: Plan | AutoPlan, masks: Masks, site: bytes) -> 
     Rows are plain combined; lines that did not parse follow as they are, masked. A client that is no
     address may be a name that tells one, so it is dropped.
     """
+    from privet.core.parse import NO_ADDRESS, NOT_TOLD  # noqa: PLC0415  archives are masked without parsing
+
     masks.tidy()
     lines = [combined(rows, masks, site)] if rows.keys else []
     for reason, line in rows.bad:

@@ -33,6 +33,9 @@ class Networks(Protocol):
     def of(self, subject: Subject) -> Network | None:
         """Return the network of a subject, None when the table has none or the subject lies in several."""
 
+    def number(self, subject: Subject) -> int | None:
+        """Return the AS number of a subject, None when the table has none or the subject lies in several networks."""
+
     # Raises KeyError when the table does not know the number.
     def prefixes(self, asn: int) -> Sequence[Subject]:
         """Return all prefixes of an AS number."""

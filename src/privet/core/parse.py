@@ -20,6 +20,7 @@ import msgspec
 from privet.core import address, times
 from privet.core.address import client_key
 from privet.core.cache import Cache
+from privet.core.durations import DURATIONS
 from privet.core.formats import Field, Format, FormatError, Literal
 from privet.core.forwarded import BEHIND, Proxies, marks
 
@@ -272,7 +273,7 @@ def _segment(elements: list[Literal | Field], quoted: bool, want: frozenset[str]
 
 _ALWAYS = frozenset({"client", "forwarded", "peer", "time"})
 _NUMBERS = {"status": rb"\d{3}|-", "size": rb"\d++|-"}
-_SERVERS_OWN = frozenset({"host", "port", "time", "status", "size", "duration", "user", "peer"})
+_SERVERS_OWN = frozenset({"host", "port", "time", "status", "size", "user", "peer", *DURATIONS})
 
 
 def _may_hold_spaces(elements: list[Literal | Field]) -> bool:

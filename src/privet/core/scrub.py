@@ -4,7 +4,8 @@ A *spot* is what an address always has: three numbers behind dots (`.0.2.7`), tw
 Regular expressions find the spots of a whole block of lines. Only the *words* around them, runs of letters,
 digits and `.:%_-`, are looked into, and what became of each is remembered. The rules that hold:
 - a word without a spot is never changed, so whoever finds more spots than there are changes nothing else;
-- what stands outside of a word matters in one case only, Apache's `[client ADDRESS:PORT]`;
+- what stands outside of a word matters in one case only, Apache's `[client ADDRESS:PORT]`: there `client ` belongs
+  to the word, the only one with a blank;
 - the cost of a text is linear in its length, whatever it holds, and a word crowded with addresses is dropped whole;
 - scrubbing what has been scrubbed changes nothing.
 """
@@ -15,14 +16,17 @@ import re
 from abc import ABC, abstractmethod
 from functools import partial
 from itertools import islice
+from operator import ne
 from typing import TYPE_CHECKING
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from privet.core.address import PSEUDONYM_NET, pack, unpack
 from privet.core.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    Words = Callable[[list[bytes]], list[bytes]]
+    Replace = Callable[[bytes, Words], bytes]
 
 DROPPED_V4, DROPPED_V6, DROPPED_NAME = b"0.0.0.0", b"::", b"dropped"
 WORDS, LONGEST_WORD = 65_536, 128  # words remembered, and bytes of each: some 10 MB, and 28 if an attacker makes them
@@ -34,7 +38,12 @@ _DIGIT = re.compile(rb"\d")
 _WORD = re.compile(rb"[0-9A-Za-z.:%_-]+")
 _TOKEN = re.compile(rb"[0-9A-Fa-f:.]{3,}")
 _NAMED = re.compile(_V4.pattern + rb"\.[A-Za-z]")
-_CLIENTS, _CLOSE = (b"[client ", b"[remote "), ord("]")  # around a client in Apache's error log
+CLIENTS, CLOSE = (b"[client ", b"[remote "), ord("]")
+"""What stands around a client in Apache's error log."""
+
+CLIENT = 7
+"""How many bytes before such a client belong to its word."""
+
 _PORT = re.compile(rb"\d{1,5}")
 _ENCODED = re.compile(rb"%[0-9A-Fa-f]{2}")
 _ROUNDS = 3  # of percent-decoding that are looked into
@@ -55,7 +64,8 @@ Each begins with one plain character, which `re` looks for some five times as fa
 
 _ONE_OF_MANY = re.compile(rb"\d{1,5}(?:[.-]\d{1,5}){3}|::")
 
-_BLANKS = bytes(code if _WORD.match(bytes([code])) else 0x20 for code in range(256))
+IN_WORDS = bytes(bool(_WORD.match(bytes([code]))) for code in range(256))
+"""For each byte 1 if it may be part of a word, else 0."""
 
 _NIBBLES = re.compile(rb"(?<!" + _HEX + rb"\.)((?:" + _HEX + rb"\.)++)(?i:ip6\.arpa)")
 """The name of an IPv6 address for reverse look-ups. It is looked for first, as it begins where all nibbles do."""
@@ -83,15 +93,43 @@ def spots(data: bytes) -> list[int]:
     return places
 
 
+def replaced(data: bytes, masked: Words) -> bytes:
+    """Return a text, of which `masked` tells what the words that have a spot become."""
+    places = spots(data)
+    if not places:
+        return data
+    words, size = data.translate(IN_WORDS) + b"\0", len(data)
+    starts: list[int] = []
+    ends: list[int] = []
+    end = 0
+    for place in places:
+        if place < end:
+            continue
+        start = words.rfind(0, end, place) + 1 or end
+        end = words.find(0, place)
+        is_client = end < size and data[end] == CLOSE and data[start - 8 : start] in CLIENTS
+        starts.append(start - CLIENT if is_client else start)
+        ends.append(end)
+    return pieced(data, starts, ends, masked)
+
+
+def pieced(data: bytes, starts: list[int], ends: list[int], masked: Words) -> bytes:
+    """Return a text, of which `masked` tells what the words at these places become."""
+    pieces = [b""] * (2 * len(starts) + 1)
+    pieces[1::2] = masked([data[start:end] for start, end in zip(starts, ends, strict=True)])
+    pieces[::2] = [data[end:start] for end, start in zip([0, *ends], [*starts, len(data)], strict=True)]
+    return b"".join(pieces)
+
+
 class Scrubber(ABC):
     """Takes addresses out of texts; what stands there instead is said by the class that extends it.
 
-    `find` finds at least all spots, in order; `found` counts the words in which there was an address.
+    `replace` is `replaced`, or does the same; `found` counts the words in which there was an address.
     """
 
-    def __init__(self, find: Callable[[bytes], list[int]] = spots) -> None:
+    def __init__(self, replace: Replace = replaced) -> None:
         self.found = 0
-        self._find = find
+        self._replace = replace
         self._words: Cache[bytes] = Cache(self._word, WORDS, LONGEST_WORD)
 
     @abstractmethod
@@ -107,37 +145,21 @@ class Scrubber(ABC):
 
         Where one was percent-encoded, what needs no encoding in its word is written plain.
         """
-        places = self._find(data)
-        if not places:
-            return data
-        blanks, words, size = data.translate(_BLANKS) + b" ", self._words, len(data)
-        pieces: list[bytes] = []
-        add = pieces.append
-        done = end = 0
-        for place in places:
-            if place < end:
-                continue
-            start = blanks.rfind(b" ", end, place) + 1 or end
-            end = blanks.find(b" ", place)
-            word = data[start:end]
-            masked = words[word]
-            if end < size and data[end] == _CLOSE and data[start - 8 : start] in _CLIENTS:
-                masked = self._client_and_port(word) or masked
-            if masked != word:
-                add(data[done:start])
-                add(masked)
-                done = end
-        if not pieces:
-            return data
-        self.found += len(pieces) // 2
-        add(data[done:])
-        return b"".join(pieces)
+        return self._replace(data, self._masked_words)
+
+    def _masked_words(self, words: list[bytes]) -> list[bytes]:
+        masked = list(map(self._words.__getitem__, words))
+        self.found += sum(map(ne, words, masked))
+        return masked
 
     def _word(self, word: bytes) -> bytes:
         """Return a word masked; as it was if there is nothing to mask."""
         packed = None if b"%" in word else pack(word)
         if packed is not None:  # as most are: this is what all below would say of it, only sooner
             return self._shown(packed) if any(packed[len(packed) == 4 :]) else word
+        client, blank, rest = word.rpartition(b" ")
+        if blank:
+            return client + blank + (self._client_and_port(rest) or self._words[rest])
         for _ in range(_LOOKS):
             masked = _WORD.sub(self._look, word)
             if masked == word:
@@ -154,6 +176,8 @@ class Scrubber(ABC):
 
     def _decoded(self, word: bytes) -> bytes:
         """Mask what shows when a word is percent-decoded, once or several times."""
+        from urllib.parse import quote_from_bytes, unquote_to_bytes  # noqa: PLC0415  few logs need it
+
         plain, masked = word, False
         for _ in range(_ROUNDS):
             decoded = unquote_to_bytes(plain)

@@ -7,7 +7,7 @@ are no short words or of which there are many, and before a query the last part 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -33,7 +33,7 @@ _SUFFIX = re.compile(
 )
 
 
-class Url(msgspec.Struct, frozen=True, gc=False):
+class Url(msgspec.Struct, frozen=True, gc=False, eq=False):
     """What a request asks for. `path` is the shape of its path, `asset` what its suffix says."""
 
     site: bytes
@@ -54,7 +54,10 @@ class Shapes:
         """Return what each row asks for."""
         hosts = rows.columns.get("host") or [b"-"] * len(rows)
         known, get = self._known, self._known.get
-        return [get(one) or self._new(known, one) for one in zip(hosts, _requests(rows), strict=True)]
+        asked = list(zip(hosts, _requests(rows), strict=True))
+        urls = list(map(get, asked))
+        first = urls.index(None) if None in urls else len(urls)  # from there on each may teach something about the next
+        return cast("list[Url]", urls[:first]) + [get(one) or self._new(known, one) for one in asked[first:]]
 
     def _new(self, known: dict[tuple[bytes, bytes], Url], asked: tuple[bytes, bytes]) -> Url:
         url = self._url(*asked)
@@ -68,11 +71,11 @@ class Shapes:
         _method, path, query = split_request(request[:LONGEST])
         shape = _VARYING.sub(b"*", path)
         if not query:
-            return Url(host, path, shape, shape, _SUFFIX.search(path) is not None)
+            return Url(host, path, shape, shape, is_asset(path))
         folder, slash, last = shape.rpartition(b"/")
         whole = folder + slash + self._value(b"/" + folder, last)
         shape_of_query = b"&".join(map(self._parameter, re.split(rb"[&;]", query, maxsplit=PARAMETERS)[:PARAMETERS]))
-        asset = _SUFFIX.search(path) is not None
+        asset = is_asset(path)
         return Url(host, path + b"?" + query, whole + b"?" + shape_of_query, shape, asset)
 
     def _parameter(self, text: bytes) -> bytes:
@@ -95,6 +98,11 @@ class Shapes:
                 self._values[name] = seen = None
                 self._known.clear()  # their shapes had the value
         return b"*" if seen is None else value
+
+
+def is_asset(path: bytes) -> bool:
+    """Tell whether the suffix of a path is that of an asset."""
+    return _SUFFIX.search(path) is not None
 
 
 def _requests(rows: Rows) -> Sequence[bytes]:

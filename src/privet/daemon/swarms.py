@@ -1,14 +1,23 @@
-"""Tells of swarms: in the log when they begin and end, and in `privet status`."""
+"""Tells of swarms: in the log when they begin and end, and in `privet status`; remembers what is usual."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from privet.adapters.learnt import read_learnt, write_learnt
+from privet.core.swarm import Baseline
+
 if TYPE_CHECKING:
     from privet.core.swarm import Event
     from privet.daemon.service import Daemon
+
+FILE = "swarms.json"
+"""In the state directory: how many suspects are usual for which aim, by digests of masked texts."""
+
+HOURLY = 60  # looks
 
 
 class SwarmLog:
@@ -17,6 +26,23 @@ class SwarmLog:
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._told: dict[tuple[str, str, str, float], bool] = {}  # whether the end was told, too
+        self._path = daemon.state / FILE if daemon.config.store.persist == "sealed" else None
+        self._looks = 0
+
+    def restore(self) -> None:
+        """Bring back what was usual, before the first line is read."""
+        known = read_learnt(self._path, dict[str, Baseline]) or {}
+        self._daemon.engine.learn({jail: one for jail, one in known.items() if one.sound})
+
+    async def keep(self) -> None:
+        """Write down what is usual, once an hour; to be called every minute."""
+        self._looks += 1
+        if self._looks % HOURLY == 0:
+            await asyncio.to_thread(write_learnt, self._path, self._daemon.engine.baselines())
+
+    def save(self) -> None:
+        """Write down what is usual, at the end."""
+        write_learnt(self._path, self._daemon.engine.baselines())
 
     def look(self) -> None:
         """Log what is new."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from privet.adapters.learnt import read_learnt, write_learnt
 from privet.adapters.localtime import local_zone
 from privet.adapters.nearby import gone_to
 from privet.adapters.sources.files import FileSource
@@ -28,7 +27,6 @@ FILE = "rhythm.json"
 HOURLY = 60  # looks
 QUIET = 300.0  # seconds without a line, after which other files are looked at
 MISSED = 5.0  # lines that were to be expected meanwhile
-_LARGEST = 16 << 20  # bytes of the file
 
 
 class Vigilance:
@@ -59,15 +57,8 @@ class Vigilance:
         self._tell()
 
     def save(self) -> None:
-        """Write down the rhythms; where that fails they are learnt anew after a restart."""
-        if self._path is None:
-            return
-        draft = self._path.with_suffix(".new")
-        with suppress(OSError):
-            fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(fd, "wb") as file:
-                file.write(msgspec.json.encode(self.vigil.remembered))
-            draft.replace(self._path)
+        """Write down the rhythms."""
+        write_learnt(self._path, self.vigil.remembered)
 
     @property
     def problems(self) -> list[str]:
@@ -125,13 +116,8 @@ class Vigilance:
 
 def _read(path: Path | None) -> Remembered | None:
     """Return what an earlier daemon learnt, None if there is nothing that can be used."""
-    if path is None:
-        return None
-    try:
-        if path.stat().st_size > _LARGEST:
-            return None
-        known = msgspec.json.decode(path.read_bytes(), type=Remembered)
-    except (OSError, msgspec.DecodeError):
+    known = read_learnt(path, Remembered)
+    if known is None:
         return None
     rhythms = (*known.sources.values(), *known.jails.values())
     for rhythm in rhythms:

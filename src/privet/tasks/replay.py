@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from privet.adapters.folders import state_folder
 from privet.adapters.ignore import IgnoreLists
 from privet.adapters.localtime import local_zone
+from privet.adapters.manners import MannersFiles
 from privet.adapters.networks import Networks
 from privet.adapters.sources.archive import Archive
 from privet.adapters.stopwatch import Stopwatch
+from privet.adapters.store.history import loads_in
 from privet.config.compile import engine_for, lists_of, trusted_by
 from privet.core.effects import Effects
 from privet.core.engine import Batch
@@ -26,11 +29,11 @@ from privet.core.verdicts import Verdict
 from privet.ports import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from privet.config.model import Config
-    from privet.core.engine import Engine
     from privet.core.filters.plan import Found
+    from privet.core.jails import Jail
     from privet.core.parse import Rows
     from privet.core.source import SourceState
 
@@ -121,20 +124,27 @@ class Player:
             today=time.time(),
         )
         self.engine.ignore(self._lists.answers)
+        self._problems = self._learn_loads(config, chosen)
+        self._manners = MannersFiles(config.manners.robots, config.manners.crawlers)
+        if any(jail.kind == "manners" for jail in chosen.values()):
+            self._manners.refresh()
+        self.engine.know(self._manners.known())
         self.verdicts: list[Verdict] = []
         self.looks, self._observing = looks, observing
         self.effects = Effects(chosen, config.engine.tolerance, config.engine.ipv6_client) if looks else None
-        self._source, self._chosen = source, chosen
+        self.source, self._chosen = source, chosen
         self._clients: set[bytes] = set()
         self._rows: Rows | None = None
         self._found: list[Found] = []
         self._stopwatch, self._filters = Stopwatch(), self.engine.sources[source].filters
 
-    def feed(self, batch: Batch) -> None:
-        """Take a block."""
+    def feed(self, block: bytes) -> None:
+        """Take whole lines."""
         self._rows, self._found = None, []
         with self._stopwatch.over(self._filters.watch if self._filters else None):
-            verdicts = [one for one in self.engine.feed(batch, math.inf) if one.jail in self._chosen]
+            verdicts = [
+                one for one in self.engine.feed(Batch(self.source, block), math.inf) if one.jail in self._chosen
+            ]
         self.verdicts += verdicts
         if self.effects:
             self.effects.decided(verdicts)
@@ -144,16 +154,28 @@ class Player:
 
     def outcome(self) -> Replayed:
         """Return what came of all blocks."""
-        state = self.engine.sources[self._source]
-        outcome = _outcome(state, self.verdicts, len(self._clients), self._lists.problems, self.engine.swarms())
+        state = self.engine.sources[self.source]
+        problems = [*self._lists.problems, *self._manners.problems, *self._problems]
+        outcome = _outcome(state, self.verdicts, len(self._clients), problems, self.engine.swarms())
         outcome.effects, outcome.looks = self.effects, self.looks
         return outcome
+
+    def _learn_loads(self, config: Config, jails: Mapping[str, Jail]) -> list[str]:
+        """Let the engine know the load of this machine, as its history has it, where limits depend on that."""
+        if not any(jail.by_load for jail in jails.values()):
+            return []
+        folder = state_folder(config.daemon.state)
+        minutes = loads_in(folder)
+        self.engine.loads.learn(minutes)
+        if minutes:
+            return []
+        return [f"limits by load: {folder} has no history of the load, so those of a calm machine count throughout"]
 
     def _requests(self) -> tuple[Sequence[bytes], Sequence[float], Sequence[int]]:
         """Return clients, times and sizes of a block's requests, or where there are none, of the failures in it."""
         if self._rows:
             return self._rows.keys, self._rows.times, numbers(self._rows.column("size"))
-        if self.engine.sources[self._source].plan is not None:
+        if self.engine.sources[self.source].plan is not None:
             return (), (), ()
         lines = {
             (place, key): time
@@ -185,17 +207,16 @@ def replay(  # noqa: PLR0913  each is a thing of its own
     Raises SourceError for files that cannot be read.
     """
     player = Player(config, source, jails, looks)
-    play([player], paths, source, progress)
+    play([player], paths, progress)
     return player.outcome()
 
 
-def play(
-    players: Sequence[Player], paths: Sequence[str], source: str, progress: Callable[[int], None] | None = None
-) -> None:
-    """Feed files to several engines in one pass."""
-    for batch in batches(players[0].engine, paths, source, progress):
+def play(players: Sequence[Player], paths: Sequence[str], progress: Callable[[int], None] | None = None) -> None:
+    """Feed files to several engines in one pass; the first tells the order of the files."""
+    time_of = players[0].engine.sources[players[0].source].time_of
+    for block in Archive([path if path == "-" else Path(path) for path in paths], time_of, progress).blocks():
         for player in players:
-            player.feed(batch)
+            player.feed(block)
 
 
 def networks_of(config: Config) -> Networks:
@@ -205,15 +226,6 @@ def networks_of(config: Config) -> Networks:
     if networks.problem:
         raise SourceError(networks.problem)
     return networks
-
-
-def batches(
-    engine: Engine, paths: Sequence[str], source: str, progress: Callable[[int], None] | None = None
-) -> Iterator[Batch]:
-    """Yield files as batches of one source."""
-    archive = Archive([path if path == "-" else Path(path) for path in paths], engine.sources[source].time_of, progress)
-    for block in archive.blocks():
-        yield Batch(source, block)
 
 
 def _outcome(

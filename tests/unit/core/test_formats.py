@@ -124,7 +124,7 @@ def test_the_string_of_a_named_format_is_the_format(name: str) -> None:
 
 def test_fields() -> None:
     assert named("common").fields == {"client", "user", "time", "request", "status", "size"}
-    assert named("privet").fields >= {"host", "duration", "content_type", "cookie", "referer", "agent"}
+    assert named("privet").fields >= {"host", "duration_us", "content_type", "cookie", "referer", "agent"}
     assert Format("x", elements=(Field(""), Literal(b" "), Field("host"))).fields == {"host"}
 
 

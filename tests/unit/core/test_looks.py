@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.core.formats import parse_format
-from privet.core.looks import COLUMNS, UNKNOWN, Looks, counted_looks
+from privet.core.looks import COLUMNS, UNKNOWN, Looks, tally
 from privet.core.parse import plan_of
 from tests.unit.core.traffic import START, entry, visitor
 
@@ -134,4 +134,4 @@ def test_those_with_the_fewest_requests_are_forgotten_first() -> None:
     assert len(looks.clients) <= 64
     assert looks.forgotten
     assert looks.look(KEY).requests == 30
-    assert sum(counted_looks(looks, list(looks.clients)).values()) == len(looks.clients)
+    assert sum(tally({key: looks.look(key) for key in looks.clients}, looks.clients).values()) == len(looks.clients)

@@ -8,7 +8,10 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING
 
-from privet.core.swarm import WARM
+import msgspec
+
+from privet.core.swarm import WARM, Baseline
+from privet.daemon.swarms import FILE
 from tests.unit.core.traffic import entry, swarm
 from tests.unit.daemon.serving import Served, serving, until
 
@@ -46,3 +49,27 @@ def test_a_swarm_is_in_status_in_the_log_and_its_members_are_banned(
     said = capfd.readouterr().err
     assert said.count('"swarm"') + said.count(" swarm ") >= 1
     assert "2001:db8" not in said
+
+
+def test_what_is_usual_is_kept_for_the_next_start(place: Served) -> None:
+    place.configure(f'path = "{place.log}"', JAIL)
+    place.append(
+        *(entry(time.time() - second, "192.0.2.9", "/p")[1].decode().rstrip() for second in range(900, 0, -30))
+    )
+    place.state.mkdir(mode=0o700)
+    known = Baseline(86_400.0, {"0123456789abcdef": (5.0, 9.0)})
+    (place.state / FILE).write_bytes(msgspec.json.encode({"many": known, "gone": Baseline(-1.0, {})}))
+
+    async def scene() -> None:
+        async with serving(place):
+            await until(lambda: place.daemon.engine.sources["web"].lines == 30)
+
+    asyncio.run(scene())
+
+    file = place.state / FILE
+    kept = msgspec.json.decode(file.read_bytes(), type=dict[str, Baseline])
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert b"192.0.2" not in file.read_bytes()
+    assert kept.keys() == {"many"}
+    assert kept["many"].seconds >= 86_400
+    assert kept["many"].sums["0123456789abcdef"][1] > 8.9

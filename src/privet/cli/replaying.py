@@ -1,0 +1,58 @@
+"""What the verbs that replay logs have in common."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure
+from privet.core.plurals import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from privet.tasks.replay import Replayed
+
+source_option = click.option("--source", "source_name", metavar="NAME", help="The source that the files stand for.")
+logs_argument = click.argument("logs", metavar="LOG...", nargs=-1, required=True)
+html_option = click.option("--html", metavar="FILE", help="Write a page with pictures; - for standard output.")
+
+
+def one_form(*wanted: bool) -> None:
+    """Fail if more than one form of output is wanted."""
+    if sum(wanted) > 1:
+        raise Failure("--json, --csv and --html exclude each other", EX_USAGE)
+
+
+@contextmanager
+def replaying(logs: Sequence[str]) -> Iterator[Callable[[int], None] | None]:
+    """Show progress; what cannot be read, or is not said well, ends the verb."""
+    from privet.cli.progress import reading  # noqa: PLC0415  heavy imports wait until the verb is called
+    from privet.ports import SourceError  # noqa: PLC0415  as above
+
+    try:
+        with reading(logs) as progress:
+            yield progress
+    except LookupError as error:
+        raise Failure(str(error.args[0]), EX_USAGE) from None
+    except SourceError as error:
+        raise Failure(str(error), EX_DATA) from None
+
+
+def known(jails: Iterable[str], wanted: Iterable[str]) -> None:
+    """Fail if one of those wanted is no jail."""
+    there = list(dict.fromkeys(jails))
+    for name in wanted:
+        if name not in there:
+            raise Failure(f"no jail {name}; there are: {', '.join(there) or 'none'}", EX_USAGE)
+
+
+def warned(outcome: Replayed) -> int:
+    """Warn of what a source suffers from and of lines that do not parse; return the exit code."""
+    for reason, lines in outcome.totals.unparsed.items():
+        click.secho(f"warning: {counted(lines, 'line')}: {reason}", fg="yellow", err=True)
+    for complaint in outcome.complaints:
+        click.secho(f"warning: {complaint}", fg="yellow", err=True)
+    return EX_WARNING if outcome.totals.unparsed or outcome.complaints else 0
