@@ -15,7 +15,7 @@ from hashlib import blake2b
 from socket import AF_INET6, inet_ntop
 from typing import TYPE_CHECKING
 
-from privet.core.address import KEPT, PSEUDONYM_NET, is_pseudonym, key_of, mask_bits, unpack
+from privet.core.address import KEPT, PSEUDONYM_NET, is_pseudonym, key_of, mask_bits, pack, unpack
 from privet.core.cache import Cache
 from privet.core.scrub import DROPPED_V4, DROPPED_V6, Scrubber, replaced
 from privet.core.times import write_clf
@@ -85,15 +85,12 @@ class Mask(Scrubber):
         """Return a pseudonym; zeros in other modes, since what `truncate` leaves could be anywhere in a name."""
         if self._mode != "pseudonym" or packed.startswith(PSEUDONYM_NET):
             return packed if packed.startswith(PSEUDONYM_NET) else None
-        return PSEUDONYM_NET + self._digest(key_of(packed))
+        return pack(self._pseudonym(key_of(packed)))
 
     def _pseudonym(self, key: bytes) -> bytes:
-        return inet_ntop(AF_INET6, PSEUDONYM_NET + self._digest(key)).encode()
-
-    def _digest(self, key: bytes) -> bytes:
         keyed = self._keyed.copy()
         keyed.update(key)
-        return keyed.digest()
+        return inet_ntop(AF_INET6, PSEUDONYM_NET + keyed.digest()).encode()
 
     def _truncated(self, key: bytes) -> bytes:
         packed = key if len(key) == 4 else key.ljust(16, b"\0")
