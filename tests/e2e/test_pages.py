@@ -29,6 +29,15 @@ COLOURS = {
     "dark": {"paper": "#131614", "card": "#1b1f1c", "ok": "#5c9566", "refused": "#d3a03f", "failed": "#d66a52"},
 }
 
+COVERED = """
+[...document.querySelectorAll("svg")].some((svg) => {
+  const boxes = [...svg.querySelectorAll("text")].map((one) => one.getBoundingClientRect()).filter((b) => b.width);
+  return boxes.some((a, i) => boxes.slice(i + 1).some((b) =>
+    a.left < b.right && b.left < a.right && a.top + 3 < b.bottom && b.top + 3 < a.bottom));
+})
+"""
+"""Whether texts of one picture lie over each other."""
+
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
@@ -81,16 +90,40 @@ def test_a_page_looks_as_it_should(browser: Browser, page: str, width: int, sche
 
 
 def test_texts_of_a_picture_do_not_cover_each_other(browser: Browser, page: str) -> None:
-    covered = """
-    [...document.querySelectorAll("svg")].some((svg) => {
-      const boxes = [...svg.querySelectorAll("text")].map((one) => one.getBoundingClientRect()).filter((b) => b.width);
-      return boxes.some((a, i) => boxes.slice(i + 1).some((b) =>
-        a.left < b.right && b.left < a.right && a.top + 3 < b.bottom && b.top + 3 < a.bottom));
-    })
-    """
     for width in (360, 768, 1280):
         browser.open(page, width)
-        assert browser.tell(covered) is False
+        assert browser.tell(COVERED) is False
+
+
+@pytest.fixture(scope="module", params=["tune", "replay", "compare"])
+def page_of_bans(request: pytest.FixtureRequest, log: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Give the address of a page on what bans would do."""
+    folder = tmp_path_factory.mktemp("bans")
+    for name, limit in (("a", 3), ("b", 5)):
+        (folder / name).write_text(
+            f'[source.web]\npath = "/x"\n[jail.one]\nsource = "web"\nmaxretry = {limit}\nfindtime = "2h"\n'
+        )
+    words = {
+        "tune": ["tune", "one", "-c", f"{folder}/a"],
+        "replay": ["replay", "-c", f"{folder}/a"],
+        "compare": ["replay", "--compare", f"{folder}/a", f"{folder}/b"],
+    }[request.param]
+    page = folder / "page.html"
+    assert run([*words, "--html", str(page), str(log)]) == 0
+    return page.as_uri()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+def test_pages_of_bans_fit_and_can_be_read(browser: Browser, page_of_bans: str, width: int, scheme: str) -> None:
+    browser.open(page_of_bans, width, scheme)
+
+    assert browser.said == []
+    assert browser.asked == [page_of_bans]
+    assert browser.tell("document.documentElement.scrollWidth") == width
+    assert browser.tell(COVERED) is False
+    assert browser.tell("document.querySelectorAll('tbody tr').length") > 0
+    colours = browser.colours(browser.picture())
+    assert colours.get(COLOURS[scheme]["card"], 0) > 0.3 * sum(colours.values())
 
 
 def test_the_browser_would_say_what_is_wrong(browser: Browser, tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ WRITTEN_AS = {
     "commands": COMMANDS,
     "ignorelists": ("ignoreip",),
     "answer": ("action",),
+    "by_load": ("maxretry",),
     "trustedlists": ("trusted",),
 }
 GROWTH = "Longer bans for those who come back: `[escalation]`"
@@ -77,6 +78,7 @@ HEADINGS = {
     "action": ("Programs that are told: `[action.NAME]`",),
     "fail2ban": ("Jails of fail2ban: `[fail2ban]`",),
     "escrow": ("For those who must answer: `[escrow]`",),
+    "builtin": ("Jails that come with Privet: `[builtin.GROUP]`",),
     "manners": ("Manners: `[manners]`",),
 }
 ALL_SETTINGS = [(table, setting) for table, settings in SETTINGS.items() for setting in settings]
@@ -105,14 +107,14 @@ def defaults() -> list[tuple[str, str, object]]:
 def test_every_field_of_the_model_is_a_setting(table: str) -> None:
     written = [WRITTEN_AS.get(name, (name,)) for name in MODELS[table].__struct_fields__]
 
-    assert {name for names in written for name in names} == set(SETTINGS[table])
+    assert {name for names in written for name in names} == set(SETTINGS[table]) - {"builtin", "test"}
 
 
 def test_every_table_of_the_model_is_known() -> None:
     singular = {"sources": "source", "jails": "jail", "feeds": "feed", "actions": "action"}
-    tables = {singular.get(name, name) for name in Config.__struct_fields__} - {"path", "findings", "places"}
+    tables = {singular.get(name, name) for name in Config.__struct_fields__} - {"path", "findings", "places", "tests"}
 
-    assert tables | {"filter"} == set(SETTINGS)  # filters are kept in the jails that have them
+    assert tables | {"filter", "builtin"} == set(SETTINGS)  # filters are kept in the jails that have them
 
 
 @pytest.mark.parametrize(("table", "setting"), ALL_SETTINGS)

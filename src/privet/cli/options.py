@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from privet.adapters.folders import state_folder
 from privet.cli.main import EX_CONFIG, Failure
 
 if TYPE_CHECKING:
@@ -79,8 +80,4 @@ def runtime_dir(given: str | None, config: Config | None = None) -> Path:
 
 def state_dir(given: str | None, config: Config | None) -> Path:
     """Return the directory of what outlasts a restart."""
-    if given or (config and config.daemon.state):
-        return Path(given or str(config and config.daemon.state))
-    if os.geteuid() == 0:
-        return Path("/var/lib/privet")
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "privet"
+    return state_folder(given or (config.daemon.state if config else None))

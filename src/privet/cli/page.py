@@ -88,11 +88,14 @@ def _sheet(number: int, sheet: Sheet, limit: int) -> Markup:
     )
     table = element(
         "table",
-        element("caption", element("b", sheet.title, id=name), sheet.says),
+        element("caption", sheet.title, class_="heard"),
         element("thead", heads),
         element("tbody", *rows),
     )
-    parts = [element("div", table, class_="scroll", tabindex="0", role="region", aria_labelledby=name)]
+    parts = [element("h2", sheet.title, id=name)]
+    if sheet.says:
+        parts.append(element("p", sheet.says, class_="says"))
+    parts.append(element("div", table, class_="scroll", tabindex="0", role="region", aria_labelledby=name))
     if not sheet.rows:
         parts.append(element("p", "There is nothing to show.", class_="more"))
     if len(sheet.rows) > limit:

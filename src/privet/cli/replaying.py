@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 source_option = click.option("--source", "source_name", metavar="NAME", help="The source that the files stand for.")
 logs_argument = click.argument("logs", metavar="LOG...", nargs=-1, required=True)
+html_option = click.option("--html", metavar="FILE", help="Write a page with pictures; - for standard output.")
+
+
+def one_form(*wanted: bool) -> None:
+    """Fail if more than one form of output is wanted."""
+    if sum(wanted) > 1:
+        raise Failure("--json, --csv and --html exclude each other", EX_USAGE)
 
 
 @contextmanager

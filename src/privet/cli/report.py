@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from privet.cli.history import history
+from privet.cli.limits import limits
 from privet.cli.main import EX_DATA, EX_USAGE, Failure
 from privet.cli.options import reveal_option, runtime_option
 from privet.cli.sheet import Output, Top, output_options, put, totals, warned
@@ -35,6 +36,7 @@ def command() -> None:
 
 
 command.add_command(history)
+command.add_command(limits)
 
 
 @command.command(

@@ -22,6 +22,7 @@ from privet.core.cache import Cache
 from privet.core.evidence import Lines, Places
 from privet.core.filters.plan import Found
 from privet.core.forwarded import BEHIND
+from privet.core.loads import Loads
 from privet.core.manners.window import Manners
 from privet.core.memory import Memory
 from privet.core.neighbours import Neighbours, network_key, number_of
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from privet.core.filters.plan import FilterPlan
     from privet.core.guard import Listed
     from privet.core.jails import Jail
+    from privet.core.limits import Peaks
     from privet.core.manners.known import Known
     from privet.core.networks import Networks
     from privet.core.notes import Note
@@ -79,6 +81,7 @@ class Engine:
     `plans` read lines as requests, `filters` look at them whole; a source has a plan, filters, or both. Dates without
     a year are close to `today` where the clock does not tell.
 
+    `loads` is told the load of the machine, by which limits of some jails go; where nobody tells, all is calm.
     `memory` knows who was banned before, by tokens under `secrets`, those of the epochs. An IPv6 client
     has `ipv6_client` bits, at most 64. `networks` tells AS numbers, for the jails that count by them. To `proxied`
     sources all clients come through a proxy; such clients, and those of other sources whose rows say so, get a deny in
@@ -121,7 +124,8 @@ class Engine:
         for order, jail in enumerate(self.jails):
             if jail.bans_of is None:
                 shared.setdefault(identity_of(jail), []).append((order, jail))
-        self._rules = [Rule(group, tolerance, max_clients, networks) for group in shared.values()]
+        self.loads = Loads()
+        self._rules = [Rule(group, tolerance, max_clients, networks, self.loads) for group in shared.values()]
         self._sieves = {name: Sifted(rule for rule in self._rules if name in rule.sources) for name in plans}
         self.ignore({})
 
@@ -245,6 +249,7 @@ class Engine:
                 rule.matched, rule.last_match = before[rule.identity].matched, before[rule.identity].last_match
         self.learn({name: one for name, one in old.baselines().items() if name not in self.baselines()})
         self.bans, self.spared = old.bans, old.spared
+        self.loads.carry(old.loads)
         self.memory.carry(old.memory)
         self._pardon_all()
 
@@ -257,6 +262,7 @@ class Engine:
         """Take note that the clock, by which lines are stamped, was set forward by so much."""
         for source in self.sources.values():
             source.shift(seconds)
+        self.loads.shift(seconds)
         for rule in self._rules:
             rule.window.shift(seconds)
         self.memory.shift(seconds)
@@ -342,6 +348,15 @@ class Engine:
         for window in (rule.window for rule in self._rules):
             if isinstance(window, Swarms) and window.limits[0].jail.name in known:
                 window.learn(known[window.limits[0].jail.name])
+
+    def watch(self, peaks: Peaks) -> None:
+        """Tell for each failure from now on how many then count, except in jails that look for swarms or count bans."""
+        for rule in self._rules:
+            rule.watch = peaks
+
+    def spares(self, jail: str, subject: Subject) -> bool:
+        """Tell whether a jail never bans somebody, for `ignoreip`."""
+        return self._ignored[jail].overlaps(subject)
 
     def matches(self) -> dict[str, tuple[int, float | None]]:
         """Return for each jail how many failures it saw and the time of the last."""

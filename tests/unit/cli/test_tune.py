@@ -68,6 +68,22 @@ def test_people_see_maps_a_table_and_advice(capsys: pytest.CaptureFixture[str], 
     assert LEECH not in out
 
 
+def test_a_page_has_both_maps_the_table_and_the_advice(
+    capsys: pytest.CaptureFixture[str], words: list[str], tmp_path: Path
+) -> None:
+    assert run([*words, "--html", str(tmp_path / "page.html")]) == 0
+
+    text = (tmp_path / "page.html").read_text()
+    assert "<h1>Limits of the jail leech</h1>" in text
+    assert text.count('role="img"') == 2
+    assert len(re.findall(r'<rect class="(?:ok|failed)"|class="(?:ok|failed)"[^>]*fill-opacity', text)) == 50
+    assert "Recommended" in text
+    assert "The smallest limit that hits nobody innocent" in text
+    assert LEECH not in text
+    assert run([*words, "--html", "-", "--csv"]) == 64
+    assert "exclude each other" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("maxretry", "says"),
     [("1", "try a larger --maxretry"), ("5000", "None of these limits bans anybody in this log")],

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.adapters.store.history import FILE, History
 from privet.config.loader import load, parse
+from privet.core.history import Machine
 from privet.core.looks import Looks
 from privet.core.verdicts import Action
 from privet.ports import SourceError
@@ -253,6 +255,26 @@ def test_a_jail_with_a_filter_is_replayed_too(tmp_path: Path) -> None:
     totals = outcome.totals
     assert (totals.lines, totals.parsed, totals.ignored, totals.clients) == (5, 3, 2, 2)
     assert outcome.complaints == []
+
+
+def test_limits_by_load_go_by_the_load_that_the_history_has(tmp_path: Path) -> None:
+    text = ONE.replace("maxretry = 3", "maxretry = [{ load = 0, limit = 5 }, { load = 4, limit = 2 }]")
+    config = configured(text + f'[daemon]\nstate = "{tmp_path}"\n')
+    log = tmp_path / "web.log"
+    log.write_text("".join(line(LEECH, at=BEGIN + second) + "\n" for second in (0, 10, 20, 90, 95)))
+
+    unknown = replay(config, [str(log)], "web")
+    history = History(tmp_path / FILE)
+    history.add([], [], Machine(int(BEGIN + 60) // 60 * 60, 7.5, 0.0, 0.0), None)
+    history.close()
+    known = replay(config, [str(log)], "web")
+
+    assert unknown.verdicts == []
+    assert unknown.complaints == [
+        f"limits by load: {tmp_path} has no history of the load, so those of a calm machine count throughout"
+    ]
+    assert [(one.time - BEGIN, one.failures) for one in known.verdicts] == [(95, 2)]
+    assert known.complaints == []
 
 
 @pytest.mark.parametrize("size", [1, 3, 40, 997])
