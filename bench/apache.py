@@ -247,7 +247,7 @@ def _without_daemon(guard: Guard, server: Apache, asked: int, seconds: int) -> R
     usual, slow = percentile(normal, 99), percentile(stopped, 99)
     total = asked + client.asked
     return Result(
-        f"the daemon stopped for {seconds} s, {len(stopped):,} requests meanwhile: p99 of a request, as a client sees it",
+        f"the daemon stopped for {seconds} s, {len(stopped):,} requests meanwhile: p99, as a client sees it",
         f"{slow:.0f} µs, {usual:.0f} µs while it runs, before and after: {slow / usual:.2f} times; {dropped:,} lines "
         f"kept from the daemon, {total - seen - dropped} of them not counted; {total - written} missing in the log",
         f"≤ {SLOWER:g} times, 0 not counted, 0 missing",
