@@ -22,6 +22,7 @@ from privet.config.model import (
     FirewallConfig,
     MannersConfig,
     NetworksConfig,
+    NotifyConfig,
     ProxiesConfig,
     SourceConfig,
     StoreConfig,
@@ -47,6 +48,7 @@ MODELS: dict[str, type[msgspec.Struct]] = {
     "action": ActionConfig,
     "fail2ban": Fail2banConfig,
     "escrow": EscrowConfig,
+    "notify": NotifyConfig,
     "manners": MannersConfig,
 }
 WRITTEN_AS = {
@@ -77,6 +79,7 @@ HEADINGS = {
     "filter": ("Filters: `[filter.NAME]`",),
     "action": ("Programs that are told: `[action.NAME]`",),
     "fail2ban": ("Jails of fail2ban: `[fail2ban]`",),
+    "notify": ("Being told: `[notify]`",),
     "escrow": ("For those who must answer: `[escrow]`",),
     "manners": ("Manners: `[manners]`",),
 }
