@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BEGINNING = "<!DOCTYPE html>\n<!-- A report of Privet -->\n"
 """How each page begins, and nothing else: another report may take its place."""
 
-LONGEST = 120  # characters of what visitors said
+LONGEST = 200  # characters of what visitors said
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _MASK = Mask("drop")

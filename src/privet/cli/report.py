@@ -169,6 +169,43 @@ def trace(client: str, logs: tuple[str, ...], format_text: str, output: Output) 
 @command.command(
     epilog="""\b
 Examples:
+  privet report manners /var/log/apache2/access.log*
+  privet report manners --robots /var/www/html/robots.txt access.log
+  privet report manners --crawler googlebot=/etc/privet/googlebot.json access.log
+""",
+    help="List clients with bad manners: HEAD twice before each page, no slower after 429 or 503, feeds too often "
+    "or always whole, browsers that load no asset; what robots.txt asks for, and robots from elsewhere.\n\n"
+    f"{LINES} {NAMES}",
+)
+@click.option("--robots", metavar="PLACE", help="robots.txt: a file, or its address on your own server.")
+@click.option("--crawler", "crawlers", metavar="WORD=FILE", multiple=True, help="Networks of a robot, as `crawlers`.")
+@format_option
+@output_options()
+@reveal_option
+@logs_argument
+def manners(
+    logs: tuple[str, ...],
+    robots: str | None,
+    crawlers: tuple[str, ...],
+    format_text: str,
+    output: Output,
+    *,
+    reveal: bool,
+) -> int:
+    """List clients with bad manners."""
+    from privet.cli import sheets  # noqa: PLC0415  as above
+    from privet.core.manners.habits import FIELDS, Habits  # noqa: PLC0415  as above
+
+    known = _known(robots, crawlers)
+    found, read, when = sum_up(logs, format_text, sorted(FIELDS), lambda _path: Habits(known), output)
+    sheet = sheets.manners(found, names_for(reveal=reveal), output.rows)
+    put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs))
+    return warned(read, **{"clients with the fewest offences forgotten": found.evicted})
+
+
+@command.command(
+    epilog="""\b
+Examples:
   privet report offenders
   privet report offenders --since 7d --limit 10
   privet report offenders --html offenders.html /var/log/fail2ban.log*
@@ -252,3 +289,24 @@ def _table_of(path: str) -> Any:  # noqa: ANN401  its type would have to be impo
     if known.problem:
         raise Failure(known.problem, EX_DATA)
     return known
+
+
+def _known(robots: str | None, crawlers: Sequence[str]) -> Any:  # noqa: ANN401  its type would have to be imported
+    """Read what `[manners]` would name."""
+    from pathlib import Path  # noqa: PLC0415  as above
+
+    from privet.adapters.manners import MannersFiles  # noqa: PLC0415  as above
+    from privet.config.manners import SETTINGS  # noqa: PLC0415  as above
+    from privet.config.values import Invalid  # noqa: PLC0415  as above
+
+    named = dict(one.partition("=")[::2] for one in crawlers)
+    try:
+        places = SETTINGS["robots"](robots if "://" in robots else str(Path(robots).absolute())) if robots else {}
+        networks = SETTINGS["crawlers"]({word: path and str(Path(path).absolute()) for word, path in named.items()})
+    except Invalid as error:
+        raise Failure("; ".join(problem.message for problem in error.problems), EX_USAGE) from None
+    files = MannersFiles(places, networks)
+    files.refresh()
+    if files.problems:
+        raise Failure("; ".join(files.problems), EX_DATA)
+    return files.known()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from privet.cli.output import local, rfc3339
 from privet.cli.sheet import Column, Sheet
+from privet.core.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from privet.core.crowds import CrowdRow
     from privet.core.hits import Hits
     from privet.core.leeches import Leeches
+    from privet.core.manners.habits import Habits
     from privet.core.trace import Trace
 
     Name = Callable[[Subject], str]
@@ -119,6 +121,25 @@ def trace(found: Trace, limit: int | None) -> Sheet:
     beside = {"habits": habits}
     title = "Requests of one client"
     return Sheet("trace", title, items, columns, rows, beside=beside, notes=notes, total=found.hits)
+
+
+def manners(found: Habits, name: Name, limit: int | None) -> Sheet:
+    """Return the clients with bad manners, most offences first; in a terminal each habit in a line of its own."""
+    known = [(name(row.subject), row) for row in found.rows(limit)]
+    items = [
+        {"client": who, "hits": row.hits, "agent": row.agent, "habits": row.habits, "says": row.says}
+        for who, row in known
+    ]
+    rows = [(who, row.hits, row.agent, "; ".join(row.says)) for who, row in known]
+    columns = [CLIENT, HITS, Column("agent", "said"), Column("manners", "said")]
+    lines = [
+        line
+        for who, row in known
+        for line in (f"{who}  {counted(row.hits, 'request')}, {row.agent}", *(f"    {says}" for says in row.says))
+    ]
+    says = "Offences against good manners that were found at least five times; to be somebody else takes one."
+    lines = lines or ["nobody has bad manners"]
+    return Sheet("manners", "Bad manners", items, columns, rows, says, lines=lines, total=len(found))
 
 
 def offenders(found: Sequence[Mapping[str, Any]], limit: int | None) -> Sheet:
