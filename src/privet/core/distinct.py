@@ -85,6 +85,11 @@ class Distinct:
         """Return how many clients have values that still count."""
         return sum(time >= now - limit.findtime for time in self._last.values())
 
+    def counted(self, limit: Limit, key: bytes, _time: float) -> int:
+        """Return how many values of a client count."""
+        times = self.clients.get(key, {}).values()
+        return sum(time >= max(times) - limit.findtime for time in times)
+
     def _is_reached(self, key: bytes, seen: dict[int, float]) -> bool:
         """Tell whether enough values count; forget those that do not."""
         since = self._last[key] - self._limit.findtime
