@@ -32,6 +32,7 @@ VERBS = {
     "demo": "one night with attackers, through the real engine",
     "init": "write a first configuration, or one made of fail2ban's",
     "check": "check the configuration",
+    "test": "try jails on their own samples",
     "run": "run the daemon in the foreground",
     "pipe": "take a web server's log, mask it, write it, watch it",
     "scrub": "mask the addresses in logs that are on the disk",

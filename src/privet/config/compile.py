@@ -195,7 +195,11 @@ def missing_fields(config: Config) -> list[str]:
                 continue
             fields = set(parse_format(source.format).fields)
             if fields & {"request", "target"}:
-                fields |= {"method", "path", "query"}
+                fields |= {"method", "path", "query", "target"}
+            if "request" in fields:
+                fields.add("proto")
+            if "path" in fields:
+                fields.add("target")
             wanted = [p.field for p in jail.predicates] + ([jail.distinct] if jail.distinct else [])
             missing += [
                 f"jail {jail.name}: source {name} has no field {field}"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from privet.config import (
     actions,
+    builtin,
+    cases,
     escalation,
     escrow,
     feeds,
@@ -97,6 +99,8 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
     "fail2ban": {"config": text, "counting": choice(Counting)},
     "jail": {
         "source": texts,
+        "builtin": builtin.named,
+        "test": cases.cases,
         "filter": partial(filters.jail_filter, {}, ""),
         **{field: partial(predicates, field) for field in FIELDS},
         "findtime": duration,
@@ -115,6 +119,7 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
         **manners.JAIL_SETTINGS,
         **ports.SETTINGS,
     },
+    "builtin": builtin.SETTINGS,
     "escalation": escalation.SETTINGS,
     "feed": feeds.SETTINGS,
     "escrow": escrow.SETTINGS,
@@ -148,12 +153,13 @@ def load(path: str | FilePath) -> Config:
 
 def parse(content: str, name: str) -> Config:
     """Read a configuration from a text; `name` stands for it in messages. Raises ConfigErrors."""
-    document = _document(content, name)
+    document, origins = builtin.expanded(_document(content, name))
     try:
         return _config(document, name)
     except Invalid as error:
         lines = KeyLines(content)
-        raise ConfigErrors(_placed(problem, name, lines) for problem in error.problems) from None
+        problems = builtin.moved(error.problems, origins)
+        raise ConfigErrors(_placed(problem, name, lines) for problem in problems) from None
 
 
 def _placed(problem: Problem, name: str, lines: KeyLines) -> ConfigError:
@@ -205,6 +211,7 @@ def _config(document: dict[str, Any], name: str) -> Config:
         "action": partial(_named, actions.action),
         "fail2ban": partial(_plain, Fail2banConfig, SETTINGS["fail2ban"]),
         "jail": partial(_named, partial(_jail, known)),
+        "builtin": partial(_named, partial(builtin.group, known.sources)),
         "escalation": escalation.escalation,
         "networks": partial(_plain, NetworksConfig, SETTINGS["networks"]),
         "feed": partial(_named, _feed),
@@ -217,7 +224,13 @@ def _config(document: dict[str, Any], name: str) -> Config:
     problems += sources.kind_problems(known.sources, known.jails)
     if problems:
         raise Invalid(*problems)
-    decoded.pop("filter", None)  # jails hold theirs
+    for kind in ("filter", "builtin"):  # jails hold theirs
+        decoded.pop(kind, None)
+    decoded["tests"] = {
+        jail: cases.cases(settings["test"])
+        for jail, settings in known.jails.items()
+        if isinstance(settings, dict) and "test" in settings
+    }
     named = {f"{table}s": decoded.pop(table, {}) for table in ("source", "jail", "feed", "action")}
     return adopted(Config(path=name, **named, **decoded))
 
@@ -280,6 +293,8 @@ def _jail(known: _Known, name: str, value: object) -> Jail:
     if problems:
         raise Invalid(*problems)
     # In the order of FIELDS, so that jails that ask the same are equal however they are written.
+    for word in ("builtin", "test"):
+        settings.pop(word, None)
     conditions = tuple(one for field in FIELDS for one in settings.pop(field, ()))
     sources = settings.pop("source", ())
     settings = loads.load_settings(swarm.swarm_settings(ignore.sorted_out(settings)))

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from privet.config.cases import Case
 from privet.config.fail2ban.report import Finding
 from privet.config.fail2ban.text import Place
 from privet.core.address import IPV6_CLIENT, KEPT, Subject
@@ -151,7 +152,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The whole file. `path` is where it was read from.
 
     `escalation` is what `[escalation]` says; jails hold their own, made of it already. `findings` is the report on
-    what was adopted from fail2ban, `places` tells where adopted jails are written.
+    what was adopted from fail2ban, `places` tells where adopted jails are written, `tests` how jails are tested.
     """
 
     path: str = ""
@@ -172,3 +173,4 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     manners: MannersConfig = MannersConfig()
     findings: tuple[Finding, ...] = ()
     places: dict[str, Place] = {}
+    tests: dict[str, tuple[Case, ...]] = {}

@@ -130,6 +130,18 @@ class Window:
         since, until = now - limit.findtime, limit.until
         return sum(seen[-1] >= max(since, until.get(key, since)) for key, seen in self.clients.items())
 
+    def counted(self, limit: Limit, key: bytes, time: float) -> int:
+        """Return the most failures of a client that count together with one at this time."""
+        seen, until = self.clients.get(key), limit.until.get(key, 0.0)
+        if seen is None or time < until:
+            return 0
+        most = 0
+        for last in range(bisect_right(seen, time, 1) - 1, len(seen)):
+            if seen[last] - limit.findtime > time:
+                break
+            most = max(most, last + 1 - bisect_left(seen, max(seen[last] - limit.findtime, until), 1))
+        return most
+
     def _look(self, row: int, key: bytes, seen: list[float], time: float) -> Iterator[Reached]:
         """Check every limit for failures that end at the newest, `time`; set when to look again."""
         slack, keep = self._longest, time

@@ -100,8 +100,8 @@ class Effects:
             return
         saved: dict[int, list[tuple[float, int]]] = {}  # times and sizes, by the bits of the jails
         for key, time, size in zip(keys, times, sizes, strict=True):
-            own = held.get(key)
-            if (own or nets) and (bits := self._closed(key, time, own)):
+            own, around = held.get(key), self._networks(key) if nets else ()
+            if (own or around) and (bits := _closed(time, own or (), around)):
                 saved.setdefault(bits, []).append((time, size))
                 self._hits(key, bits)
                 self.own.setdefault(key, [0, 0])[1] += 1
@@ -119,15 +119,6 @@ class Effects:
     def jails_of(self, key: bytes) -> list[str]:
         """Return the jails that hit a client."""
         return [one.jail for number, one in enumerate(self.jails) if self.hit[key] >> number & 1]
-
-    def _closed(self, key: bytes, time: float, own: Held | None) -> int:
-        """Return a bit for each jail that holds a client at a time."""
-        bits = 0
-        for held in (own or (), *(self._networks(key) if self._nets else ())):
-            for number, since, until in held:
-                if since < time < until:
-                    bits |= 1 << number
-        return bits
 
     def _saved(self, bits: int, rows: Sequence[tuple[float, int]]) -> None:
         """Count requests that all the same jails saved."""
@@ -166,3 +157,13 @@ class Effects:
         if gone:
             self._around.clear()
         self._room = max(ROOM, 2 * (len(self._held) + len(self._nets)))
+
+
+def _closed(time: float, own: Held | tuple[()], around: Iterable[Held]) -> int:
+    """Return a bit for each jail that holds a client, or a network around him, at a time."""
+    bits = 0
+    for held in (own, *around):
+        for number, since, until in held:
+            if since < time < until:
+                bits |= 1 << number
+    return bits

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from privet.core.filters.plan import FilterPlan
     from privet.core.guard import Listed
     from privet.core.jails import Jail
+    from privet.core.limits import Peaks
     from privet.core.manners.known import Known
     from privet.core.networks import Networks
     from privet.core.notes import Note
@@ -347,6 +348,15 @@ class Engine:
         for window in (rule.window for rule in self._rules):
             if isinstance(window, Swarms) and window.limits[0].jail.name in known:
                 window.learn(known[window.limits[0].jail.name])
+
+    def watch(self, peaks: Peaks) -> None:
+        """Tell for each failure from now on how many then count, except in jails that look for swarms or count bans."""
+        for rule in self._rules:
+            rule.watch = peaks
+
+    def spares(self, jail: str, subject: Subject) -> bool:
+        """Tell whether a jail never bans somebody, for `ignoreip`."""
+        return self._ignored[jail].overlaps(subject)
 
     def matches(self) -> dict[str, tuple[int, float | None]]:
         """Return for each jail how many failures it saw and the time of the last."""

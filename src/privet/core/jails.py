@@ -12,7 +12,7 @@ from privet.core.filters.model import FilterSpec
 from privet.core.guard import Listed
 from privet.core.verdicts import Action
 
-TEXT_FIELDS = ("method", "path", "query", "agent", "referer", "host")
+TEXT_FIELDS = ("method", "path", "query", "target", "proto", "agent", "referer", "host")
 NUMBER_FIELDS = ("status", "size")
 FIELDS = TEXT_FIELDS + NUMBER_FIELDS
 
@@ -22,7 +22,7 @@ Counting = Literal["window", "rate"]
 Kind = Literal["clients", "swarm", "manners"]
 Signal = Literal["robots", "crawl-delay", "heads", "backoff", "feeds", "whole-feeds", "fake-browser", "fake-robot"]
 Answer = Literal["report", "ban"]
-Distinction = Literal["method", "path", "query", "agent", "referer", "host", "status", "size"]
+Distinction = Literal["method", "path", "query", "target", "agent", "referer", "host", "status", "size"]
 
 
 class Is(msgspec.Struct, frozen=True):

@@ -176,6 +176,15 @@ class Neighbours:
         """Return how many networks have failures that still count."""
         return sum(_newest(seen) >= now - limit.findtime for seen in self.clients.values())
 
+    def counted(self, limit: Limit, key: bytes, _time: float) -> int:
+        """Return how many failures of a network count, as far as the limit."""
+        seen = self.clients.get(key)
+        if seen is None:
+            return 0
+        times = seen[::2] if isinstance(seen, list) else seen.times
+        since = _newest(seen) - limit.findtime
+        return sum(time >= since for time in times)
+
     def _much(self, net: bytes, seen: list[Any]) -> _Failures | None:
         """Look at a list that is long enough for a verdict; None if without what has left `findtime` it is short."""
         limit = self.limits[0]

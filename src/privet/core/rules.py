@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from privet.core.detect import Limit, Window
 from privet.core.distinct import Distinct
@@ -15,18 +15,20 @@ from privet.core.sieve import Sieve
 from privet.core.swarm import Swarms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from privet.core.detect import Reached
     from privet.core.evidence import Lines, Places
     from privet.core.filters.plan import Found
     from privet.core.jails import Jail
+    from privet.core.limits import Peaks
     from privet.core.loads import Loads
     from privet.core.networks import Networks
     from privet.core.parse import Rows
 
 
-AnyWindow = Window | Rate | Distinct | Swarms | Neighbours
+Counting = Window | Rate | Distinct | Neighbours
+AnyWindow = Counting | Swarms
 
 
 class Rule:
@@ -49,6 +51,7 @@ class Rule:
         self._field = first.distinct or ""
         self._networks = Keys(first, networks) if first.key != "address" else None
         self.recent = Recent()
+        self.watch: Peaks | None = None
         self.matched = 0
         self.last_match: float | None = None
 
@@ -68,7 +71,8 @@ class Rule:
             return self.window.take(rows, chosen)
         if isinstance(self.window, Distinct) and chosen:
             self._note(chosen, keys, times, lines)
-            return self.window.take(chosen, keys, times, values_of(rows, self._field, chosen))
+            columns = (chosen, keys, times, values_of(rows, self._field, chosen))
+            return self._watched(self.window, self.window.take, keys, times, columns)
         return self._count(chosen, keys, times, lines)
 
     def feed_failures(self, found: Found, lines: Places) -> Iterable[Reached]:
@@ -81,7 +85,9 @@ class Rule:
         if self._networks is not None:
             return self._count_networks(chosen, keys, times, lines, self._networks)
         self._note(chosen, keys, times, lines)
-        return self.window.hit(chosen, keys, times) if chosen and isinstance(self.window, Window | Rate) else ()
+        if not chosen or not isinstance(self.window, Window | Rate):
+            return ()
+        return self._watched(self.window, self.window.hit, keys, times, (chosen, keys, times))
 
     def networks_changed(self) -> None:
         """Forget to which networks clients belong: the table has other answers."""
@@ -104,7 +110,20 @@ class Rule:
             times = [times[place] for place in kept]
         nets = [net for net in found if net is not None]
         self._note(chosen, nets, times, lines)
-        return self.window.take(chosen, nets, keys, times) if isinstance(self.window, Neighbours) else ()
+        if not isinstance(self.window, Neighbours):
+            return ()
+        return self._watched(self.window, self.window.take, nets, times, (chosen, nets, keys, times))
+
+    def _watched(
+        self,
+        window: Counting,
+        take: Callable[..., Iterator[Reached]],
+        keys: Sequence[bytes],
+        times: Sequence[float],
+        columns: Sequence[Sequence[Any]],
+    ) -> Iterator[Reached]:
+        """Count failures; where somebody watches, one by one, and tell after each how many there are."""
+        return take(*columns) if self.watch is None else _one_by_one(self.watch, window, take, keys, times, columns)
 
     def _note(
         self, chosen: Sequence[int], keys: Sequence[bytes], times: Sequence[float], lines: Lines | Places
@@ -113,6 +132,22 @@ class Rule:
             self.matched += len(chosen)
             self.last_match = times[-1]
             self.recent.note(lines, chosen, keys, times)
+
+
+def _one_by_one(  # noqa: PLR0913, PLR0917  what `_watched` has
+    watch: Peaks,
+    window: Counting,
+    take: Callable[..., Iterator[Reached]],
+    keys: Sequence[bytes],
+    times: Sequence[float],
+    columns: Sequence[Sequence[Any]],
+) -> Iterator[Reached]:
+    for place, (key, time) in enumerate(zip(keys, times, strict=True)):
+        for one in take(*([column[place]] for column in columns)):
+            watch.reach(one.limit.jail, one.key, one.time)
+            yield one
+        for limit in window.limits:
+            watch.see(limit.jail, key, time, window.counted(limit, key, time))
 
 
 class Sifted:

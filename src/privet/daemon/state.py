@@ -113,6 +113,7 @@ def jails(daemon: Daemon) -> list[dict[str, Any]]:
             "bantime": jail.bantime,
             "increment": jail.escalation.increment,
             "kind": jail.kind,
+            "distinct": jail.distinct,
             "scope": jail.scope,
             "close": jail.close,
             "dry_run": jail.dry_run,

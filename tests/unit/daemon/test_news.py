@@ -81,7 +81,7 @@ def test_a_canary_that_failed_is_told_until_one_lives(place: Served, tmp_path: P
     asyncio.run(scene())
 
     said = [text for text in kept.read_text().splitlines() if "canary" in text]
-    assert said[0].startswith("the last canary failed: the detector saw it; LEAK: 1 files hold it in 9 files")
+    assert said[0].startswith("the last canary failed: the detector saw it; LEAK: 1 file holds it in 9 files")
     assert said[1:] == ["over: the last canary failed"]
 
 
