@@ -158,7 +158,7 @@ class TextPlan:
         if b"\\" in block and b'\\"' in block:
             return False
         found = self._fast.findall(block)
-        if len(found) != rows.lines or not found[-1][self._names.index(self._client)]:
+        if not found or len(found) != rows.lines or not found[-1][self._names.index(self._client)]:
             return False
         columns: dict[str, Sequence[bytes]] = dict(zip(self._names, zip(*found, strict=True), strict=True))
         self._finish(rows, columns, self._client, _line_getter(block))
