@@ -5,8 +5,8 @@ BIN := .venv/bin
 
 # Two workers: the end-to-end tests keep to one (they share the machine), everything else goes to both.
 PYTEST_ARGS ?= -n 2 --dist loadgroup
-TEST_PACKAGES := apache2 awstats bzip2 caddy curl gawk goaccess haproxy iproute2 ipset jq libcap2-bin lighttpd \
-	nftables nginx-light procps systemd xz-utils zstd
+TEST_PACKAGES := apache2 awstats bzip2 caddy chromium curl fonts-dejavu-core gawk goaccess haproxy iproute2 ipset jq \
+	libcap2-bin lighttpd nftables nginx-light procps systemd xz-utils zstd
 PEERS := fail2ban
 JOURNAL := systemd-journal-remote libmicrohttpd12
 LOCK := uv pip compile --quiet --universal --no-build --generate-hashes \

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from privet.core import detect
 from privet.core.detect import Limit, Reached, Window
 from privet.core.jails import Jail
+from privet.core.loads import Loads
 from tests.property.oracle import Ban, Oracle
 
 if TYPE_CHECKING:
@@ -61,16 +62,18 @@ def columns(seen: list[tuple[bytes, float]]) -> tuple[list[bytes], list[float]]:
     return [key for key, _ in seen], [time for _, time in seen]
 
 
-def window(jails: list[Jail], tolerance: float, cap: int = 1000) -> Window:
-    return Window([Limit(jail, order) for order, jail in enumerate(jails)], tolerance, cap)
+def window(jails: list[Jail], tolerance: float, cap: int = 1000, loads: Loads | None = None) -> Window:
+    return Window([Limit(jail, order, loads) for order, jail in enumerate(jails)], tolerance, cap)
 
 
 def bans(reached: Iterable[Reached]) -> list[Ban]:
     return [Ban(r.row, r.limit.jail.name, r.key, r.time, r.failures) for r in reached]
 
 
-def run(jails: list[Jail], seen: list[tuple[bytes, float]], tolerance: float, cuts: list[int]) -> list[Ban]:
-    counting, made = window(jails, tolerance), list[Ban]()
+def run(
+    jails: list[Jail], seen: list[tuple[bytes, float]], tolerance: float, cuts: list[int], loads: Loads | None = None
+) -> list[Ban]:
+    counting, made = window(jails, tolerance, loads=loads), list[Ban]()
     ends = sorted({min(cut, len(seen)) for cut in cuts} | {len(seen)})
     for start, end in zip([0, *ends], ends, strict=False):
         made += bans(counting.hit(range(start, end), *columns(seen[start:end])))
@@ -98,6 +101,27 @@ def test_windows_decide_as_the_manual_says(
     expected = [ban for row, (key, time) in enumerate(seen) for ban in oracle.hit(row, key, time)]
     with patch.object(detect, "_SWEEP_FROM", sweep_from):
         assert run(jails, seen, tolerance, cuts) == expected
+
+
+@settings(max_examples=200)
+@given(JAILS, HITS, CUTS, st.lists(st.tuples(st.integers(0, 300), st.sampled_from([0.5, 5.5, 11.0])), max_size=6))
+def test_limits_by_load_hold_at_the_time_of_each_failure(
+    jails: list[Jail], hits: list[Hit], cuts: list[int], changes: list[tuple[int, float]]
+) -> None:
+    loads, seen = Loads(), arrivals(hits, 60.0)
+    for seconds, load in sorted(changes):
+        loads.note(BEGIN + seconds, load)
+    steps = [
+        replace(jail, by_load=((0, jail.maxretry), (5, jail.maxretry - 1), (10, jail.maxretry - 2)))
+        for jail in jails
+        if jail.maxretry > 2
+    ]
+    oracle = Oracle(steps, loads)
+    expected = [ban for row, (key, time) in enumerate(seen) for ban in oracle.hit(row, key, time)]
+    got = run(steps, seen, 60.0, cuts, loads) if steps else []
+
+    assert [ban[:4] for ban in got] == [ban[:4] for ban in expected]
+    assert all(one.failures >= other.failures for one, other in zip(got, expected, strict=True))
 
 
 @settings(max_examples=150)

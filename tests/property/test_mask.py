@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from privet.core import quick
 from privet.core.address import client_key
+from privet.core.days import all_begin
 from privet.core.formats import named
 from privet.core.mask import Mask, Masks, combined, masked_log, sample
 from privet.core.parse import plan_of
@@ -207,7 +208,7 @@ def test_a_block_is_scrubbed_as_its_lines_are_with_numpy_or_without(lines: list[
     expected = b"\n".join(map(Mask("pseudonym", KEY).scrub, lines))
     assert Mask("pseudonym", KEY).scrub(block) == expected
     for few in (0, quick.FEW):
-        assert Mask("pseudonym", KEY, find=partial(quick.spots, few=few)).scrub(block) == expected
+        assert Mask("pseudonym", KEY, replace=partial(quick.replaced, few=few)).scrub(block) == expected
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -295,3 +296,13 @@ def test_the_masked_log_reads_back_as_the_same_requests(lines: list[tuple[bytes,
         assert list(again.column(name)) == masked
     for name in ("status", "size"):
         assert list(again.column(name)) == list(rows.column(name))
+
+
+@given(
+    st.lists(st.sampled_from([b"Jan 01 ", b"Jan 01", b"Jan 0", b"", b"\n", b"x", b"Jan 01 00:00:00 host"]), max_size=12)
+)
+def test_numpy_counts_lines_and_compares_how_they_begin_as_python_does(parts: list[bytes]) -> None:
+    block = b"".join(parts) + b"\n"
+    assert quick.lines(block) == block.count(b"\n")
+    for begin in (b"Jan 01 ", b"x", b"Jan 01 00:00:00 hostname"):
+        assert quick.all_begin(block, begin) == all_begin(block, begin)

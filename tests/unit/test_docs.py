@@ -20,6 +20,7 @@ from privet.config.model import (
     Fail2banConfig,
     FeedConfig,
     FirewallConfig,
+    MannersConfig,
     NetworksConfig,
     ProxiesConfig,
     SourceConfig,
@@ -46,6 +47,7 @@ MODELS: dict[str, type[msgspec.Struct]] = {
     "action": ActionConfig,
     "fail2ban": Fail2banConfig,
     "escrow": EscrowConfig,
+    "manners": MannersConfig,
 }
 WRITTEN_AS = {
     "name": (),
@@ -57,6 +59,7 @@ WRITTEN_AS = {
     "commands": COMMANDS,
     "ignorelists": ("ignoreip",),
     "answer": ("action",),
+    "by_load": ("maxretry",),
     "trustedlists": ("trusted",),
 }
 GROWTH = "Longer bans for those who come back: `[escalation]`"
@@ -75,6 +78,8 @@ HEADINGS = {
     "action": ("Programs that are told: `[action.NAME]`",),
     "fail2ban": ("Jails of fail2ban: `[fail2ban]`",),
     "escrow": ("For those who must answer: `[escrow]`",),
+    "builtin": ("Jails that come with Privet: `[builtin.GROUP]`",),
+    "manners": ("Manners: `[manners]`",),
 }
 ALL_SETTINGS = [(table, setting) for table, settings in SETTINGS.items() for setting in settings]
 SHORTEST_PARAGRAPH = 60
@@ -102,14 +107,14 @@ def defaults() -> list[tuple[str, str, object]]:
 def test_every_field_of_the_model_is_a_setting(table: str) -> None:
     written = [WRITTEN_AS.get(name, (name,)) for name in MODELS[table].__struct_fields__]
 
-    assert {name for names in written for name in names} == set(SETTINGS[table])
+    assert {name for names in written for name in names} == set(SETTINGS[table]) - {"builtin", "test"}
 
 
 def test_every_table_of_the_model_is_known() -> None:
     singular = {"sources": "source", "jails": "jail", "feeds": "feed", "actions": "action"}
-    tables = {singular.get(name, name) for name in Config.__struct_fields__} - {"path", "findings", "places"}
+    tables = {singular.get(name, name) for name in Config.__struct_fields__} - {"path", "findings", "places", "tests"}
 
-    assert tables | {"filter"} == set(SETTINGS)  # filters are kept in the jails that have them
+    assert tables | {"filter", "builtin"} == set(SETTINGS)  # filters are kept in the jails that have them
 
 
 @pytest.mark.parametrize(("table", "setting"), ALL_SETTINGS)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from privet.core.address import Subject, mask_bits
 from privet.core.bans import Held, Later
+from privet.core.plurals import counted
 from privet.core.prefixes import PrefixSet
 from privet.ports import FirewallError
 
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
 
     from privet.core.bans import Order
 
-FOLDER = "deny"
-"""How it is called in the run-time directory, and in the configuration of web servers."""
+FOLDER, SLOW = "deny", "slow"
+"""How it is called in the run-time directory, and in the configuration of web servers.
+
+There are two: who is in the first is answered 403, who is in the other 429.
+"""
 
 MOST = 50_000  # files: each takes 1 kB of the kernel's memory
 _UNITS = {4: (24, 32), 6: (48, 64)}  # lengths of the prefixes that have a file
@@ -154,7 +158,7 @@ class DenyList:
     def show(self) -> str:
         """Say how many files there are."""
         names = os.listdir(self._place) if self._place.exists() else []  # noqa: PTH208  names are enough
-        return f"# {self._place}: {sum(_unit(name) is not None for name in names)} files\n"
+        return f"# {self._place}: {counted(sum(_unit(name) is not None for name in names), 'file')}\n"
 
     def remove(self) -> None:
         """Remove the folder."""

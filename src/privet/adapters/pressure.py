@@ -21,9 +21,12 @@ def machine_now(now: float, proc: Path = Path("/proc")) -> Machine:
     memory = {name: int(size) for name, size in _MEMORY.findall(_read(proc / "meminfo"))}
     total = memory.get("MemTotal", 0)
     used = 100 * (1 - memory.get("MemAvailable", total) / total) if total else 0.0
-    return Machine(
-        int(now // MINUTE) * MINUTE, round(os.getloadavg()[0], 2), float(waited[1]) if waited else 0.0, round(used, 1)
-    )
+    return Machine(int(now // MINUTE) * MINUTE, load_now(), float(waited[1]) if waited else 0.0, round(used, 1))
+
+
+def load_now() -> float:
+    """Return the load average of the last minute."""
+    return round(os.getloadavg()[0], 2)
 
 
 def _read(path: Path) -> str:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from privet.cli.effects import as_effects, whole_row
-from privet.cli.output import local, print_json, print_table, rfc3339, rounded
+from privet.cli.effects import SAYS, SUMS, as_sums, judge, row
+from privet.cli.output import local, print_json, rfc3339, rounded
+from privet.cli.sheet import Column, Page, Sheet, put_page, show
 from privet.core.looks import ANSWERS
 from privet.core.plurals import counted
 
@@ -15,16 +16,43 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from privet.cli.names import Names
+    from privet.cli.sheet import Output
     from privet.tasks.compare import Banned, Compared, Side
     from privet.tasks.replay import Replayed
 
 SHOWN = 30  # clients in the table that a person reads
 _UNKNOWN = len(ANSWERS)
+_JAILS = (
+    Column("jail"),
+    Column("bans only in A", "number"),
+    Column("only in B", "number"),
+    Column("in both", "number"),
+)
 _WHOM = ("client or network", "clients and networks")
 
 
-def print_compared_json(compared: Compared, files: tuple[str, str], names: Names) -> None:
-    """Print for programs."""
+def put_compared(compared: Compared, files: tuple[str, str], names: Names, output: Output) -> None:
+    """Print for programs or for people, or write a page."""
+    if output.json:
+        _print_json(compared, files, names)
+        return
+    sides = _sides_sheet(compared, files)
+    jails = Sheet("compare", "Bans by jail", [], list(_JAILS), [(jail, *one) for jail, one in compared.bans.items()])
+    differing = _differing_sheet(compared, names)
+    words = _words(compared)
+    if output.html is not None:
+        says = f"A is {files[0]}, B is {files[1]}. {' '.join(words)}"
+        put_page(output, Page("Two rule sets", says, [], [], [sides, jails, differing]))
+        return
+    show(sides)
+    show(jails)
+    if differing.rows:
+        show(differing, SHOWN)
+    for sentence in words:
+        click.echo(sentence)
+
+
+def _print_json(compared: Compared, files: tuple[str, str], names: Names) -> None:
     print_json(
         "compare",
         [
@@ -49,25 +77,29 @@ def print_compared_json(compared: Compared, files: tuple[str, str], names: Names
     )
 
 
-def print_compared(compared: Compared, files: tuple[str, str], names: Names) -> None:
-    """Print for people."""
-    sides = [("A", compared.a), ("B", compared.b)]
-    columns = ("", "#BANS", "#CLIENTS", "#INNOCENT", "#MAYBE", "#NOT", "#SAVED", "#OF ALL", "#MIB SAVED")
-    rows = [(letter, *whole_row(one.effects, one.looks)) for letter, one in sides if one.effects and one.looks]
-    print_table("", columns, rows, f"A is {files[0]}, B is {files[1]}. SAVED: requests of banned clients in their bans")
-    jails = [(jail, *numbers) for jail, numbers in compared.bans.items()]
-    print_table("", ("JAIL", "#BANS ONLY IN A", "#ONLY IN B", "#IN BOTH"), jails)
+def _sides_sheet(compared: Compared, files: tuple[str, str]) -> Sheet:
+    rows = []
+    for letter, one in (("A", compared.a), ("B", compared.b)):
+        if one.effects and one.looks:
+            judged = judge(one.effects, one.looks)
+            rows.append((letter, *row(one.effects, one.effects.whole, judged, judged)))
+    notes = [f"A is {files[0]}, B is {files[1]}; {SAYS}"]
+    return Sheet("compare", "What the bans do", [], [Column(""), *SUMS], rows, f"{SAYS.capitalize()}.", notes=notes)
+
+
+def _differing_sheet(compared: Compared, names: Names) -> Sheet:
     differing = sorted((one for one in compared.banned if one.later != 0), key=_order)
-    if differing:
-        print_table(
-            "",
-            ("CLIENT", "BANNED", "LOOKS INNOCENT", "FIRST IN A", "FIRST IN B", "JAILS OF A", "JAILS OF B"),
-            [_row(one, names) for one in differing[:SHOWN]],
-            f"{counted(len(differing), 'difference')}"
-            + (f", the first {SHOWN} shown; all of them with --json" if len(differing) > SHOWN else ""),
-        )
-    for sentence in _words(compared):
-        click.echo(sentence)
+    heads = ("client", "banned", "innocent", "first in A", "first in B", "jails of A", "jails of B")
+    shown = f", the first {SHOWN} shown; all of them with --json" if len(differing) > SHOWN else ""
+    return Sheet(
+        "compare",
+        "Whom they treat differently",
+        [],
+        [Column(head, "name" if head == "client" else "text") for head in heads],
+        [_row(one, names) for one in differing],
+        "Those who look innocent first.",
+        notes=[f"{counted(len(differing), 'difference')}{shown}"],
+    )
 
 
 def _words(compared: Compared) -> list[str]:
@@ -130,10 +162,10 @@ def _side(side: Side | None) -> dict[str, Any] | None:
 def _whole(outcome: Replayed, file: str) -> dict[str, Any]:
     import msgspec  # noqa: PLC0415  only for programs
 
-    effects = as_effects(outcome.effects, outcome.looks) if outcome.effects and outcome.looks else {}
+    effects, looks = outcome.effects, outcome.looks
     return {
         "config": file,
-        **effects,
+        **(as_sums(effects, judge(effects, looks)) if effects and looks else {}),
         "totals": msgspec.to_builtins(outcome.totals),
         "complaints": outcome.complaints,
     }

@@ -76,7 +76,8 @@ def print_outcome(outcome: Outcome, names: Names) -> None:
 
     faster = outcome.night / outcome.seconds
     click.secho(
-        f"One night, {outcome.lines:,} requests, played in {outcome.seconds:.1f} s ({faster:,.0f} times faster)",
+        f"One night, {counted(outcome.lines, 'request')}, "
+        f"played in {outcome.seconds:.1f} s ({faster:,.0f} times faster)",
         bold=True,
     )
     rows = [(_clock(ban.first), ban.jail, names.of(ban.subject), ban.failures, ban.times) for ban in outcome.banned]
@@ -92,7 +93,7 @@ def print_outcome(outcome: Outcome, names: Names) -> None:
     for line in outcome.excerpt:
         click.echo(line)
     click.echo(
-        f"{outcome.log}: {outcome.log_lines:,} lines, {outcome.log_bytes / 1e6:.1f} MB; "
+        f"{outcome.log}: {counted(outcome.log_lines, 'line')}, {outcome.log_bytes / 1e6:.1f} MB; "
         f"{outcome.leaked} of the {outcome.addresses:,} addresses used stand in it"
     )
     if outcome.swarms:

@@ -116,18 +116,18 @@ def _firewalls(config_path: str) -> list[Firewall]:
 
 
 def _deny_lists(config_path: str) -> list[Firewall]:
-    """Return the web server's deny list, if there is one."""
+    """Return the web server's deny lists that there are."""
     import time  # noqa: PLC0415
 
     from privet.adapters.daykeys import filesystem_of  # noqa: PLC0415
-    from privet.adapters.denylist import FOLDER, DenyList  # noqa: PLC0415
+    from privet.adapters.denylist import FOLDER, SLOW, DenyList  # noqa: PLC0415
 
-    folder = _runtime(config_path) / FOLDER
-    if not (folder.exists() or folder.with_name(f"{FOLDER}.paused").exists()):
-        return []
-    one = DenyList(folder, "", lambda: time.clock_gettime(time.CLOCK_BOOTTIME), filesystem_of)
-    one.open()
-    return [one]
+    there: list[Firewall] = []
+    for folder in (_runtime(config_path) / name for name in (FOLDER, SLOW)):
+        if folder.exists() or folder.with_name(f"{folder.name}.paused").exists():
+            there.append(DenyList(folder, "", lambda: time.clock_gettime(time.CLOCK_BOOTTIME), filesystem_of))
+            there[-1].open()
+    return there
 
 
 def _runtime(config_path: str) -> Path:

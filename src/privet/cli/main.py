@@ -32,6 +32,7 @@ VERBS = {
     "demo": "one night with attackers, through the real engine",
     "init": "write a first configuration, or one made of fail2ban's",
     "check": "check the configuration",
+    "test": "try jails on their own samples",
     "run": "run the daemon in the foreground",
     "pipe": "take a web server's log, mask it, write it, watch it",
     "scrub": "mask the addresses in logs that are on the disk",
@@ -103,7 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     gc.set_threshold(100_000, 50, 100)  # rows are many, short-lived and without cycles
     if arguments is None and Path(sys.argv[0]).name == "fail2ban-client":
         arguments = ["fail2ban-client", *sys.argv[1:]]
-    sys.exit(run(arguments))
+    code = run(arguments)
+    gc.freeze()  # or else Python looks through everything once more before it ends, for 40 ms
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -79,8 +79,6 @@ def runtime_dir(given: str | None, config: Config | None = None) -> Path:
 
 def state_dir(given: str | None, config: Config | None) -> Path:
     """Return the directory of what outlasts a restart."""
-    if given or (config and config.daemon.state):
-        return Path(given or str(config and config.daemon.state))
-    if os.geteuid() == 0:
-        return Path("/var/lib/privet")
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "privet"
+    from privet.adapters.folders import state_folder  # noqa: PLC0415  as above
+
+    return state_folder(given or (config.daemon.state if config else None))

@@ -8,13 +8,23 @@ import click
 
 from privet.cli.main import EX_WARNING
 from privet.cli.options import config_option, json_option, load_config, members_option, reveal_option
-from privet.cli.replaying import known, logs_argument, replaying, source_option, warned
+from privet.cli.replaying import (
+    config_for,
+    html_option,
+    known,
+    logs_argument,
+    one_form,
+    replaying,
+    source_option,
+    warned,
+)
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from privet.cli.names import Names
+    from privet.cli.sheet import Output
     from privet.core.verdicts import Verdict
     from privet.tasks.replay import Replayed
 
@@ -27,17 +37,25 @@ Examples:
   privet replay --config examples/web.toml access.log
   privet replay --jail leech /var/log/apache2/access.log*
   privet replay --compare privet.toml new.toml access.log.*.gz
+  privet replay --jail web-crawl --html crawl.html access.log
   zcat old.gz | privet replay --source web --json -
 """
 )
 @config_option
 @source_option
-@click.option("--jail", "jails", metavar="NAME", multiple=True, help="Ask this jail only; may be repeated.")
+@click.option(
+    "--jail",
+    "jails",
+    metavar="NAME",
+    multiple=True,
+    help="Ask this jail, or one that comes with Privet.",
+)
 @click.option(
     "--compare", "pair", metavar="A.toml B.toml", nargs=2, help="Say in what the verdicts of two configurations differ."
 )
 @members_option
 @json_option
+@html_option
 @reveal_option
 @logs_argument
 def command(
@@ -49,12 +67,14 @@ def command(
     members: str | None,
     pair: tuple[str, str] | None,
     as_json: bool,
+    html: str | None,
     reveal: bool,
 ) -> int:
     """Run the rules over old logs and list every ban that they would have made.
 
     With --jail it also shows the bans over time, which requests they would have saved, and how innocent the clients
-    look whom they hit: docs/tuning.md says what that means. With --compare it shows in what two configurations differ.
+    look whom they hit: docs/tuning.md says what that means; --html makes a page of it. With --compare it shows in what
+    two configurations differ.
 
     LOG may be plain, .gz, .xz or .zst, or - for standard input; several are read in order of time. The
     path is the daemon's own, with the log's time as the clock and no firewall. Clients are shown as
@@ -63,20 +83,27 @@ def command(
     Exit code 1 means that something deserves a look: unparsed lines, or a source that jails cannot work on.
     """
     from privet.cli.names import Names  # noqa: PLC0415  heavy imports wait until the verb is called
+    from privet.cli.sheet import Output  # noqa: PLC0415
     from privet.core.looks import Looks  # noqa: PLC0415
+    from privet.tasks.borrowed import with_builtins  # noqa: PLC0415
     from privet.tasks.replay import replay, source_of  # noqa: PLC0415
 
+    output, names = Output(as_json, csv=False, html=html), Names(reveal=reveal)
+    one_form(as_json, html is not None)
     if pair:
-        names = Names(reveal=reveal)
-        return _compare(pair, logs, names, source=source_name, jails=jails, members=members, as_json=as_json)
-    config = load_config(config_path)
-    known(config.jails, jails)
+        return _compare(pair, logs, names, output, source=source_name, jails=jails, members=members)
+    config = config_for(config_path, jails)
     with replaying(logs) as progress:
         source = source_of(config, logs, source_name)
-        looks = Looks(config.engine.max_clients, members) if jails else None
+        config = with_builtins(config, jails, source)
+        looks = Looks(config.engine.max_clients, members) if jails or html is not None else None
         outcome = replay(config, logs, source, jails=jails, progress=progress, looks=looks)
-    names = Names(reveal=reveal)
-    (_print_json if as_json else _print_tables)(outcome, names)
+    if as_json:
+        _print_json(outcome, names)
+    elif html is not None:
+        _write_page(outcome, output, names, len(logs))
+    else:
+        _print_tables(outcome, names)
     return EX_WARNING if outcome.totals.unparsed or outcome.complaints else 0
 
 
@@ -84,21 +111,21 @@ def _compare(
     pair: tuple[str, str],
     logs: Sequence[str],
     names: Names,
+    output: Output,
     *,
     source: str | None,
     jails: Sequence[str],
     members: str | None,
-    as_json: bool,
 ) -> int:
     """Show in what two configurations differ."""
-    from privet.cli.compare import print_compared, print_compared_json  # noqa: PLC0415
+    from privet.cli.compare import put_compared  # noqa: PLC0415
     from privet.tasks.compare import compare  # noqa: PLC0415
 
     first, second = load_config(pair[0]), load_config(pair[1])
     known([*first.jails, *second.jails], jails)
     with replaying(logs) as progress:
         found = compare((first, second), logs, source, jails=jails, members=members, progress=progress)
-    (print_compared_json if as_json else print_compared)(found, pair, names)
+    put_compared(found, pair, names, output)
     told = [(one.totals.unparsed, one.complaints) for one in (found.a, found.b)]
     return max(warned(found.a), warned(found.b) if told[0] != told[1] else 0)
 
@@ -120,16 +147,47 @@ def _print_json(outcome: Replayed, names: Names) -> None:
     )
 
 
+def _write_page(outcome: Replayed, output: Output, names: Names, logs: int) -> None:
+    from privet.cli.effects import client_sheet, effect_top, jail_sheet, judge  # noqa: PLC0415
+    from privet.cli.sheet import Column, Page, Sheet, put_page  # noqa: PLC0415
+    from privet.core.verdicts import decisions  # noqa: PLC0415
+
+    effects, looks = outcome.effects, outcome.looks
+    assert effects is not None  # noqa: S101  pages are made of them
+    assert looks is not None  # noqa: S101  as above
+    judged = judge(effects, looks)
+    verdicts = decisions(outcome.verdicts)
+    columns = [Column("time"), Column("jail", "text"), Column("subject"), Column("failures", "number")]
+    columns += [Column("for", "number"), Column("action", "text")]
+    rows = _rows(verdicts, names)
+    says = f"What the rules would have done to {counted(outcome.totals.lines, 'line')} in {counted(logs, 'log')}"
+    sheets = [
+        jail_sheet(effects, judged),
+        client_sheet(effects, judged, names),
+        Sheet("replay", "Verdicts", names.verdicts(outcome.verdicts), columns, rows, "In the order of the log."),
+    ]
+    left_out = [f"{counted(lines, 'line')}: {reason}" for reason, lines in outcome.totals.unparsed.items()]
+    notes = [*left_out, *outcome.complaints]
+    put_page(output, Page("Replay", *effect_top(effects, judged, says), sheets, notes))
+
+
+def _rows(verdicts: Sequence[tuple[Verdict, int]], names: Names) -> list[tuple[object, ...]]:
+    """Return verdicts as rows of a table."""
+    from privet.cli.output import local, rounded  # noqa: PLC0415
+
+    return [
+        (local(v.time), v.jail, names.shown(v, prefixes), v.failures, rounded(v.until - v.time), v.action)
+        for v, prefixes in verdicts
+    ]
+
+
 def _print_tables(outcome: Replayed, names: Names) -> None:
     from privet.cli.effects import print_effects  # noqa: PLC0415
     from privet.cli.output import local, print_table, rounded  # noqa: PLC0415
     from privet.core.verdicts import decisions  # noqa: PLC0415
 
     verdicts, totals = decisions(outcome.verdicts), outcome.totals
-    rows = [
-        (local(v.time), v.jail, names.shown(v, prefixes), v.failures, rounded(v.until - v.time), v.action)
-        for v, prefixes in verdicts[:SHOWN]
-    ]
+    rows = _rows(verdicts[:SHOWN], names)
     hint = f", the first {SHOWN} shown; all of them with --json" if len(verdicts) > SHOWN else ""
     print_table("", ("TIME", "JAIL", "SUBJECT", "#FAILURES", "FOR", "ACTION"), rows, f"{len(verdicts)} verdicts{hint}")
     print_table("", ("JAIL", "#VERDICTS", "#CLIENTS"), _by_jail([v for v, _ in verdicts]))

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from privet.cli.history import history
-from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure
-from privet.cli.options import json_option, reveal_option, runtime_option
-from privet.core.plurals import counted
+from privet.cli.limits import limits
+from privet.cli.main import EX_DATA, EX_USAGE, Failure
+from privet.cli.options import reveal_option, runtime_option
+from privet.cli.overview import overview
+from privet.cli.sheet import Output, Top, output_options, put, totals, warned
+from privet.cli.summing import LINES, NAMES, format_option, logs_argument, names_for, reading_logs, sum_up, top_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
-    from privet.core.address import Subject
-    from privet.core.leeches import Leeches
-    from privet.tasks.reports import Read
-
-_LINES = "LOG may be plain, .gz, .bz2, .xz or .zst, or - for standard input."
-_NAMES = "Clients are shown as pseudonyms that mean nothing outside of this run, unless --reveal is given."
-
-format_option = click.option(
-    "--format", "format_text", metavar="FORMAT", default="auto", help="As `format` of a source."
-)
-limit_option = click.option("--limit", type=click.IntRange(1), metavar="N", help="Show the first N rows only.")
-csv_option = click.option("--csv", "as_csv", is_flag=True, help="Print CSV, with a header.")
-logs_argument = click.argument("logs", metavar="LOG...", nargs=-1, required=True)
+    from privet.core.pulse import Pulse
 
 
 @click.group(name="report")
@@ -37,6 +27,8 @@ def command() -> None:
 
 
 command.add_command(history)
+command.add_command(limits)
+command.add_command(overview)
 
 
 @command.command(
@@ -44,39 +36,24 @@ command.add_command(history)
 Examples:
   privet report leeches /var/log/apache2/access.log
   privet report leeches --limit 10 access.log.*.gz
+  privet report leeches --html leeches.html access.log
   tail -n 10000 access.log | privet report leeches -
 """,
-    help=f"List clients by hits: mean size, share of all hits, mean interval, status codes.\n\n{_LINES} {_NAMES}",
+    help=f"List clients by hits: mean size, share of all hits, mean interval, status codes.\n\n{LINES} {NAMES}",
 )
 @format_option
-@limit_option
-@json_option
-@csv_option
+@output_options()
 @reveal_option
 @logs_argument
-def leeches(
-    logs: tuple[str, ...], format_text: str, limit: int | None, *, as_json: bool, as_csv: bool, reveal: bool
-) -> int:
+def leeches(logs: tuple[str, ...], format_text: str, output: Output, *, reveal: bool) -> int:
     """List clients by hits; the columns are those that administrators know."""
-    from privet.core.leeches import HEADER, format_row  # noqa: PLC0415  heavy imports wait until the verb is called
+    from privet.cli import sheets  # noqa: PLC0415  heavy imports wait until the verb is called
+    from privet.core.leeches import COLUMNS, Leeches  # noqa: PLC0415  as above
 
-    found, read = _leeches(logs, format_text)
-    name = _names(reveal=reveal)
-    rows = found.rows(limit)
-    items = [
-        {
-            "client": name(row.subject),
-            "hits": row.hits,
-            "kib": row.kib,
-            "share": row.share,
-            "interval": row.interval,
-            "statuses": dict(row.statuses),
-        }
-        for row in rows
-    ]
-    if not _print("leeches", items, read, as_json=as_json, as_csv=as_csv):
-        click.echo("\n".join([HEADER, *(format_row(row, name(row.subject)) for row in rows)]))
-    return _warned(read, **{"clients with the fewest hits forgotten": found.evicted})
+    found, read, when = sum_up(logs, format_text, COLUMNS, lambda _path: Leeches(), output)
+    sheet = sheets.leeches(found, names_for(reveal=reveal), output.rows)
+    put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs, ("Clients", f"{len(found):,}")))
+    return warned(read, **{"clients with the fewest hits forgotten": found.evicted})
 
 
 @command.command(
@@ -84,9 +61,10 @@ def leeches(
 Examples:
   privet report hits /var/log/apache2/access.log
   privet report hits --by path --limit 20 access.log*
+  privet report hits --by agent --html agents.html access.log
   privet report hits --by file /var/log/apache2/*.log
 """,
-    help=f"Count hits by hour, site, file, path, status or agent.\n\n{_LINES}",
+    help=f"Count hits by hour, site, file, path, status or agent.\n\n{LINES}",
 )
 @click.option(
     "--by",
@@ -96,20 +74,18 @@ Examples:
     help="What is counted.",
 )
 @format_option
-@limit_option
-@json_option
-@csv_option
+@output_options()
 @logs_argument
-def hits(logs: tuple[str, ...], by: Any, format_text: str, limit: int | None, *, as_json: bool, as_csv: bool) -> int:  # noqa: ANN401  checked by click
+def hits(logs: tuple[str, ...], by: Any, format_text: str, output: Output) -> int:  # noqa: ANN401  checked by click
     """Count hits by one field."""
+    from privet.cli import sheets  # noqa: PLC0415  as above
     from privet.core.hits import FIELDS, Hits  # noqa: PLC0415  as above
 
     want = [FIELDS[by]] if by in FIELDS else []
-    found, read = _summed(logs, format_text, want, lambda path: Hits(by, path))
-    items = [{by: row.value, "hits": row.hits, "share": row.share} for row in found.rows(limit)]
-    if not _print("hits", items, read, as_json=as_json, as_csv=as_csv):
-        _table([by, "#hits", "#rel."], [(row[by], row["hits"], f"{row['share']}%") for row in items])
-    return _warned(read, **{"rarest values forgotten": found.evicted})
+    found, read, when = sum_up(logs, format_text, want, lambda path: Hits(by, path), output)
+    sheet = sheets.hits(found, by, output.rows)
+    put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs))
+    return warned(read, **{"rarest values forgotten": found.evicted})
 
 
 @command.command(
@@ -120,7 +96,7 @@ Examples:
   privet report networks --table /var/lib/iptoasn/ip2asn-combined.tsv.gz access.log
 """,
     help="List networks by hits: distinct clients, mean size, share of all hits.\n\n"
-    f"A network is a prefix or, with --table, an AS number. {_LINES} {_NAMES}",
+    f"A network is a prefix or, with --table, an AS number. {LINES} {NAMES}",
 )
 @click.option(
     "--lengths",
@@ -132,9 +108,7 @@ Examples:
 )
 @click.option("--table", metavar="FILE", help="AS numbers, as `table` in [networks].")
 @format_option
-@limit_option
-@json_option
-@csv_option
+@output_options()
 @reveal_option
 @logs_argument
 def networks(
@@ -142,35 +116,22 @@ def networks(
     lengths: tuple[int, int],
     table: str | None,
     format_text: str,
-    limit: int | None,
+    output: Output,
     *,
-    as_json: bool,
-    as_csv: bool,
     reveal: bool,
 ) -> int:
     """List networks by hits."""
+    from privet.cli import sheets  # noqa: PLC0415  as above
     from privet.core.crowds import crowds  # noqa: PLC0415  as above
+    from privet.core.leeches import COLUMNS, Leeches  # noqa: PLC0415  as above
 
     known = _table_of(table) if table else None
-    found, read = _leeches(logs, format_text)
-    name = _names(reveal=reveal)
+    found, read, when = sum_up(logs, format_text, COLUMNS, lambda _path: Leeches(), output)
     rows, pseudonyms = crowds(found, lengths, known)
-    items = [
-        {
-            "network": name(row.subject) if row.subject else row.asn,
-            "name": row.name,
-            "clients": row.clients,
-            "hits": row.hits,
-            "kib": row.kib,
-            "share": row.share,
-        }
-        for row in rows[:limit]
-    ]
-    if not _print("networks", items, read, as_json=as_json, as_csv=as_csv):
-        columns = ["network", "name", "#clients", "#hits", "#bandw.", "#hits%"]
-        cells = [(*list(row.values())[:4], f"{row['kib']}K", f"{row['share']}%") for row in items]
-        _table(columns, cells)
-    return _warned(read, **{"clients are pseudonyms, whose network nobody knows": pseudonyms})
+    sheet = sheets.networks(rows, names_for(reveal=reveal), output.rows)
+    more = ("Networks", f"{len(rows):,}"), ("Clients", f"{len(found):,}")
+    put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs, *more))
+    return warned(read, **{"clients are pseudonyms, whose network nobody knows": pseudonyms})
 
 
 @command.command(
@@ -180,20 +141,16 @@ Examples:
   privet report trace 100::8b73:4ceb:995a:39c0 access.log.masked
   echo 192.0.2.7 | privet report trace - access.log
 """,
-    help="List the requests of one client, and the habits that they show.\n\n"
-    f"CLIENT is an address, or a pseudonym as the log has it, or - to read it from standard input. {_LINES}",
+    help="List the requests of one client, the last N with --limit, and the habits that they show.\n\n"
+    f"CLIENT is an address, or a pseudonym as the log has it, or - to read it from standard input. {LINES}",
 )
 @format_option
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Show the last N requests only.")
-@json_option
-@csv_option
+@output_options()
 @click.argument("client")
 @logs_argument
-def trace(
-    client: str, logs: tuple[str, ...], format_text: str, limit: int | None, *, as_json: bool, as_csv: bool
-) -> int:
+def trace(client: str, logs: tuple[str, ...], format_text: str, output: Output) -> int:
     """List the requests of one client."""
-    from privet.cli.output import local, rfc3339  # noqa: PLC0415  as above
+    from privet.cli import sheets  # noqa: PLC0415  as above
     from privet.core.address import client_key  # noqa: PLC0415  as above
     from privet.core.trace import FIELDS, Trace  # noqa: PLC0415  as above
 
@@ -202,18 +159,48 @@ def trace(
     key = client_key(client.strip().encode())
     if key is None:
         raise Failure("CLIENT is neither an address nor a pseudonym", EX_USAGE)
-    found, read = _summed(logs, format_text, FIELDS, lambda _path: Trace(key))
-    rows, habits = found.rows(limit), found.habits()
-    items = [
-        {"time": rfc3339(row.time), "method": row.method, "path": row.path, "status": row.status, "agent": row.agent}
-        for row in rows
-    ]
-    if not _print("trace", items, read, as_json=as_json, as_csv=as_csv, habits=habits):
-        cells = [(local(row.time), row.method, row.path, row.status, row.agent[:40]) for row in rows]
-        _table(["time", "method", "path", "status", "agent"], cells)
-        for habit in habits:
-            click.echo(f"This client {habit}.")
-    return _warned(read, **{"oldest requests left out": found.dropped})
+    found, read, _ = sum_up(logs, format_text, FIELDS, lambda _path: Trace(key), output._replace(html=None))
+    sheet = sheets.trace(found, output.rows)
+    when = found.pulse() if output.html is not None else None
+    put(output, sheet._replace(beside={"totals": totals(read), **sheet.beside}), top_of(when, logs))
+    return warned(read, **{"oldest requests left out": found.dropped})
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  privet report manners /var/log/apache2/access.log*
+  privet report manners --robots /var/www/html/robots.txt access.log
+  privet report manners --crawler googlebot=/etc/privet/googlebot.json access.log
+""",
+    help="List clients with bad manners: HEAD twice before each page, no slower after 429 or 503, feeds too often "
+    "or always whole, browsers that load no asset; what robots.txt asks for, and robots from elsewhere.\n\n"
+    f"{LINES} {NAMES}",
+)
+@click.option("--robots", metavar="PLACE", help="robots.txt: a file, or its address on your own server.")
+@click.option("--crawler", "crawlers", metavar="WORD=FILE", multiple=True, help="Networks of a robot, as `crawlers`.")
+@format_option
+@output_options()
+@reveal_option
+@logs_argument
+def manners(
+    logs: tuple[str, ...],
+    robots: str | None,
+    crawlers: tuple[str, ...],
+    format_text: str,
+    output: Output,
+    *,
+    reveal: bool,
+) -> int:
+    """List clients with bad manners."""
+    from privet.cli import sheets  # noqa: PLC0415  as above
+    from privet.core.manners.habits import FIELDS, Habits  # noqa: PLC0415  as above
+
+    known = _known(robots, crawlers)
+    found, read, when = sum_up(logs, format_text, sorted(FIELDS), lambda _path: Habits(known), output)
+    sheet = sheets.manners(found, names_for(reveal=reveal), output.rows)
+    put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs))
+    return warned(read, **{"clients with the fewest offences forgotten": found.evicted})
 
 
 @command.command(
@@ -221,56 +208,37 @@ def trace(
 Examples:
   privet report offenders
   privet report offenders --since 7d --limit 10
-  privet report offenders /var/log/fail2ban.log*
+  privet report offenders --html offenders.html /var/log/fail2ban.log*
 """,
     help="List who was banned how often, by the daemon or, with LOG, in fail2ban's own logs.\n\n"
     "The interval is the mean number of hours between two bans. The daemon remembers 92 days and knows offenders by "
-    f"pseudonyms only, which last an epoch (30 days or longer). {_LINES} {_NAMES}",
+    f"pseudonyms only, which last an epoch (30 days or longer). {LINES} {NAMES}",
 )
 @click.option("--since", metavar="TIME", default="92d", show_default=True, help="Of the daemon, the last 12h, 7d.")
-@limit_option
 @runtime_option
-@json_option
-@csv_option
+@output_options()
 @reveal_option
 @click.argument("logs", metavar="[LOG]...", nargs=-1)
-def offenders(
-    logs: tuple[str, ...],
-    since: str,
-    limit: int | None,
-    runtime: str | None,
-    *,
-    as_json: bool,
-    as_csv: bool,
-    reveal: bool,
-) -> int:
+def offenders(logs: tuple[str, ...], since: str, runtime: str | None, output: Output, *, reveal: bool) -> int:
     """List who was banned how often."""
-    from privet.core.offenders import HEADER, format_row  # noqa: PLC0415  as above
+    from privet.cli import sheets  # noqa: PLC0415  as above
 
-    items = _in_logs(logs, reveal=reveal) if logs else _of_the_daemon(runtime, since)
-    items = items[:limit]
-    if as_json:
-        from privet.cli.output import print_json  # noqa: PLC0415  as above
+    if logs:
+        from privet.tasks.reports import offenders as count  # noqa: PLC0415  as above
 
-        print_json("offenders", items)
-    elif as_csv:
-        _print_csv(items)
+        with reading_logs(logs) as progress:
+            found = count(logs, progress)
+        name = names_for(reveal=reveal)
+        told = [
+            {"client": name(row.subject), "bans": row.bans, "share": row.share, "interval": row.interval}
+            for row in found.rows()
+        ]
+        top = _banned(found.when, found.bans, len(told)) if output.html is not None else Top()
     else:
-        rows = (format_row(item["client"], item["bans"], item["share"], item["interval"]) for item in items)
-        click.echo("\n".join([HEADER, *rows]))
+        told = _of_the_daemon(runtime, since)
+        top = _past(runtime, since, told) if output.html is not None else Top()
+    put(output, sheets.offenders(told, output.rows), top)
     return 0
-
-
-def _in_logs(logs: Sequence[str], *, reveal: bool) -> list[dict[str, Any]]:
-    from privet.tasks.reports import offenders as count  # noqa: PLC0415  as above
-
-    with _reading(logs) as progress:
-        found = count(logs, progress)
-    name = _names(reveal=reveal)
-    return [
-        {"client": name(row.subject), "bans": row.bans, "share": row.share, "interval": row.interval}
-        for row in found.rows()
-    ]
 
 
 def _of_the_daemon(runtime: str | None, since: str) -> list[dict[str, Any]]:
@@ -292,34 +260,23 @@ def _of_the_daemon(runtime: str | None, since: str) -> list[dict[str, Any]]:
     ]
 
 
-@contextmanager
-def _reading(logs: Sequence[str]) -> Iterator[Callable[[int], None] | None]:
-    """Show progress; what cannot be read, or is no format, ends the verb."""
-    from privet.cli.progress import reading  # noqa: PLC0415  as above
-    from privet.core.formats import FormatError  # noqa: PLC0415  as above
-    from privet.ports import SourceError  # noqa: PLC0415  as above
+def _banned(when: Pulse, bans: int, clients: int) -> Top:
+    """Return the top of a page about bans in logs."""
+    from privet.cli import figures  # noqa: PLC0415  as above
 
-    try:
-        with reading(logs) as progress:
-            yield progress
-    except FormatError as error:
-        raise Failure(f"--format: {error}", EX_USAGE) from None
-    except SourceError as error:
-        raise Failure(str(error), EX_DATA) from None
+    return Top("Bans in logs of fail2ban", [("Bans", f"{bans:,}"), ("Clients", f"{clients:,}")], figures.bans(when))
 
 
-def _summed(logs: Sequence[str], format_text: str, want: Sequence[str], make: Callable[[str], Any]) -> tuple[Any, Read]:
-    from privet.core.select import columns_of  # noqa: PLC0415  as above
-    from privet.tasks.reports import summed  # noqa: PLC0415  as above
+def _past(runtime: str | None, since: str, told: Sequence[dict[str, Any]]) -> Top:
+    """Return the top of a page about the daemon's bans."""
+    from privet.cli import figures  # noqa: PLC0415  as above
+    from privet.cli.client import ask  # noqa: PLC0415  as above
+    from privet.cli.subjects import seconds  # noqa: PLC0415  as above
 
-    with _reading(logs) as progress:
-        return summed(logs, format_text, columns_of(set(want)), make, progress)
-
-
-def _leeches(logs: Sequence[str], format_text: str) -> tuple[Leeches, Read]:
-    from privet.core.leeches import COLUMNS, Leeches  # noqa: PLC0415  as above
-
-    return _summed(logs, format_text, COLUMNS, lambda _path: Leeches())
+    answer = ask(runtime, "history", since=seconds("--since", since), step=3600)
+    numbers = [("Bans", f"{sum(one['bans'] for one in told):,}"), ("Clients", f"{len(told):,}")]
+    drawn = [one for one in figures.history(answer["items"], 3600) if one.title.startswith("Bans")]
+    return Top(f"Bans by the daemon, the last {since}", numbers, drawn)
 
 
 def _table_of(path: str) -> Any:  # noqa: ANN401  its type would have to be imported
@@ -334,55 +291,22 @@ def _table_of(path: str) -> Any:  # noqa: ANN401  its type would have to be impo
     return known
 
 
-def _names(*, reveal: bool) -> Callable[[Subject], str]:
-    from privet.cli.names import Names  # noqa: PLC0415  as above
+def _known(robots: str | None, crawlers: Sequence[str]) -> Any:  # noqa: ANN401  its type would have to be imported
+    """Read what `[manners]` would name."""
+    from pathlib import Path  # noqa: PLC0415  as above
 
-    return Names(reveal=reveal).of
+    from privet.adapters.manners import MannersFiles  # noqa: PLC0415  as above
+    from privet.config.manners import SETTINGS  # noqa: PLC0415  as above
+    from privet.config.values import Invalid  # noqa: PLC0415  as above
 
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    from privet.cli.output import print_table  # noqa: PLC0415  as above
-
-    print_table("", columns, rows)
-
-
-def _print(
-    kind: str, items: Sequence[dict[str, Any]], read: Read, *, as_json: bool, as_csv: bool, **more: object
-) -> bool:
-    """Print for programs, if they asked for it; tell whether they did."""
-    if as_json:
-        from privet.cli.output import print_json  # noqa: PLC0415  as above
-
-        totals = {"lines": read.lines, "parsed": read.parsed, "unparsed": dict(read.unparsed.most_common())}
-        print_json(kind, items, totals=totals, **more)
-    elif as_csv:
-        _print_csv(items)
-    return as_json or as_csv
-
-
-def _print_csv(items: Sequence[dict[str, Any]]) -> None:
-    import csv  # noqa: PLC0415  as above
-
-    rows = csv.writer(sys.stdout, lineterminator="\n")
-    if items:
-        rows.writerow(items[0])
-    rows.writerows([_cell(value) for value in item.values()] for item in items)
-
-
-def _cell(value: object) -> object:
-    """Return a value as one cell; several in it are joined, and none becomes a formula of a spreadsheet."""
-    if isinstance(value, dict):
-        return " ".join(f"{name}:{one}" for name, one in value.items())
-    if isinstance(value, list):
-        return " ".join(value)
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
-
-
-def _warned(read: Read, **counts: int) -> int:
-    """Warn of what was left out, and return the exit code."""
-    for reason, lines in read.unparsed.most_common():
-        click.secho(f"warning: {counted(lines, 'line')}: {reason}", fg="yellow", err=True)
-    for what, number in counts.items():
-        if number:
-            click.secho(f"warning: {number} {what}", fg="yellow", err=True)
-    return EX_WARNING if read.unparsed else 0
+    named = dict(one.partition("=")[::2] for one in crawlers)
+    try:
+        places = SETTINGS["robots"](robots if "://" in robots else str(Path(robots).absolute())) if robots else {}
+        networks = SETTINGS["crawlers"]({word: path and str(Path(path).absolute()) for word, path in named.items()})
+    except Invalid as error:
+        raise Failure("; ".join(problem.message for problem in error.problems), EX_USAGE) from None
+    files = MannersFiles(places, networks)
+    files.refresh()
+    if files.problems:
+        raise Failure("; ".join(files.problems), EX_DATA)
+    return files.known()

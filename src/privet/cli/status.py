@@ -39,7 +39,7 @@ def command(runtime: str | None, *, as_json: bool) -> int:
     state = ask(runtime, "status")
     if as_json:
         items = [dated(item, "windows_filling_until") for item in state.pop("items")]
-        for place in ("firewall", "web"):
+        for place in ("firewall", "web", "slow"):
             state[place] = dated(state[place], "last_loss")
         state["actions"] = [dated(one, "last_failure_at") for one in state["actions"]]
         state["alarms"] = [dated(alarm, "since") for alarm in state["alarms"]]
@@ -64,7 +64,11 @@ def _print(state: dict[str, Any]) -> None:
         map(_row, state["items"]),
     )
     _print_account("bans", state["bans"])
-    for title, more in (("bans in the web server", state["web"]["bans"]), ("bans only told of", state["told"])):
+    for title, more in (
+        ("bans in the web server", state["web"]["bans"]),
+        ("told by the web server to come back later", state["slow"]["bans"]),
+        ("bans only told of", state["told"]),
+    ):
         if more["ordered"]:
             _print_account(title, more)
     for line in (*_events(state), *_swarms(state), *_helpers(state)):

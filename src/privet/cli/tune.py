@@ -7,19 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from privet.cli.main import EX_USAGE, Failure
-from privet.cli.options import config_option, json_option, load_config, members_option
-from privet.cli.replaying import known, logs_argument, replaying, source_option, warned
+from privet.cli.options import config_option, json_option, members_option
+from privet.cli.replaying import config_for, html_option, logs_argument, one_form, replaying, source_option, warned
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rich.text import Text
-
+    from privet.cli.heat import Heat
+    from privet.cli.sheet import Sheet
     from privet.tasks.tune import Cell, Tuned
-
-_SHADES = "·░▒▓█"
-_WORDS = "none, a quarter, half, three quarters, the most"
 
 
 @click.command(
@@ -27,7 +22,8 @@ _WORDS = "none, a quarter, half, three quarters, the most"
 Examples:
   privet tune leech /var/log/apache2/access.log*
   privet tune leech --maxretry 10,20,40 --findtime 30s,1m,5m access.log
-  privet tune scanner --config examples/web.toml --csv access.log.*.gz
+  privet tune leech --html limits.html access.log.*.gz
+  privet tune web-crawl --csv access.log.*.gz
 """
 )
 @click.argument("jail")
@@ -38,6 +34,7 @@ Examples:
 @members_option
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, with a header.")
+@html_option
 @logs_argument
 def command(
     jail: str,
@@ -50,32 +47,38 @@ def command(
     members: str | None,
     as_json: bool,
     as_csv: bool,
+    html: str | None,
 ) -> int:
     """Try limits of a jail on old logs: whom they would have hit, and what they would have saved.
 
     All limits are tried in one pass over LOG, which may be plain, .gz, .bz2, .xz or .zst, or - for standard input. The
-    limit that the jail has is always among them. docs/tuning.md says how it is judged who looks innocent.
+    limit that the jail has is always among them. JAIL may be one that comes with Privet. docs/tuning.md says how it is
+    judged who looks innocent.
 
     Exit code 1 means that something deserves a look: unparsed lines, or a source that jails cannot work on.
     """
     from privet.core.looks import Looks  # noqa: PLC0415  heavy imports wait until the verb is called
+    from privet.tasks.borrowed import with_builtins  # noqa: PLC0415  as above
     from privet.tasks.replay import source_of  # noqa: PLC0415  as above
     from privet.tasks.tune import grid, tune  # noqa: PLC0415  as above
 
-    config = load_config(config_path)
-    known(config.jails, [jail])
-    maxretries, findtimes = grid(config.jails[jail])
-    limits = _numbers(maxretry) or maxretries, _times(findtime) or findtimes
+    one_form(as_json, as_csv, html is not None)
+    config = config_for(config_path, [jail])
     with replaying(logs) as progress:
         source = source_of(config, logs, source_name)
+        config = with_builtins(config, [jail], source)
+        maxretries, findtimes = grid(config.jails[jail])
+        limits = _numbers(maxretry) or maxretries, _times(findtime) or findtimes
         looks = Looks(config.engine.max_clients, members)
         tuned = tune(config, config.jails[jail], logs, source, limits, looks=looks, progress=progress)
     if as_json:
         _print_json(tuned)
     elif as_csv:
         _print_csv(tuned)
+    elif html is not None:
+        _write_page(tuned, html, len(logs))
     else:
-        _print_pictures(tuned)
+        _print_all(tuned)
     return warned(tuned.replayed)
 
 
@@ -135,53 +138,65 @@ def _print_csv(tuned: Tuned) -> None:
     rows.writerows([getattr(cell, name) for name in names] for cell in tuned.cells)
 
 
-def _print_pictures(tuned: Tuned) -> None:
+def _print_all(tuned: Tuned) -> None:
+    from privet.cli.heat import print_heat  # noqa: PLC0415  as above
+    from privet.cli.sheet import show  # noqa: PLC0415  as above
+
+    for heat in _heats(tuned):
+        print_heat(heat)
+    show(_sheet(tuned))
+
+
+def _write_page(tuned: Tuned, file: str, logs: int) -> None:
     from privet.cli.effects import share  # noqa: PLC0415  as above
-    from privet.cli.output import print_table  # noqa: PLC0415  as above
+    from privet.cli.heat import heat_figure  # noqa: PLC0415  as above
+    from privet.cli.sheet import Output, Page, put_page  # noqa: PLC0415  as above
 
-    _print_map(tuned, "requests saved", lambda cell: cell.requests, "green")
-    _print_map(tuned, "clients hit who look innocent", lambda cell: cell.yes, "red")
-    print_table(
-        "",
-        ("#MAXRETRY", "#FINDTIME", "", "#BANS", "#CLIENTS", "#INNOCENT", "#MAYBE", "#NOT", "#SAVED", "#OF ALL"),
-        [
-            (
-                cell.maxretry,
-                _written(cell.findtime),
-                "now" if cell.present else "",
-                *(cell.bans, cell.clients, cell.yes, cell.maybe, cell.no, cell.requests),
-                f"{share(cell.requests, tuned.requests):.1f}%",
-            )
-            for cell in tuned.cells
-        ],
-        "SAVED: requests of banned clients within their bans",
-    )
-    for sentence in _advice(tuned):
-        click.echo(sentence)
+    tiles = [("Requests", f"{tuned.requests:,}"), ("Now", _short(next(cell for cell in tuned.cells if cell.present)))]
+    if best := tuned.best:
+        saved = ("It saves", f"{share(best.requests, tuned.requests):.1f}%")
+        tiles += [("Recommended", _short(best)), ("It hits", counted(best.clients, "client")), saved]
+    tried = f"{counted(len(tuned.cells), 'limit')} on {counted(tuned.requests, 'request')} in {counted(logs, 'log')}"
+    sheet = _sheet(tuned)
+    sheet = sheet._replace(says=f"Tried {tried}. {sheet.says}")
+    figures = [heat_figure(heat) for heat in _heats(tuned)]
+    says = " ".join(_advice(tuned))
+    page = Page(f"Limits of the jail {tuned.jail.name}", says, tiles, figures, [sheet], limit=len(tuned.cells))
+    put_page(Output(json=False, csv=False, html=file), page)
 
 
-def _print_map(tuned: Tuned, what: str, value: Callable[[Cell], int], colour: str) -> None:
-    """Print a heat map: a character and a number for each limit, and colour where there may be some."""
-    from rich.text import Text  # noqa: PLC0415  as above
+def _heats(tuned: Tuned) -> list[Heat]:
+    from privet.cli.heat import Heat  # noqa: PLC0415  as above
 
-    from privet.cli.output import print_table  # noqa: PLC0415  as above
-
-    cells = {(cell.maxretry, cell.findtime): value(cell) for cell in tuned.cells}
-    most = max(cells.values())
-
-    def drawn(number: int | None) -> Text:
-        if number is None:
-            return Text("")
-        level = -(-number * (len(_SHADES) - 1) // most) if most else 0
-        style = (("", "dim ", "", "bold ", "bold reverse ")[level] + colour) if level else ""
-        return Text(f"{number:,} {_SHADES[level] * 2}", style=style)
-
-    rows = [
-        (f"maxretry {maxretry:,}", *(drawn(cells.get((maxretry, time))) for time in tuned.findtimes))
-        for maxretry in tuned.maxretries
+    rows, columns = tuned.maxretries, tuned.findtimes
+    places = {(rows.index(cell.maxretry), columns.index(cell.findtime)): cell for cell in tuned.cells}
+    names = [f"{number:,}" for number in rows], [_written(time) for time in columns]
+    saved = {place: cell.requests for place, cell in places.items()}
+    innocent = {place: cell.yes for place, cell in places.items()}
+    return [
+        Heat("Requests saved", "maxretry", *names, saved, "green", "ok"),
+        Heat("Clients hit who look innocent", "maxretry", *names, innocent, "red", "failed"),
     ]
-    heads = [f"#{_written(time)}" for time in tuned.findtimes]
-    print_table("", (what, *heads), rows, f"{_SHADES}: {_WORDS}")
+
+
+def _sheet(tuned: Tuned) -> Sheet:
+    from privet.cli.effects import SAYS, share  # noqa: PLC0415  as above
+    from privet.cli.sheet import Column, Sheet  # noqa: PLC0415  as above
+
+    heads = ("bans", "clients", "innocent", "maybe", "not", "saved")
+    columns = [Column("maxretry", "number"), Column("findtime", "number"), Column("")]
+    columns += [*(Column(head, "number") for head in heads), Column("of all", "share")]
+    rows = [
+        (
+            *(cell.maxretry, _written(cell.findtime), "now" if cell.present else ""),
+            *(cell.bans, cell.clients, cell.yes, cell.maybe, cell.no, cell.requests),
+            f"{share(cell.requests, tuned.requests):.1f}%",
+        )
+        for cell in tuned.cells
+    ]
+    items = [_item(tuned, cell) for cell in tuned.cells]
+    says = "Innocent, maybe, not: how the clients look that it hits."
+    return Sheet("tune", "Limits", items, columns, rows, f"{says} {SAYS.capitalize()}.", notes=[SAYS, *_advice(tuned)])
 
 
 def _advice(tuned: Tuned) -> list[str]:
@@ -204,6 +219,10 @@ def _advice(tuned: Tuned) -> list[str]:
         now,
         f"The smallest limit that hits nobody innocent in this log: {_limit(best)}. It {_hits(best, tuned)}.",
     ]
+
+
+def _short(cell: Cell) -> str:
+    return f"{cell.maxretry} in {_written(cell.findtime)}"
 
 
 def _limit(cell: Cell) -> str:

@@ -13,6 +13,7 @@ from privet.core.engine import Engine
 from privet.core.filters.plan import FilterPlan
 from privet.core.formats import parse_format
 from privet.core.forwarded import Proxies
+from privet.core.manners.window import COLUMNS as MANNERS
 from privet.core.parse import Plan, plan_of
 from privet.core.recognise import AutoPlan
 from privet.core.select import columns_for, columns_of
@@ -132,7 +133,8 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
 def _columns_for(jail: Jail) -> set[str]:
     """Return the columns that a jail reads."""
     distinct = columns_of({jail.distinct}) if jail.distinct else set()
-    return columns_for(jail.predicates) | distinct | (COLUMNS if jail.kind == "swarm" else set())
+    manners = MANNERS[jail.signal] if jail.signal else frozenset[str]()
+    return columns_for(jail.predicates) | distinct | manners | (COLUMNS if jail.kind == "swarm" else set())
 
 
 def lists_of(config: Config) -> Iterator[Listed]:
@@ -193,7 +195,11 @@ def missing_fields(config: Config) -> list[str]:
                 continue
             fields = set(parse_format(source.format).fields)
             if fields & {"request", "target"}:
-                fields |= {"method", "path", "query"}
+                fields |= {"method", "path", "query", "target"}
+            if "request" in fields:
+                fields.add("proto")
+            if "path" in fields:
+                fields.add("target")
             wanted = [p.field for p in jail.predicates] + ([jail.distinct] if jail.distinct else [])
             missing += [
                 f"jail {jail.name}: source {name} has no field {field}"

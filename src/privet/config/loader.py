@@ -8,7 +8,23 @@ from functools import partial
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from privet.config import actions, escalation, escrow, feeds, filters, firewall, ignore, ports, recidive, sources, swarm
+from privet.config import (
+    actions,
+    builtin,
+    cases,
+    escalation,
+    escrow,
+    feeds,
+    filters,
+    firewall,
+    ignore,
+    loads,
+    manners,
+    ports,
+    recidive,
+    sources,
+    swarm,
+)
 from privet.config.adoption import adopted
 from privet.config.errors import ConfigError, ConfigErrors, dotted
 from privet.config.lines import KeyLines
@@ -18,6 +34,7 @@ from privet.config.model import (
     EngineConfig,
     Fail2banConfig,
     FeedConfig,
+    MannersConfig,
     NetworksConfig,
     Persist,
     ProxiesConfig,
@@ -80,10 +97,12 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
     "fail2ban": {"config": text, "counting": choice(Counting)},
     "jail": {
         "source": texts,
+        "builtin": builtin.named,
+        "test": cases.cases,
         "filter": partial(filters.jail_filter, {}, ""),
         **{field: partial(predicates, field) for field in FIELDS},
         "findtime": duration,
-        "maxretry": whole(1),
+        "maxretry": loads.limits,
         "bantime": duration,
         "ignoreip": ignore.ignored,
         "ignorecommand": actions.command,
@@ -95,11 +114,14 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
         **escalation.SETTINGS,
         **recidive.SETTINGS,
         **swarm.SETTINGS,
+        **manners.JAIL_SETTINGS,
         **ports.SETTINGS,
     },
+    "builtin": builtin.SETTINGS,
     "escalation": escalation.SETTINGS,
     "feed": feeds.SETTINGS,
     "escrow": escrow.SETTINGS,
+    "manners": manners.SETTINGS,
 }
 """Every setting of every table; `source`, `filter`, `jail`, `action` and `feed` hold one table per name."""
 
@@ -128,12 +150,13 @@ def load(path: str | FilePath) -> Config:
 
 def parse(content: str, name: str) -> Config:
     """Read a configuration from a text; `name` stands for it in messages. Raises ConfigErrors."""
-    document = _document(content, name)
+    document, origins = builtin.expanded(_document(content, name))
     try:
         return _config(document, name)
     except Invalid as error:
         lines = KeyLines(content)
-        raise ConfigErrors(_placed(problem, name, lines) for problem in error.problems) from None
+        problems = builtin.moved(error.problems, origins)
+        raise ConfigErrors(_placed(problem, name, lines) for problem in problems) from None
 
 
 def _placed(problem: Problem, name: str, lines: KeyLines) -> ConfigError:
@@ -172,6 +195,7 @@ def _config(document: dict[str, Any], name: str) -> Config:
         _escalation_or_default(document.get("escalation", {})),
         _table_or_empty(document.get("filter")),
         _table_or_empty(document.get("action")),
+        _table_or_empty(document.get("manners")),
     )
     tables: dict[str, Decoder] = {
         "daemon": partial(_plain, DaemonConfig, SETTINGS["daemon"]),
@@ -184,17 +208,25 @@ def _config(document: dict[str, Any], name: str) -> Config:
         "action": partial(_named, actions.action),
         "fail2ban": partial(_plain, Fail2banConfig, SETTINGS["fail2ban"]),
         "jail": partial(_named, partial(_jail, known)),
+        "builtin": partial(_named, partial(builtin.group, known.sources)),
         "escalation": escalation.escalation,
         "networks": partial(_plain, NetworksConfig, SETTINGS["networks"]),
         "feed": partial(_named, _feed),
         "escrow": escrow.escrow,
+        "manners": partial(_plain, MannersConfig, SETTINGS["manners"]),
     }
     decoded, problems = read(document, tables)
     problems += recidive.table_problems(known.jails, _table_or_empty(document.get("networks")))
     problems += sources.kind_problems(known.sources, known.jails)
     if problems:
         raise Invalid(*problems)
-    decoded.pop("filter", None)  # jails hold theirs
+    for kind in ("filter", "builtin"):  # jails hold theirs
+        decoded.pop(kind, None)
+    decoded["tests"] = {
+        jail: cases.cases(settings["test"])
+        for jail, settings in known.jails.items()
+        if isinstance(settings, dict) and "test" in settings
+    }
     named = {f"{table}s": decoded.pop(table, {}) for table in ("source", "jail", "feed", "action")}
     return adopted(Config(path=name, **named, **decoded))
 
@@ -207,6 +239,7 @@ class _Known(NamedTuple):
     escalation: Escalation
     filters: Mapping[str, object]
     actions: Mapping[str, object]
+    manners: Mapping[str, object]
 
 
 def _table_or_empty(value: object) -> dict[str, Any]:
@@ -251,12 +284,16 @@ def _jail(known: _Known, name: str, value: object) -> Jail:
     problems += [*recidive.kind_problems(table(value)), *more, *wrong]
     problems += [*filters.jail_problems(table(value)), *actions.jail_problems(table(value))]
     problems += [*swarm.swarm_problems(table(value)), *_distinct_problems(table(value))]
+    problems += [*manners.patience_problems(table(value)), *manners.manners_problems(table(value), known.manners)]
+    problems += loads.load_problems(table(value))
     if problems:
         raise Invalid(*problems)
     # In the order of FIELDS, so that jails that ask the same are equal however they are written.
+    for word in ("builtin", "test"):
+        settings.pop(word, None)
     conditions = tuple(one for field in FIELDS for one in settings.pop(field, ()))
     sources = settings.pop("source", ())
-    settings = swarm.swarm_settings(ignore.sorted_out(settings))
+    settings = loads.load_settings(swarm.swarm_settings(ignore.sorted_out(settings)))
     return Jail(name=name, sources=sources, predicates=conditions, escalation=grown, scope=scope, **settings)
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from privet.config.cases import Case
 from privet.config.fail2ban.report import Finding
 from privet.config.fail2ban.text import Place
 from privet.core.address import IPV6_CLIENT, KEPT, Subject
@@ -112,6 +113,13 @@ class EscrowConfig(msgspec.Struct, frozen=True, kw_only=True):
     keep: float = 604_800.0
 
 
+class MannersConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[manners]`: where `robots.txt` is, by site, and files with the networks of robots, by a word of their agent."""
+
+    robots: dict[str, str] = {}
+    crawlers: dict[str, str] = {}
+
+
 class ActionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[action.NAME]`: commands that are told of bans, by what they are told and by family ("" for both).
 
@@ -137,7 +145,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The whole file. `path` is where it was read from.
 
     `escalation` is what `[escalation]` says; jails hold their own, made of it already. `findings` is the report on
-    what was adopted from fail2ban, `places` tells where adopted jails are written.
+    what was adopted from fail2ban, `places` tells where adopted jails are written, `tests` how jails are tested.
     """
 
     path: str = ""
@@ -154,5 +162,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     actions: dict[str, ActionConfig] = {}
     fail2ban: Fail2banConfig = Fail2banConfig()
     escrow: EscrowConfig = EscrowConfig()
+    manners: MannersConfig = MannersConfig()
     findings: tuple[Finding, ...] = ()
     places: dict[str, Place] = {}
+    tests: dict[str, tuple[Case, ...]] = {}

@@ -26,7 +26,7 @@ KEPT = (24, 48)
 
 _V4_LEN, _V6_NET_LEN, _V6_LEN = 4, 8, 16
 _NETWORK_LENGTHS = (_V4_LEN + 1, _V6_LEN + 1)
-_LONGEST = 64  # "[" + 45 characters of the longest IPv6 text + "]" + port or zone
+LONGEST = 64  # "[" + 45 characters of the longest IPv6 text + "]" + port or zone
 
 
 def pack(text: bytes) -> bytes | None:
@@ -34,7 +34,7 @@ def pack(text: bytes) -> bytes | None:
 
     Accepts brackets, a zone id (dropped) and v4-mapped IPv6 (returned as IPv4).
     """
-    if len(text) > _LONGEST:
+    if len(text) > LONGEST:
         return None
     try:
         word = text.decode("ascii")

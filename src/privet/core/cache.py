@@ -16,13 +16,13 @@ LONGEST = 512  # bytes of a text worth remembering: what is longer is an attacke
 class Cache(dict[bytes, Value]):
     """What a function said of each text that is not too long, forgotten whole when it grows past its bound."""
 
-    def __init__(self, function: Callable[[bytes], Value], size: int = SIZE) -> None:
+    def __init__(self, function: Callable[[bytes], Value], size: int = SIZE, longest: int = LONGEST) -> None:
         super().__init__()
-        self._function, self._size = function, size
+        self._function, self._size, self._longest = function, size, longest
 
     def __missing__(self, text: bytes) -> Value:
         value = self._function(text)
-        if len(text) <= LONGEST:
+        if len(text) <= self._longest:
             if len(self) >= self._size:
                 self.clear()
             self[text] = value

@@ -22,19 +22,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from privet.core.jails import Jail
+    from privet.core.loads import Loads
 
 _SWEEP_FROM = 1024  # fewer clients than this are not worth sweeping
 _EVICT_SHARE = 8  # at the cap one in eight goes, so that the sort is paid once per cap / 8 new clients
 
 
 class Limit:
-    """One jail's limit over a window; `until` maps clients to the end of their last ban."""
+    """One jail's limit over a window; `until` maps clients to the end of their last ban.
 
-    def __init__(self, jail: Jail, order: int) -> None:
+    Where the limit depends on the load of the machine, `maxretry` is that of the last `look`, at first the largest, and
+    `lowest` the smallest.
+    """
+
+    def __init__(self, jail: Jail, order: int, loads: Loads | None = None) -> None:
         self.jail = jail
         self.order = order
         self.maxretry, self.findtime, self.bantime = jail.maxretry, jail.findtime, jail.bantime
+        self.lowest = jail.by_load[-1][1] if jail.by_load else jail.maxretry
         self.until: dict[bytes, float] = {}
+        self._loads = loads if jail.by_load else None
+
+    def look(self, time: float) -> None:
+        """Find the limit that holds at a time."""
+        if self._loads is not None:
+            load = self._loads.at(time)
+            self.maxretry = [most for above, most in self.jail.by_load if not above or load > above][-1]
 
 
 class Reached(msgspec.Struct, frozen=True):
@@ -59,7 +72,7 @@ class Window:
         self.clients: dict[bytes, list[float]] = {}
         self.evicted = 0
         self._cap = max_clients
-        self._first_look = 1 + min(limit.maxretry for limit in limits)
+        self._first_look = 1 + min(limit.lowest for limit in limits)
         self._longest = max(limit.maxretry for limit in limits)
         self._tolerance = tolerance
         self._keep = max(limit.findtime for limit in limits) + tolerance
@@ -117,17 +130,30 @@ class Window:
         since, until = now - limit.findtime, limit.until
         return sum(seen[-1] >= max(since, until.get(key, since)) for key, seen in self.clients.items())
 
+    def counted(self, limit: Limit, key: bytes, time: float) -> int:
+        """Return the most failures of a client that count together with one at this time."""
+        seen, until = self.clients.get(key), limit.until.get(key, 0.0)
+        if seen is None or time < until:
+            return 0
+        most = 0
+        for last in range(bisect_right(seen, time, 1) - 1, len(seen)):
+            if seen[last] - limit.findtime > time:
+                break
+            most = max(most, last + 1 - bisect_left(seen, max(seen[last] - limit.findtime, until), 1))
+        return most
+
     def _look(self, row: int, key: bytes, seen: list[float], time: float) -> Iterator[Reached]:
         """Check every limit for failures that end at the newest, `time`; set when to look again."""
         slack, keep = self._longest, time
         for limit in self.limits:
+            limit.look(time)
             start, until = time - limit.findtime, limit.until.get(key, 0.0)
             count = len(seen) - bisect_left(seen, max(start, until), 1)
             if count >= limit.maxretry:
                 limit.until[key] = time + limit.bantime
                 yield Reached(row, limit, key, time, count)
                 until, count = limit.until[key], 0
-            slack = min(slack, limit.maxretry - count)
+            slack = min(slack, limit.lowest - count)
             keep = min(keep, max(start - self._tolerance, until))
         del seen[1 : bisect_left(seen, keep, 1, len(seen) - 1)]  # the newest always stays
         seen[0] = len(seen) + slack
@@ -140,6 +166,7 @@ class Window:
         place = bisect_right(seen, time, 1)
         seen.insert(place, time)
         for limit, until in counting:
+            limit.look(time)
             if any(self._spans(limit, seen, place, until)):
                 limit.until[key] = time + limit.bantime
                 yield Reached(row, limit, key, time, limit.maxretry)

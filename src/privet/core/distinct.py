@@ -76,6 +76,11 @@ class Distinct:
         """Return how many clients have values that still count."""
         return sum(max(seen.values()) >= now - limit.findtime for seen in self.clients.values())
 
+    def counted(self, limit: Limit, key: bytes, _time: float) -> int:
+        """Return how many values of a client count."""
+        times = self.clients.get(key, {}).values()
+        return sum(time >= max(times) - limit.findtime for time in times)
+
     def _is_reached(self, key: bytes, seen: dict[int, float]) -> bool:
         """Tell whether enough values count; forget those that do not."""
         since = max(seen.values()) - self._limit.findtime

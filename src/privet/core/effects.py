@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.core.address import IPV6_CLIENT, Subject, mask_bits
-from privet.core.slots import Timeline
+from privet.core.pulse import Pulse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 Held = list[tuple[int, float, float]]
 """Numbers of jails, and from when to when each closed somebody out."""
 
+REQUESTS, SAVED = "requests", "saved"
 ROOM = 1024  # clients and networks that are held, before it pays to look whose time is over
+
+
+def banned(jail: str) -> str:
+    """Return the name under which the bans of a jail are counted by time."""
+    return f"bans of {jail}"
 
 
 class Effect(msgspec.Struct):
@@ -34,21 +40,20 @@ class Effect(msgspec.Struct):
     clients: int = 0
     requests: int = 0
     bytes: int = 0
-    over: Timeline = msgspec.field(default_factory=Timeline)  # bans
-    saved: Timeline = msgspec.field(default_factory=Timeline)  # requests
 
 
 class Effects:
     """Is told of the verdicts and then of the requests of each block. An IPv6 client has `ipv6_client` bits.
 
-    `whole` sums up all jails, where nothing counts twice; `requests` and `bytes` are those of the whole log.
+    `whole` sums up all jails, where nothing counts twice; `requests` and `bytes` are those of the whole log. `when` has
+    requests, those that were saved, and the bans of each jail, by `banned(jail)`.
     """
 
     def __init__(self, jails: Iterable[str], tolerance: float, ipv6_client: int = IPV6_CLIENT) -> None:
         self.jails = [Effect(name) for name in jails]
         self.whole = Effect("")
         self.requests = self.bytes = 0
-        self.over = Timeline()
+        self.when = Pulse()
         self.hit: dict[bytes, int] = {}  # clients, with a bit for each jail that hit them
         self.own: dict[bytes, list[int]] = {}  # clients: bans, and requests saved
         self._numbers = {one.jail: number for number, one in enumerate(self.jails)}
@@ -66,9 +71,9 @@ class Effects:
             number = self._numbers[verdict.jail]
             together = (verdict.jail, verdict.group, verdict.time)
             if not verdict.group or together != self._last:  # an AS number is closed out once, whatever it has
-                for one in (self.jails[number], self.whole):
-                    one.bans += 1
-                    one.over.add((verdict.time,))
+                self.jails[number].bans += 1
+                self.whole.bans += 1
+                self.when.count((verdict.time,), (banned(verdict.jail),))
             self._last = together
             held = (number, verdict.time, verdict.until)
             key = verdict.subject.key_in(self._ipv6_client)
@@ -89,19 +94,20 @@ class Effects:
             return
         self.requests += len(keys)
         self.bytes += sum(sizes)
-        self.over.add(times)
+        self.when.count(times, [REQUESTS] * len(times))
         held, nets = self._held, self._nets
         if not held and not nets:
             return
         saved: dict[int, list[tuple[float, int]]] = {}  # times and sizes, by the bits of the jails
         for key, time, size in zip(keys, times, sizes, strict=True):
-            own = held.get(key)
-            if (own or nets) and (bits := self._closed(key, time, own)):
+            own, around = held.get(key), self._networks(key) if nets else ()
+            if (own or around) and (bits := _closed(time, own or (), around)):
                 saved.setdefault(bits, []).append((time, size))
                 self._hits(key, bits)
                 self.own.setdefault(key, [0, 0])[1] += 1
         for bits, rows in saved.items():
             self._saved(bits, rows)
+            self.when.count([time for time, _ in rows], [SAVED] * len(rows))
         if len(held) + len(nets) > self._room:
             self._forget(max(times) - self._tolerance)
 
@@ -114,22 +120,12 @@ class Effects:
         """Return the jails that hit a client."""
         return [one.jail for number, one in enumerate(self.jails) if self.hit[key] >> number & 1]
 
-    def _closed(self, key: bytes, time: float, own: Held | None) -> int:
-        """Return a bit for each jail that holds a client at a time."""
-        bits = 0
-        for held in (own or (), *(self._networks(key) if self._nets else ())):
-            for number, since, until in held:
-                if since < time < until:
-                    bits |= 1 << number
-        return bits
-
     def _saved(self, bits: int, rows: Sequence[tuple[float, int]]) -> None:
         """Count requests that all the same jails saved."""
-        times, size = [time for time, _ in rows], sum(size for _, size in rows)
+        size = sum(size for _, size in rows)
         for one in (*(one for number, one in enumerate(self.jails) if bits >> number & 1), self.whole):
             one.requests += len(rows)
             one.bytes += size
-            one.saved.add(times)
 
     def _hits(self, key: bytes, bits: int) -> None:
         before = self.hit.get(key, 0)
@@ -161,3 +157,13 @@ class Effects:
         if gone:
             self._around.clear()
         self._room = max(ROOM, 2 * (len(self._held) + len(self._nets)))
+
+
+def _closed(time: float, own: Held | tuple[()], around: Iterable[Held]) -> int:
+    """Return a bit for each jail that holds a client, or a network around him, at a time."""
+    bits = 0
+    for held in (own, *around):
+        for number, since, until in held:
+            if since < time < until:
+                bits |= 1 << number
+    return bits

@@ -22,6 +22,8 @@ from privet.core.cache import Cache
 from privet.core.evidence import Lines, Places
 from privet.core.filters.plan import Found
 from privet.core.forwarded import BEHIND
+from privet.core.loads import Loads
+from privet.core.manners.window import Manners
 from privet.core.memory import Memory
 from privet.core.neighbours import Neighbours, network_key, number_of
 from privet.core.networks import as_number, as_text
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from privet.core.filters.plan import FilterPlan
     from privet.core.guard import Listed
     from privet.core.jails import Jail
+    from privet.core.limits import Peaks
+    from privet.core.manners.known import Known
     from privet.core.networks import Networks
     from privet.core.notes import Note
     from privet.core.parse import Rows
@@ -77,6 +81,7 @@ class Engine:
     `plans` read lines as requests, `filters` look at them whole; a source has a plan, filters, or both. Dates without
     a year are close to `today` where the clock does not tell.
 
+    `loads` is told the load of the machine, by which limits of some jails go; where nobody tells, all is calm.
     `memory` knows who was banned before, by tokens under `secrets`, those of the epochs. An IPv6 client
     has `ipv6_client` bits, at most 64. `networks` tells AS numbers, for the jails that count by them. To `proxied`
     sources all clients come through a proxy; such clients, and those of other sources whose rows say so, get a deny in
@@ -119,7 +124,8 @@ class Engine:
         for order, jail in enumerate(self.jails):
             if jail.bans_of is None:
                 shared.setdefault(identity_of(jail), []).append((order, jail))
-        self._rules = [Rule(group, tolerance, max_clients, networks) for group in shared.values()]
+        self.loads = Loads()
+        self._rules = [Rule(group, tolerance, max_clients, networks, self.loads) for group in shared.values()]
         self._sieves = {name: Sifted(rule for rule in self._rules if name in rule.sources) for name in plans}
         self.ignore({})
 
@@ -138,6 +144,12 @@ class Engine:
         for recidive in self.memory.recidives:
             names = (recidive.jail.name, *recidive.watched)
             self._ignored[recidive.jail.name] = PrefixSet(chain.from_iterable(own[name] for name in names))
+
+    def know(self, known: Known) -> None:
+        """Heed what the administrator's files say about robots."""
+        for rule in self._rules:
+            if isinstance(rule.window, Manners):
+                rule.window.habit.know(known)
 
     def feed(self, batch: Batch, now: float) -> list[Verdict]:
         """Return the verdicts that the batch brings about, in the order of its lines.
@@ -237,6 +249,7 @@ class Engine:
                 rule.matched, rule.last_match = before[rule.identity].matched, before[rule.identity].last_match
         self.learn({name: one for name, one in old.baselines().items() if name not in self.baselines()})
         self.bans, self.spared = old.bans, old.spared
+        self.loads.carry(old.loads)
         self.memory.carry(old.memory)
         self._pardon_all()
 
@@ -249,6 +262,7 @@ class Engine:
         """Take note that the clock, by which lines are stamped, was set forward by so much."""
         for source in self.sources.values():
             source.shift(seconds)
+        self.loads.shift(seconds)
         for rule in self._rules:
             rule.window.shift(seconds)
         self.memory.shift(seconds)
@@ -335,6 +349,15 @@ class Engine:
             if isinstance(window, Swarms) and window.limits[0].jail.name in known:
                 window.learn(known[window.limits[0].jail.name])
 
+    def watch(self, peaks: Peaks) -> None:
+        """Tell for each failure from now on how many then count, except in jails that look for swarms or count bans."""
+        for rule in self._rules:
+            rule.watch = peaks
+
+    def spares(self, jail: str, subject: Subject) -> bool:
+        """Tell whether a jail never bans somebody, for `ignoreip`."""
+        return self._ignored[jail].overlaps(subject)
+
     def matches(self) -> dict[str, tuple[int, float | None]]:
         """Return for each jail how many failures it saw and the time of the last."""
         on_rows = {
@@ -350,7 +373,8 @@ class Engine:
     @property
     def tracked(self) -> int:
         """How many clients are remembered now, over all windows."""
-        return sum(len(rule.window.clients) for rule in self._rules) + sum(map(len, self.memory.recidives))
+        manners = sum(rule.window.remembered for rule in self._rules if isinstance(rule.window, Manners))
+        return sum(len(rule.window.clients) for rule in self._rules) + sum(map(len, self.memory.recidives)) + manners
 
     @property
     def evicted(self) -> int:
@@ -368,7 +392,7 @@ class Engine:
         for verdict in verdicts:
             limit.until[reached.key] = verdict.until
             yield verdict
-            if verdict.action is not Action.REPORT:
+            if verdict.action not in (Action.REPORT, Action.SLOW):
                 for recidive in self.memory.recidives:
                     yield from self._repeated(recidive, verdict, denied=denied)
 
@@ -389,6 +413,9 @@ class Engine:
             self.spared[jail.name] += 1
             return []
         self.bans[jail.name] += 1
+        if not self.memory.patience.ends(jail, who, time):
+            action = Action.REPORT if jail.dry_run else Action.SLOW
+            return [Verdict(action, one, jail.name, time, time + jail.bantime, failures) for one in closed]
         count, bantime = self.memory.escalated(jail, who, time)
         action, scope = jail.action, jail.scope
         if denied and action is Action.BAN:

@@ -15,7 +15,8 @@ import msgspec
 
 from privet.core.mask import sample
 from privet.core.networks import as_number
-from privet.core.verdicts import decisions
+from privet.core.pulse import CLASSES, KINDS
+from privet.core.verdicts import Action, decisions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -80,8 +81,6 @@ class Machine(msgspec.Struct, frozen=True):
 _Columns = tuple[str, "Sequence[float]", "Sequence[bytes]", "Sequence[bytes]", "Sequence[bytes]"]
 """Of a block: its source, times, sites, status codes and sizes. No client is in it."""
 
-_CLASSES = {b"1": "ok", b"2": "ok", b"3": "moved", b"4": "refused", b"5": "failed"}
-
 
 class Tallies:
     """Counts since they were handed out last; requests up to `since` were counted by an earlier daemon."""
@@ -124,14 +123,14 @@ class Tallies:
             site = self._site(minute, host, source)
             self._bytes[minute, site] += _total(sizes)
             for kind, count in Counter(kinds).items():
-                self._hits[minute, site, _CLASSES.get(kind, "other")] += count
+                self._hits[minute, site, CLASSES.get(kind, "other")] += count
 
     def judge(self, verdicts: Iterable[Verdict], tokens: Tokens) -> None:
         """Count what jails decided, and note who was banned by their tokens."""
         for verdict, _prefixes in decisions(verdicts):
             if verdict.time <= self._since:
                 continue
-            banned = verdict.action.value != "report"
+            banned = verdict.action not in (Action.REPORT, Action.SLOW)
             self._bans[int(verdict.time // MINUTE), verdict.jail, banned] += 1
             if banned:
                 who = as_number(verdict.group) or verdict.subject
@@ -141,14 +140,13 @@ class Tallies:
         """Hand out what was counted, and begin anew."""
         self._settle()
         sites = dict.fromkeys((minute, site) for minute, site, _ in self._hits)
-        kinds = ("ok", "moved", "refused", "failed", "other")
         traffic = [
             Traffic(
                 minute * MINUTE,
                 site,
-                sum(self._hits[minute, site, kind] for kind in kinds),
+                sum(self._hits[minute, site, kind] for kind in KINDS),
                 self._bytes[minute, site],
-                *(self._hits[minute, site, kind] for kind in kinds),
+                *(self._hits[minute, site, kind] for kind in KINDS),
             )
             for minute, site in sites
         ]

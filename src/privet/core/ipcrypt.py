@@ -17,10 +17,12 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 from privet.core.address import MAPPED, unpack
 from privet.core.cache import Cache
-from privet.core.scrub import Scrubber, spots
+from privet.core.scrub import Scrubber, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from privet.core.scrub import Replace
 
 Variant = Literal["ndx", "pfx"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
@@ -93,9 +95,9 @@ class Encryption(Scrubber):
         variant: Variant,
         key: bytes,
         random: Callable[[int], bytes],
-        find: Callable[[bytes], list[int]] = spots,
+        replace: Replace = replaced,
     ) -> None:
-        super().__init__(find)
+        super().__init__(replace)
         self._cipher = Ndx(key, random) if variant == "ndx" else Pfx(key)
         self._mark = b"zx" + random(_BLOCK).hex().encode()
         self._marked = re.compile(rb"(\[?)" + self._mark + rb"((?:[0-9a-f]{8}){1,4})zx(:\d)?")

@@ -12,16 +12,17 @@ from privet.core.filters.model import FilterSpec
 from privet.core.guard import Listed
 from privet.core.verdicts import Action
 
-TEXT_FIELDS = ("method", "path", "query", "agent", "referer", "host")
+TEXT_FIELDS = ("method", "path", "query", "target", "proto", "agent", "referer", "host")
 NUMBER_FIELDS = ("status", "size")
 FIELDS = TEXT_FIELDS + NUMBER_FIELDS
 
 ALL_JAILS = "*"
 Key = Literal["address", "prefix", "asn"]
 Counting = Literal["window", "rate"]
-Kind = Literal["clients", "swarm"]
+Kind = Literal["clients", "swarm", "manners"]
+Signal = Literal["robots", "crawl-delay", "heads", "backoff", "feeds", "whole-feeds", "fake-browser", "fake-robot"]
 Answer = Literal["report", "ban"]
-Distinction = Literal["method", "path", "query", "agent", "referer", "host", "status", "size"]
+Distinction = Literal["method", "path", "query", "target", "agent", "referer", "host", "status", "size"]
 
 
 class Is(msgspec.Struct, frozen=True):
@@ -63,6 +64,7 @@ class Jail(msgspec.Struct, frozen=True):
 
     With `counting` by rate, failures are counted as fail2ban does (see `core.rate`); with `distinct`, only those count
     that differ in this field (see `core.distinct`).
+    With `by_load`, limits and the loads above which they hold, the first for a load of 0, `maxretry` is the first.
     With `close` off nothing is closed: only `actions` are told of its bans. `ignorecommand` is asked before each.
 
     A jail with `bans_of` has no sources: its failures are the bans of the jails named there (or `ALL_JAILS`),
@@ -70,6 +72,12 @@ class Jail(msgspec.Struct, frozen=True):
     `key` than addresses counts networks, if so many different `clients` of theirs failed (see `core.neighbours`).
 
     A jail of the kind `swarm` looks for many clients with one aim (see `core.swarm`); `answer` is what happens to them.
+
+    To one of the kind `manners`, offences of one `signal` are failures (see `core.manners`); `wait` and `every` are
+    seconds that some signals ask for.
+
+    With `patience`, who reaches the limit is told by the web server to come back later, each time for `bantime`, and
+    banned only who still does so many seconds after he was told first (see `core.patience`).
     """
 
     name: str
@@ -95,6 +103,11 @@ class Jail(msgspec.Struct, frozen=True):
     ignorelists: tuple[Listed, ...] = ()
     kind: Kind = "clients"
     answer: Answer = "report"
+    by_load: tuple[tuple[float, int], ...] = ()
+    signal: Signal | None = None
+    wait: float = 600.0
+    every: float = 300.0
+    patience: float | None = None
 
     @property
     def action(self) -> Action:

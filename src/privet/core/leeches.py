@@ -147,6 +147,9 @@ class Leeches:
             for name, value in zip(_Tally.__slots__, values, strict=True):
                 setattr(tally, name, value)
 
+    def __len__(self) -> int:
+        return len(self._tallies)
+
     def clients(self) -> Iterator[tuple[bytes, int, int]]:
         """Yield the key of each client with its hits and the bytes that it was sent."""
         return ((key, tally.hits, tally.size) for key, tally in self._tallies.items())

@@ -31,6 +31,7 @@ COLUMNS = columns_of({"path", "query", "status", "size", "host", "referer", "con
 """What is read of each row."""
 
 WITH_PAGE = 30.0  # seconds after a page in which assets belong to it
+EARLY = 10.0  # seconds that a page may be written after them
 SHARE = 20  # a browser loads at least one asset for so many pages
 A_PERSON = 10  # pages within BURST that a person may open
 NOBODY = 20  # pages within BURST that no person opens
@@ -66,6 +67,8 @@ class _Client:
         "assets",
         "burst",
         "cookie",
+        "early",
+        "early_at",
         "first",
         "hits",
         "inside",
@@ -83,6 +86,7 @@ class _Client:
     def __init__(self, time: float) -> None:
         self.hits = self.pages = self.assets = self.links = self.refused = self.unchanged = 0
         self.inside = self.burst = self.most = 0  # pages since `since`, and the most of them
+        self.early, self.early_at = 0, time  # assets before their page
         self.first = self.last = self.since = time  # of pages
         self.page = 0  # the last page, by its hash
         self.login = self.cookie = False
@@ -119,9 +123,12 @@ class Looks:
             if cookie not in _NOTHING:
                 one.cookie = True
             if asset:
+                self._some_assets = True
                 if one.pages and time - one.last <= WITH_PAGE:
                     one.assets += 1
-                    self._some_assets = True
+                else:
+                    one.early = one.early + 1 if time - one.early_at <= EARLY else 1
+                    one.early_at = time
                 continue
             if len(referer) > 1:
                 self._came(one, url, referer)
@@ -156,6 +163,9 @@ class Looks:
     def _page(self, one: _Client, time: float, url: Url, status: bytes) -> None:
         if not one.pages:
             one.first = one.since = one.last = time
+        if one.early:  # a page that takes its time is written after assets that came with it
+            one.assets += one.early if abs(time - one.early_at) <= EARLY else 0
+            one.early = 0
         one.pages += 1
         one.page = hash(url.page)
         one.last = max(one.last, time)

@@ -12,22 +12,25 @@ from __future__ import annotations
 
 import re
 from hashlib import blake2b
+from socket import AF_INET6, inet_ntop
 from typing import TYPE_CHECKING
 
-from privet.core.address import KEPT, PSEUDONYM_NET, is_pseudonym, key_of, mask_bits, unpack
+from privet.core.address import KEPT, PSEUDONYM_NET, is_pseudonym, key_of, mask_bits, pack, unpack
 from privet.core.cache import Cache
-from privet.core.parse import NO_ADDRESS, NOT_TOLD
-from privet.core.scrub import DROPPED_V4, DROPPED_V6, Scrubber, spots
+from privet.core.scrub import DROPPED_V4, DROPPED_V6, Scrubber, replaced
 from privet.core.times import write_clf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from privet.core.address import Subject
     from privet.core.parse import Plan, Rows
     from privet.core.recognise import AutoPlan
+    from privet.core.scrub import Replace
 
 SITES = 64  # masks kept at once: `%v` may hold whatever Host a visitor sends
+REMEMBERED = 131_072  # words of all these masks: some 60 MB if visitors make them as long as they can
+_WORDS_OF_A_VALUE = 4  # a value may be as long as four words
 SAMPLE = 200  # bytes shown of a line that does not parse
 
 
@@ -39,9 +42,9 @@ class Mask(Scrubber):
         mode: str,
         key: bytes = b"",
         kept: tuple[int, int] = KEPT,
-        find: Callable[[bytes], list[int]] = spots,
+        replace: Replace = replaced,
     ) -> None:
-        super().__init__(find)
+        super().__init__(replace)
         if mode == "pseudonym" and not key:
             raise ValueError("pseudonyms need a key")
         self._text = {"drop": _dropped, "truncate": self._truncated, "pseudonym": self._pseudonym}[mode]
@@ -49,6 +52,16 @@ class Mask(Scrubber):
         self._kept, self._mode = kept, mode
         self.clients: Cache[bytes] = Cache(self._client, 16_384)
         self.values: Cache[bytes] = Cache(self.scrub, 4_096)
+
+    @property
+    def remembered(self) -> int:
+        """How many words this remembers, or what takes as much memory."""
+        return len(self._words) + len(self.clients) + _WORDS_OF_A_VALUE * len(self.values)
+
+    def forget(self) -> None:
+        """Give back what that takes, at once: this refers to itself, so that it might stay for long."""
+        for cache in (self._words, self.clients, self.values):
+            cache.clear()
 
     def name(self, subject: Subject) -> str:
         """Return what a subject is called: as the client in the log, or as a network."""
@@ -64,21 +77,20 @@ class Mask(Scrubber):
         return unpack(key) if is_pseudonym(key) else self._text(key)
 
     def _shown(self, packed: bytes) -> bytes:
-        return self._client(key_of(packed))  # not from `clients`: words remember it themselves
+        if len(packed) == 4:
+            return self._text(packed)  # not from `clients`: words remember it themselves
+        return unpack(packed) if packed.startswith(PSEUDONYM_NET) else self._text(packed[:8])
 
     def _inside(self, packed: bytes) -> bytes | None:
         """Return a pseudonym; zeros in other modes, since what `truncate` leaves could be anywhere in a name."""
         if self._mode != "pseudonym" or packed.startswith(PSEUDONYM_NET):
             return packed if packed.startswith(PSEUDONYM_NET) else None
-        return PSEUDONYM_NET + self._digest(key_of(packed))
+        return pack(self._pseudonym(key_of(packed)))
 
     def _pseudonym(self, key: bytes) -> bytes:
-        return unpack(PSEUDONYM_NET + self._digest(key))
-
-    def _digest(self, key: bytes) -> bytes:
         keyed = self._keyed.copy()
         keyed.update(key)
-        return keyed.digest()
+        return inet_ntop(AF_INET6, PSEUDONYM_NET + keyed.digest()).encode()
 
     def _truncated(self, key: bytes) -> bytes:
         packed = key if len(key) == 4 else key.ljust(16, b"\0")
@@ -101,9 +113,19 @@ class Masks:
         mask = self._sites.get(name)
         if mask is None:
             if len(self._sites) >= SITES:
-                self._sites.clear()
+                self._forget()
             mask = self._sites[name] = self._make(name)
         return mask
+
+    def tidy(self) -> None:
+        """Forget everything if it has become too much: to be called now and then."""
+        if sum(mask.remembered for mask in self._sites.values()) > REMEMBERED:
+            self._forget()
+
+    def _forget(self) -> None:
+        for mask in self._sites.values():
+            mask.forget()
+        self._sites.clear()
 
     def _make(self, name: bytes) -> Mask:
         if self._day_key is None:
@@ -139,6 +161,9 @@ def masked_log(rows: Rows, plan: Plan | AutoPlan, masks: Masks, site: bytes) -> 
     Rows are plain combined; lines that did not parse follow as they are, masked. A client that is no
     address may be a name that tells one, so it is dropped.
     """
+    from privet.core.parse import NO_ADDRESS, NOT_TOLD  # noqa: PLC0415  archives are masked without parsing
+
+    masks.tidy()
     lines = [combined(rows, masks, site)] if rows.keys else []
     for reason, line in rows.bad:
         span = plan.client_span(line, reason) if reason in (NO_ADDRESS, NOT_TOLD) else None

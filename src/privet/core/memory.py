@@ -15,6 +15,7 @@ from privet.core.escalate import state_of as offence_of
 from privet.core.pardons import KIND as PARDON
 from privet.core.pardons import Pardons
 from privet.core.pardons import state_of as pardon_of
+from privet.core.patience import Patience
 from privet.core.recidive import KIND as RECIDIVE
 from privet.core.recidive import Recidive
 from privet.core.recidive import state_of as recidive_of
@@ -33,7 +34,7 @@ _NUMBER = b"\xff"  # before an AS number; no prefix is that long
 
 
 class Memory:
-    """Offences, bans that count as failures, and pardons, under the secrets of the epochs."""
+    """Offences, bans that count as failures, pardons, and patience, under the secrets of the epochs."""
 
     def __init__(
         self,
@@ -53,6 +54,8 @@ class Memory:
             if jail.bans_of is not None
         ]
         self._counted = counted_with(jails)
+        self.patience = Patience(cap)
+        self._jails = {jail.name: jail for jail in jails}
 
     @property
     def _parts(self) -> list[Offences | Recidive | Pardons]:
@@ -61,12 +64,13 @@ class Memory:
     @property
     def evicted(self) -> int:
         """How many were forgotten to stay within the cap."""
-        return sum(recidive.evicted for recidive in self.recidives) + self.offences.evicted
+        return sum(recidive.evicted for recidive in self.recidives) + self.offences.evicted + self.patience.evicted
 
     def carry(self, old: Memory) -> None:
         """Take over what one that this replaces knows."""
         self.offences.carry(old.offences)
         self.pardons.carry(old.pardons)
+        self.patience.carry(old.patience)
         named = {recidive.jail.name: recidive for recidive in old.recidives}
         for recidive in self.recidives:
             if recidive.jail.name in named:
@@ -98,13 +102,14 @@ class Memory:
 
     def shift(self, seconds: float) -> None:
         """Take note that the clock was set forward by so much."""
-        for part in self._parts:
+        for part in (*self._parts, self.patience):
             part.shift(seconds)
 
     def expire(self, now: float) -> None:
         """Forget what no jail asks for any more."""
         self.offences.expire(now)
         self.pardons.expire(now)
+        self.patience.expire(self._jails, now)
 
     def forget(self, who: Who, now: float, jail: str = "") -> None:
         """Forget the bans of somebody (by one jail only, if named) and pardon what he did until now."""
@@ -112,6 +117,7 @@ class Memory:
             recidive.forget(who, jail)
         self.offences.forgive(self._token(who), jail)
         self.pardons.grant(_packed(who), jail, now)
+        self.patience.forget(who, jail)
 
     def pardoned(self) -> Iterator[tuple[Who, str, float]]:
         """Yield who was pardoned, for what a jail (all, if it has no name) has against him until when."""

@@ -125,8 +125,8 @@ class Neighbours:
     ) -> Iterator[Reached]:
         """Count failures in order of arrival; yield networks that reach the limit, each before the next is counted."""
         limit, held, room = self.limits[0], self.clients, self._room
-        get, most, until = held.get, limit.maxretry, limit.until
-        full = 2 * most
+        get, most, until = held.get, limit.jail.maxretry, limit.until
+        full = 2 * limit.lowest
         self.accused.clear()
         for row, net, client, time in zip(rows, nets, clients, times, strict=True):
             if until and time < until.get(net, time):
@@ -146,7 +146,7 @@ class Neighbours:
                 self.accused[net] = [one for one, at in much.clients.items() if at >= since]
                 del held[net]
                 until[net] = time + limit.bantime
-                yield Reached(row, limit, net, time, most)
+                yield Reached(row, limit, net, time, sum(at >= since for at in much.times))
             if room <= 0:
                 room, until = self._make_room(time), limit.until
         self._room = room
@@ -176,19 +176,30 @@ class Neighbours:
         """Return how many networks have failures that still count."""
         return sum(_newest(seen) >= now - limit.findtime for seen in self.clients.values())
 
+    def counted(self, limit: Limit, key: bytes, _time: float) -> int:
+        """Return how many failures of a network count, as far as the limit."""
+        seen = self.clients.get(key)
+        if seen is None:
+            return 0
+        times = seen[::2] if isinstance(seen, list) else seen.times
+        since = _newest(seen) - limit.findtime
+        return sum(time >= since for time in times)
+
     def _much(self, net: bytes, seen: list[Any]) -> _Failures | None:
         """Look at a list that is long enough for a verdict; None if without what has left `findtime` it is short."""
         limit = self.limits[0]
         pairs = _since(seen, _newest(seen) - limit.findtime)
-        if len(pairs) < limit.maxretry and 2 * len(pairs) <= limit.maxretry:
+        if len(pairs) < limit.lowest and 2 * len(pairs) <= limit.lowest:
             seen[:] = chain.from_iterable(pairs)
             return None
         much = self.clients[net] = _Failures(sorted(pairs))
         return much
 
     def _is_reached(self, seen: _Failures) -> bool:
-        limit, newest = self.limits[0], seen.times[-1]
-        if seen.wait > 0 or len(seen.times) < limit.maxretry or newest - seen.times[0] > limit.findtime:
+        limit, times, newest = self.limits[0], seen.times, seen.times[-1]
+        limit.look(newest)
+        most = limit.maxretry
+        if seen.wait > 0 or len(times) < most or newest - times[-most] > limit.findtime:
             return False
         needed = limit.jail.clients
         if needed > 1:  # each failure makes them one more at the most

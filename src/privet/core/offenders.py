@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.core.address import Subject, client_key
+from privet.core.pulse import Pulse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +37,7 @@ class Offenders:
     def __init__(self, zone: tzinfo) -> None:
         self.bans = 0
         self.lines = 0
+        self.when = Pulse()  # the bans of each jail
         self._zone = zone
         self._times: dict[bytes, tuple[int, float, float]] = {}  # how many, the first, and the last
 
@@ -58,7 +60,8 @@ class Offenders:
         ]
 
     def _count(self, bans: Iterable[tuple[bytes, ...]]) -> None:
-        for stamp, _jail, who in bans:
+        times, jails = [], []
+        for stamp, jail, who in bans:
             key = client_key(who)
             if key is None:
                 continue
@@ -69,6 +72,9 @@ class Offenders:
             number, first, last = self._times.get(key, (0, time, time))
             self._times[key] = (number + 1, min(first, time), max(last, time))
             self.bans += 1
+            times.append(time)
+            jails.append(jail.decode("utf-8", "replace"))
+        self.when.count(times, jails)
 
 
 def interval(bans: int, first: float, last: float) -> float | None:

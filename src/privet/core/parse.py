@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from privet.core import times
+from privet.core import address, times
 from privet.core.address import client_key
 from privet.core.cache import Cache
 from privet.core.durations import DURATIONS
@@ -74,8 +74,8 @@ class _Finish:
     """Turns the client and time columns into keys and seconds, and sorts out the rows that have none."""
 
     def __init__(self, read_time: Callable[[bytes], float | None], proxies: Proxies) -> None:
-        self.keys = Cache(client_key)
-        self.times = Cache(read_time)
+        self.keys = Cache(client_key, longest=address.LONGEST)  # what is longer cannot be read anyway
+        self.times = Cache(read_time, longest=times.LONGEST)
         self._proxies = proxies
 
     def __call__(

@@ -67,6 +67,10 @@ class Rate:
         """Return how many clients have failures that still count."""
         return sum(last >= now - limit.findtime for _, last, _ in self.clients.values())
 
+    def counted(self, _limit: Limit, key: bytes, _time: float) -> int:
+        """Return how many failures of a client there are, as they are counted here."""
+        return int(self.clients[key][2]) if key in self.clients else 0
+
     def _count(self, key: bytes, time: float) -> float:
         """Count a failure; return how many there are."""
         seen, findtime = self.clients.get(key), self._limit.findtime

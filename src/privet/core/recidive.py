@@ -109,6 +109,16 @@ class Recidive:
         self.until[group] = verdict.time + self.jail.bantime
         return group
 
+    def counted(self, verdict: Verdict) -> tuple[Who, int] | None:
+        """Return with whom a ban is counted, and the most bans that count together with it; None if it is not."""
+        group = self._group(verdict.subject) if verdict.jail in self.watched else None
+        if group is None or verdict.time < self.until.get(group, -inf):
+            return None
+        times = [time for time, *_ in self._groups.get(self._known(group), ())]
+        reach = self.jail.findtime
+        lasts = [last for last in times if verdict.time <= last <= verdict.time + reach]
+        return group, max((sum(last - reach <= time <= last for time in times) for last in lasts), default=0)
+
     def forget(self, who: Who, jail: str = "") -> None:
         """Forget the bans of somebody (by one jail only, if named) and those on it, as after an unban."""
         if jail in ("", self.jail.name):

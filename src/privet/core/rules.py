@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from privet.core.detect import Limit, Window
 from privet.core.distinct import Distinct
 from privet.core.evidence import Recent
+from privet.core.manners.window import Manners
 from privet.core.neighbours import Keys, Neighbours
 from privet.core.rate import Rate
 from privet.core.select import values_of
@@ -14,34 +15,43 @@ from privet.core.sieve import Sieve
 from privet.core.swarm import Swarms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from privet.core.detect import Reached
     from privet.core.evidence import Lines, Places
     from privet.core.filters.plan import Found
     from privet.core.jails import Jail
+    from privet.core.limits import Peaks
+    from privet.core.loads import Loads
     from privet.core.networks import Networks
     from privet.core.parse import Rows
 
 
-AnyWindow = Window | Rate | Distinct | Swarms | Neighbours
+Counting = Window | Rate | Distinct | Neighbours
+AnyWindow = Counting | Swarms
 
 
 class Rule:
     """A window, the rows or the filter's failures that belong in it, and the sources it listens to."""
 
     def __init__(
-        self, jails: Sequence[tuple[int, Jail]], tolerance: float, max_clients: int, networks: Networks | None
+        self,
+        jails: Sequence[tuple[int, Jail]],
+        tolerance: float,
+        max_clients: int,
+        networks: Networks | None,
+        loads: Loads | None = None,
     ) -> None:
         first = jails[0][1]
         self.identity = identity_of(first)
         self.sources = frozenset(first.sources)
         self.filter = first.filter
         self.predicates = first.predicates
-        self.window = _window_for([Limit(jail, order) for order, jail in jails], tolerance, max_clients)
+        self.window = _window_for([Limit(jail, order, loads) for order, jail in jails], tolerance, max_clients)
         self._field = first.distinct or ""
         self._networks = Keys(first, networks) if first.key != "address" else None
         self.recent = Recent()
+        self.watch: Peaks | None = None
         self.matched = 0
         self.last_match: float | None = None
 
@@ -53,12 +63,16 @@ class Rule:
         keys, times = rows.keys, rows.times
         if len(chosen) < len(rows):
             keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
+        if isinstance(self.window, Manners):
+            chosen = self.window.offences(rows, chosen)
+            keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
         if isinstance(self.window, Swarms):  # it learns from all rows who is a browser
             self._note(chosen, keys, times, lines)
             return self.window.take(rows, chosen)
         if isinstance(self.window, Distinct) and chosen:
             self._note(chosen, keys, times, lines)
-            return self.window.take(chosen, keys, times, values_of(rows, self._field, chosen))
+            columns = (chosen, keys, times, values_of(rows, self._field, chosen))
+            return self._watched(self.window, self.window.take, keys, times, columns)
         return self._count(chosen, keys, times, lines)
 
     def feed_failures(self, found: Found, lines: Places) -> Iterable[Reached]:
@@ -71,7 +85,9 @@ class Rule:
         if self._networks is not None:
             return self._count_networks(chosen, keys, times, lines, self._networks)
         self._note(chosen, keys, times, lines)
-        return self.window.hit(chosen, keys, times) if chosen and isinstance(self.window, Window | Rate) else ()
+        if not chosen or not isinstance(self.window, Window | Rate):
+            return ()
+        return self._watched(self.window, self.window.hit, keys, times, (chosen, keys, times))
 
     def networks_changed(self) -> None:
         """Forget to which networks clients belong: the table has other answers."""
@@ -94,7 +110,20 @@ class Rule:
             times = [times[place] for place in kept]
         nets = [net for net in found if net is not None]
         self._note(chosen, nets, times, lines)
-        return self.window.take(chosen, nets, keys, times) if isinstance(self.window, Neighbours) else ()
+        if not isinstance(self.window, Neighbours):
+            return ()
+        return self._watched(self.window, self.window.take, nets, times, (chosen, nets, keys, times))
+
+    def _watched(
+        self,
+        window: Counting,
+        take: Callable[..., Iterator[Reached]],
+        keys: Sequence[bytes],
+        times: Sequence[float],
+        columns: Sequence[Sequence[Any]],
+    ) -> Iterator[Reached]:
+        """Count failures; where somebody watches, one by one, and tell after each how many there are."""
+        return take(*columns) if self.watch is None else _one_by_one(self.watch, window, take, keys, times, columns)
 
     def _note(
         self, chosen: Sequence[int], keys: Sequence[bytes], times: Sequence[float], lines: Lines | Places
@@ -103,6 +132,22 @@ class Rule:
             self.matched += len(chosen)
             self.last_match = times[-1]
             self.recent.note(lines, chosen, keys, times)
+
+
+def _one_by_one(  # noqa: PLR0913, PLR0917  what `_watched` has
+    watch: Peaks,
+    window: Counting,
+    take: Callable[..., Iterator[Reached]],
+    keys: Sequence[bytes],
+    times: Sequence[float],
+    columns: Sequence[Sequence[Any]],
+) -> Iterator[Reached]:
+    for place, (key, time) in enumerate(zip(keys, times, strict=True)):
+        for one in take(*([column[place]] for column in columns)):
+            watch.reach(one.limit.jail, one.key, one.time)
+            yield one
+        for limit in window.limits:
+            watch.see(limit.jail, key, time, window.counted(limit, key, time))
 
 
 class Sifted:
@@ -127,6 +172,8 @@ def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> 
         return Neighbours(limits[0], tolerance, max_clients)
     if first.kind == "swarm":
         return Swarms(limits[0], max_clients)
+    if first.kind == "manners":
+        return Manners(limits, tolerance, max_clients)
     if first.distinct is not None:
         return Distinct(limits[0], tolerance, max_clients)
     return Rate(limits[0], max_clients) if first.counting == "rate" else Window(limits, tolerance, max_clients)
@@ -136,4 +183,5 @@ def identity_of(jail: Jail) -> tuple[object, ...]:
     """Return what jails that share a window have in common."""
     alone = jail.counting == "rate" or jail.kind == "swarm" or jail.key != "address" or jail.distinct is not None
     own = (jail.name, jail.findtime, jail.kind, jail.key, jail.prefixes, jail.distinct) if alone else ()
-    return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr)), jail.filter, own
+    manners = (jail.signal, jail.wait, jail.every) if jail.kind == "manners" else ()
+    return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr)), jail.filter, own, manners

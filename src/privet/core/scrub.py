@@ -4,8 +4,9 @@ A *spot* is what an address always has: three numbers behind dots (`.0.2.7`), tw
 Regular expressions find the spots of a whole block of lines. Only the *words* around them, runs of letters,
 digits and `.:%_-`, are looked into, and what became of each is remembered. The rules that hold:
 - a word without a spot is never changed, so whoever finds more spots than there are changes nothing else;
-- what stands outside of a word matters in one case only, Apache's `[client ADDRESS:PORT]`;
-- the cost of a text is linear in its length, whatever it holds;
+- what stands outside of a word matters in one case only, Apache's `[client ADDRESS:PORT]`: there `client ` belongs
+  to the word, the only one with a blank;
+- the cost of a text is linear in its length, whatever it holds, and a word crowded with addresses is dropped whole;
 - scrubbing what has been scrubbed changes nothing.
 """
 
@@ -14,8 +15,9 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from functools import partial
+from itertools import islice
+from operator import ne
 from typing import TYPE_CHECKING
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from privet.core.address import PSEUDONYM_NET, pack, unpack
 from privet.core.cache import Cache
@@ -23,8 +25,11 @@ from privet.core.cache import Cache
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    Words = Callable[[list[bytes]], list[bytes]]
+    Replace = Callable[[bytes, Words], bytes]
+
 DROPPED_V4, DROPPED_V6, DROPPED_NAME = b"0.0.0.0", b"::", b"dropped"
-WORDS = 65_536  # words remembered: some 10 MB
+WORDS, LONGEST_WORD = 65_536, 128  # words remembered, and bytes of each: some 10 MB, and 28 if an attacker makes them
 
 _HEX = rb"[0-9A-Fa-f]"
 _OCTET = rb"0{0,2}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
@@ -33,11 +38,17 @@ _DIGIT = re.compile(rb"\d")
 _WORD = re.compile(rb"[0-9A-Za-z.:%_-]+")
 _TOKEN = re.compile(rb"[0-9A-Fa-f:.]{3,}")
 _NAMED = re.compile(_V4.pattern + rb"\.[A-Za-z]")
-_CLIENTS, _CLOSE = (b"[client ", b"[remote "), ord("]")  # around a client in Apache's error log
+CLIENTS, CLOSE = (b"[client ", b"[remote "), ord("]")
+"""What stands around a client in Apache's error log."""
+
+CLIENT = 7
+"""How many bytes before such a client belong to its word."""
+
 _PORT = re.compile(rb"\d{1,5}")
 _ENCODED = re.compile(rb"%[0-9A-Fa-f]{2}")
 _ROUNDS = 3  # of percent-decoding that are looked into
 _LOOKS = 4  # at a word, until nothing is found any more: of two addresses stuck together one may hide the other
+_LONG, _CROWD = 512, 32  # bytes of a word, and addresses in it: of more, none is told from the others
 _URL_SAFE = ":[]"  # beside letters, digits and `_.-~`: what else was encoded stays so
 
 _SPOTS = (
@@ -51,16 +62,21 @@ _SPOTS = (
 Each begins with one plain character, which `re` looks for some five times as fast as for one of several.
 """
 
-_BLANKS = bytes(code if _WORD.match(bytes([code])) else 0x20 for code in range(256))
+_ONE_OF_MANY = re.compile(rb"\d{1,5}(?:[.-]\d{1,5}){3}|::")
+
+IN_WORDS = bytes(bool(_WORD.match(bytes([code]))) for code in range(256))
+"""For each byte 1 if it may be part of a word, else 0."""
+
+_NIBBLES = re.compile(rb"(?<!" + _HEX + rb"\.)((?:" + _HEX + rb"\.)++)(?i:ip6\.arpa)")
+"""The name of an IPv6 address for reverse look-ups. It is looked for first, as it begins where all nibbles do."""
 
 _NAME = re.compile(
-    rb"(?P<nibbles>(?:" + _HEX + rb"\.){1,32})(?i:ip6\.arpa)"
-    rb"|(?<!\d)(?P<octets>" + _OCTET + rb"(?:\." + _OCTET + rb"){3})(?i:\.in-addr\.arpa)"
+    rb"(?<!\d)(?P<octets>" + _OCTET + rb"(?:\." + _OCTET + rb"){3})(?i:\.in-addr\.arpa)"
     rb"|(?<!\d)(?P<done>100-(?:-" + _HEX + rb"{1,4}){1,4})(?![0-9A-Za-z])"
     rb"|(?<!\d)(?P<dashed>[23]" + _HEX + rb"{3}(?:--?" + _HEX + rb"{1,4})+(?:--)?)(?![0-9A-Za-z])"
     rb"|(?<!" + _HEX + rb")(?P<digits>[23]" + _HEX + rb"{31})(?=\.[0-9A-Za-z-]+\.[A-Za-z])"
 )
-"""Addresses as parts of names in the DNS, but for IPv4 with dashes; `done` is a pseudonym that stands there already."""
+"""Other addresses as parts of names, but for IPv4 with dashes; `done` is a pseudonym that stands there already."""
 
 _SHORT = 12  # nibbles of a reverse name: fewer are those of a network that many share, of less than 48 bits
 _NUMBERS = re.compile(rb"(?<!\d)(?<!\d-)\d++(?:-\d++){3,}+")
@@ -77,16 +93,44 @@ def spots(data: bytes) -> list[int]:
     return places
 
 
+def replaced(data: bytes, masked: Words) -> bytes:
+    """Return a text, of which `masked` tells what the words that have a spot become."""
+    places = spots(data)
+    if not places:
+        return data
+    words, size = data.translate(IN_WORDS) + b"\0", len(data)
+    starts: list[int] = []
+    ends: list[int] = []
+    end = 0
+    for place in places:
+        if place < end:
+            continue
+        start = words.rfind(0, end, place) + 1 or end
+        end = words.find(0, place)
+        is_client = end < size and data[end] == CLOSE and data[start - 8 : start] in CLIENTS
+        starts.append(start - CLIENT if is_client else start)
+        ends.append(end)
+    return pieced(data, starts, ends, masked)
+
+
+def pieced(data: bytes, starts: list[int], ends: list[int], masked: Words) -> bytes:
+    """Return a text, of which `masked` tells what the words at these places become."""
+    pieces = [b""] * (2 * len(starts) + 1)
+    pieces[1::2] = masked([data[start:end] for start, end in zip(starts, ends, strict=True)])
+    pieces[::2] = [data[end:start] for end, start in zip([0, *ends], [*starts, len(data)], strict=True)]
+    return b"".join(pieces)
+
+
 class Scrubber(ABC):
     """Takes addresses out of texts; what stands there instead is said by the class that extends it.
 
-    `find` finds at least all spots, in order; `found` counts the words in which there was an address.
+    `replace` is `replaced`, or does the same; `found` counts the words in which there was an address.
     """
 
-    def __init__(self, find: Callable[[bytes], list[int]] = spots) -> None:
+    def __init__(self, replace: Replace = replaced) -> None:
         self.found = 0
-        self._find = find
-        self._words: Cache[bytes] = Cache(self._word, WORDS)
+        self._replace = replace
+        self._words: Cache[bytes] = Cache(self._word, WORDS, LONGEST_WORD)
 
     @abstractmethod
     def _shown(self, packed: bytes) -> bytes:
@@ -101,37 +145,21 @@ class Scrubber(ABC):
 
         Where one was percent-encoded, what needs no encoding in its word is written plain.
         """
-        places = self._find(data)
-        if not places:
-            return data
-        blanks, words, size = data.translate(_BLANKS) + b" ", self._words, len(data)
-        pieces: list[bytes] = []
-        add = pieces.append
-        done = end = 0
-        for place in places:
-            if place < end:
-                continue
-            start = blanks.rfind(b" ", end, place) + 1 or end
-            end = blanks.find(b" ", place)
-            word = data[start:end]
-            masked = words[word]
-            if end < size and data[end] == _CLOSE and data[start - 8 : start] in _CLIENTS:
-                masked = self._client_and_port(word) or masked
-            if masked != word:
-                add(data[done:start])
-                add(masked)
-                done = end
-        if not pieces:
-            return data
-        self.found += len(pieces) // 2
-        add(data[done:])
-        return b"".join(pieces)
+        return self._replace(data, self._masked_words)
+
+    def _masked_words(self, words: list[bytes]) -> list[bytes]:
+        masked = list(map(self._words.__getitem__, words))
+        self.found += sum(map(ne, words, masked))
+        return masked
 
     def _word(self, word: bytes) -> bytes:
         """Return a word masked; as it was if there is nothing to mask."""
         packed = None if b"%" in word else pack(word)
         if packed is not None:  # as most are: this is what all below would say of it, only sooner
             return self._shown(packed) if any(packed[len(packed) == 4 :]) else word
+        client, blank, rest = word.rpartition(b" ")
+        if blank:
+            return client + blank + (self._client_and_port(rest) or self._words[rest])
         for _ in range(_LOOKS):
             masked = _WORD.sub(self._look, word)
             if masked == word:
@@ -142,39 +170,46 @@ class Scrubber(ABC):
     def _look(self, found: re.Match[bytes]) -> bytes:
         """Mask what one look at a word finds."""
         word = found[0]
-        if not any(kind.search(word) for kind in _SPOTS):
-            return word
-        return self._decoded(word) if b"%" in word and _ENCODED.search(word) else self._plain(word)
+        if b"%" not in word or not _ENCODED.search(word):
+            return self._plain(word)
+        return self._decoded(word) if any(kind.search(word) for kind in _SPOTS) else word
 
     def _decoded(self, word: bytes) -> bytes:
         """Mask what shows when a word is percent-decoded, once or several times."""
+        from urllib.parse import quote_from_bytes, unquote_to_bytes  # noqa: PLC0415  few logs need it
+
         plain, masked = word, False
         for _ in range(_ROUNDS):
             decoded = unquote_to_bytes(plain)
+            if decoded == plain:
+                break
             plain = self._plain(decoded)
             masked = masked or plain != decoded
         return self._plain(quote_from_bytes(plain, _URL_SAFE).encode() if masked else word)
 
     def _plain(self, text: bytes) -> bytes:
         """Mask the addresses of a text that nobody has encoded."""
-        pieces: list[bytes] = []
-        done = 0
-        for found in _NAME.finditer(text):
-            masked = self._name(found)
-            if masked is not None:
-                pieces += (self._rest(text[done : found.start()]), masked)
-                done = found.end()
-        return b"".join((*pieces, self._rest(text[done:])))
+        if not any(kind.search(text) for kind in _SPOTS):
+            return text
+        if len(text) > _LONG and _is_crowded(text):
+            return DROPPED_V4
+        return _apart_from(_NIBBLES, text, self._nibbles, self._names)
+
+    def _names(self, text: bytes) -> bytes:
+        return _apart_from(_NAME, text, self._name, self._rest)
 
     def _rest(self, text: bytes) -> bytes:
         return _TOKEN.sub(self._token, _NUMBERS.sub(self._numbers, text))
+
+    def _nibbles(self, found: re.Match[bytes]) -> bytes:
+        """Mask the reverse name of an address; of too many nibbles the last ones count."""
+        nibbles = found[1][-2::-2].decode()[:32]
+        return found[0] if len(nibbles) < _SHORT else _arpa(self._instead(bytes.fromhex(nibbles.ljust(32, "0"))))
 
     def _name(self, found: re.Match[bytes]) -> bytes | None:
         """Mask what may be an address inside of a name, written as is usual there; None if it is none."""
         text = found[found.lastgroup or 0]
         match found.lastgroup:
-            case "nibbles" if len(text) >= 2 * _SHORT:
-                return _arpa(self._instead(bytes.fromhex(text[-2::-2].decode().ljust(32, "0"))))
             case "octets":
                 return _arpa(self._instead(bytes(map(int, reversed(text.split(b"."))))))
             case "dashed" if _in_use(text) and (b"--" in text or text.count(b"-") >= 7):
@@ -255,6 +290,23 @@ class Scrubber(ABC):
         return self._shown(packed)
 
 
+def _apart_from(
+    names: re.Pattern[bytes],
+    text: bytes,
+    mask: Callable[[re.Match[bytes]], bytes | None],
+    rest: Callable[[bytes], bytes],
+) -> bytes:
+    """Return a text with `mask` applied to names, where it says something, and `rest` to what is between them."""
+    pieces: list[bytes] = []
+    done = 0
+    for found in names.finditer(text):
+        masked = mask(found)
+        if masked is not None:
+            pieces += (rest(text[done : found.start()]), masked)
+            done = found.end()
+    return b"".join((*pieces, rest(text[done:])))
+
+
 def _v4(show: Callable[[bytes], bytes], found: re.Match[bytes]) -> bytes:
     octets = bytes(map(int, found[0].split(b".")))
     return _apart(found, show(octets)) if any(octets[1:]) else found[0]  # N.0.0.0 is a browser's version
@@ -266,6 +318,12 @@ def _apart(found: re.Match[bytes], masked: bytes) -> bytes:
     if before[-1:].isalnum() or after[:1].isalnum():
         return b"[" + masked + b"]"
     return _bracketed(masked) if before or after else masked
+
+
+def _is_crowded(text: bytes) -> bool:
+    """Tell whether a text holds so many addresses side by side that only an attacker can have written it."""
+    found = islice(_ONE_OF_MANY.finditer(text), _CROWD, _CROWD + 1)
+    return next(found, None) is not None and _DIGIT.search(text) is not None
 
 
 def _begins_after(text: bytes) -> bool:

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from privet.core.jails import Predicate
     from privet.core.parse import Rows
 
-REQUEST_PARTS = ("method", "path", "query")
+REQUEST_PARTS = ("method", "path", "query", "target", "proto")
+"""Fields that are cut out of the request line, where the log has it whole."""
 
 
 def columns_for(predicates: Iterable[Predicate]) -> set[str]:
@@ -20,14 +21,16 @@ def columns_for(predicates: Iterable[Predicate]) -> set[str]:
 
 def columns_of(fields: set[str]) -> set[str]:
     """Return the columns from which `values_of` takes these fields."""
-    parts = {"request", "target", *REQUEST_PARTS} if fields & set(REQUEST_PARTS) else set()
+    parts = {"request", *REQUEST_PARTS} if fields & set(REQUEST_PARTS) else set()
     return parts | fields
 
 
 def values_of(rows: Rows, field: str, chosen: Sequence[int]) -> Sequence[bytes]:
-    """Return one field of the chosen rows; method, path and query are cut out of the request where need be."""
+    """Return one field of the chosen rows; parts of requests are cut out of them, or put together, where need be."""
     if field in REQUEST_PARTS and field not in rows.columns:
-        if field != "method" and "target" in rows.columns:
+        if field == "target" and "path" in rows.columns:
+            return list(map(_joined, values_of(rows, "path", chosen), values_of(rows, "query", chosen)))
+        if field in ("path", "query") and "target" in rows.columns:
             column, part = rows.columns["target"], _target_part(field)
         else:
             column, part = rows.column("request"), _request_part(field)
@@ -36,6 +39,18 @@ def values_of(rows: Rows, field: str, chosen: Sequence[int]) -> Sequence[bytes]:
     if field == "query":  # Apache writes %q with its question mark
         return [column[row].removeprefix(b"?") for row in chosen]
     return column if len(chosen) == len(column) else [column[row] for row in chosen]
+
+
+def parts_of(request: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    """Split `GET /a?b HTTP/1.1` into the `REQUEST_PARTS`."""
+    method, path, query = split_request(request)
+    _, space, protocol = request.partition(b" ")[2].rpartition(b" ")
+    return method, path, query, _joined(path, query), protocol if space else b""
+
+
+def _joined(path: bytes, query: bytes) -> bytes:
+    """Return the target that a path and a query make; a log without queries has a dash."""
+    return b"%b?%b" % (path, query) if query not in (b"", b"-") else path
 
 
 def split_request(request: bytes) -> tuple[bytes, bytes, bytes]:
@@ -50,7 +65,7 @@ def split_request(request: bytes) -> tuple[bytes, bytes, bytes]:
 
 def _request_part(field: str) -> Callable[[bytes], bytes]:
     place = REQUEST_PARTS.index(field)
-    return lambda request: split_request(request)[place]
+    return lambda request: parts_of(request)[place]
 
 
 def _target_part(field: str) -> Callable[[bytes], bytes]:

@@ -71,11 +71,11 @@ class Shapes:
         _method, path, query = split_request(request[:LONGEST])
         shape = _VARYING.sub(b"*", path)
         if not query:
-            return Url(host, path, shape, shape, _SUFFIX.search(path) is not None)
+            return Url(host, path, shape, shape, is_asset(path))
         folder, slash, last = shape.rpartition(b"/")
         whole = folder + slash + self._value(b"/" + folder, last)
         shape_of_query = b"&".join(map(self._parameter, re.split(rb"[&;]", query, maxsplit=PARAMETERS)[:PARAMETERS]))
-        asset = _SUFFIX.search(path) is not None
+        asset = is_asset(path)
         return Url(host, path + b"?" + query, whole + b"?" + shape_of_query, shape, asset)
 
     def _parameter(self, text: bytes) -> bytes:
@@ -98,6 +98,11 @@ class Shapes:
                 self._values[name] = seen = None
                 self._known.clear()  # their shapes had the value
         return b"*" if seen is None else value
+
+
+def is_asset(path: bytes) -> bool:
+    """Tell whether the suffix of a path is that of an asset."""
+    return _SUFFIX.search(path) is not None
 
 
 def _requests(rows: Rows) -> Sequence[bytes]:

@@ -16,7 +16,7 @@ from ahocorasick_rs import BytesAhoCorasick, Implementation
 from privet.core.cache import Cache
 from privet.core.filters.trees import needles_of
 from privet.core.jails import NUMBER_FIELDS, Between, Is, Matches, Predicate, Test
-from privet.core.select import REQUEST_PARTS, split_request, values_of
+from privet.core.select import REQUEST_PARTS, parts_of, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -27,7 +27,7 @@ LONGEST = 8192  # bytes of a value that a regular expression sees: its cost must
 REMEMBERED = 8192  # values of a field whose masks are kept: user agents repeat, and an attacker may vary them
 REQUESTS = 32_768  # likewise, of whole requests
 _SHORTEST = 3  # characters of a text worth seeking
-_WHOLE = frozenset(("request", "target", *REQUEST_PARTS))
+_WHOLE = frozenset(("request", *REQUEST_PARTS))
 
 
 class Sieve:
@@ -70,7 +70,7 @@ class Sieve:
         return [*((field, self._masks[field]) for field in self._parts), *others]
 
     def _of_request(self, request: bytes) -> int:
-        parts = dict(zip(REQUEST_PARTS, split_request(request), strict=True))
+        parts = dict(zip(REQUEST_PARTS, parts_of(request), strict=True))
         mask = self._everybody
         for field in self._parts:
             mask &= self._masks[field][parts[field]]

@@ -15,7 +15,7 @@ MONTHS = {
         (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"), 1
     )
 }
-_LONGEST = 64  # no stamp is longer; int() and strptime() of an attacker's text stay cheap
+LONGEST = 64  # no stamp is longer; int() and strptime() of an attacker's text stay cheap
 _END = 1e11  # the year 5138 in seconds, 1973 in milliseconds
 _CLF = re.compile(rb"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
 
@@ -38,7 +38,7 @@ def read_clf(text: bytes) -> float | None:
 
 def read_epoch(text: bytes) -> float | None:
     """Read seconds since the epoch, with or without a fraction; milliseconds are told by their size."""
-    if len(text) > _LONGEST:
+    if len(text) > LONGEST:
         return None
     try:
         value = float(text)
@@ -58,7 +58,7 @@ def reader(pattern: str, zone: tzinfo) -> Callable[[bytes], float | None]:
     """
 
     def read(text: bytes) -> float | None:
-        if len(text) > _LONGEST:
+        if len(text) > LONGEST:
             return None
         try:
             moment = datetime.strptime(text.decode("ascii"), pattern)  # noqa: DTZ007  the zone is set below
@@ -75,7 +75,7 @@ def reader(pattern: str, zone: tzinfo) -> Callable[[bytes], float | None]:
 
 def read_iso(text: bytes) -> float | None:
     """Read `2015-05-17T10:05:03+00:00` and its variants; without an offset it is UTC."""
-    if len(text) > _LONGEST:
+    if len(text) > LONGEST:
         return None
     try:
         moment = datetime.fromisoformat(text.decode("ascii"))

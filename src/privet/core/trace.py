@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from privet.core.pulse import CLASSES, Pulse
 from privet.core.select import values_of
 
 if TYPE_CHECKING:
@@ -74,6 +75,15 @@ class Trace:
         """Return what the requests show of the client's manners, in words."""
         ordered = sorted(self._requests)
         return [*_repeated_heads(ordered), *_pace(ordered), *_conditional(ordered)]
+
+    def pulse(self) -> Pulse:
+        """Return when the requests came."""
+        when = Pulse()
+        when.count(
+            [one.time for one in self._requests],
+            [CLASSES.get(one.status[:1].encode(), "other") for one in self._requests],
+        )
+        return when
 
     def _drop(self) -> None:
         if len(self._requests) > 2 * self._most:

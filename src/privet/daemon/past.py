@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from privet.adapters.pressure import machine_now
-from privet.adapters.store.history import STEPS, History
+from privet.adapters.store.history import FILE, STEPS, History
 from privet.core.address import PSEUDONYM_NET, unpack
 from privet.core.history import Tallies
 from privet.core.tokens import Tokens
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from privet.core.parse import Rows
     from privet.core.verdicts import Verdict
     from privet.daemon.service import Daemon
-
-FILE = "history.db"
-"""In the state directory; no address is in it."""
 
 HOURLY = 60  # looks
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from privet.adapters.hygiene import give_back
 from privet.adapters.notify import sd_notify
+from privet.adapters.pressure import load_now
 from privet.daemon.tables import look as look_at_networks
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Rounds:
         change = daemon.clock.look()
         if change.jumped:
             self._jumped(change.jumped)
+        daemon.engine.loads.note(daemon.clock.now(), load_now())
         daemon.files.poll()
         if everything:
             daemon.engine.memory.expire(daemon.clock.now())
@@ -94,6 +96,7 @@ class Rounds:
         begin("lists", daemon.lists.look())
         begin("protection", daemon.protection.look())
         begin("escrow", daemon.escrow.look())
+        begin("manners", daemon.manners.look())
         begin("networks", look_at_networks(daemon))
 
     def _jumped(self, seconds: float) -> None:

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from privet.adapters.daykeys import DayKeys, filesystem_of
-from privet.adapters.denylist import FOLDER, DenyList
+from privet.adapters.denylist import FOLDER, SLOW, DenyList
 from privet.adapters.firewall.null import NullFirewall
 from privet.adapters.hygiene import give_back
 from privet.adapters.localtime import local_zone
@@ -22,6 +22,7 @@ from privet.adapters.privileges import KEYS, prepare_runtime, user_ids
 from privet.adapters.sources.files import FileSource
 from privet.adapters.sources.intake import Intake
 from privet.adapters.stopwatch import Stopwatch
+from privet.adapters.store.history import loads_in
 from privet.config.compile import engine_for
 from privet.config.errors import ConfigErrors
 from privet.config.loader import load
@@ -42,6 +43,7 @@ from privet.daemon.feeds import Files, Intakes
 from privet.daemon.keep import Keeper, open_stores
 from privet.daemon.lists import Lists
 from privet.daemon.lookups import Lookups
+from privet.daemon.manners import MannersKeeper
 from privet.daemon.past import Past
 from privet.daemon.pause import Pause
 from privet.daemon.protect import Protection
@@ -99,16 +101,26 @@ class Daemon:
         self.vigilance = Vigilance(self)
         self.past = Past(self)
         self.escrow = Escrow(self)
+        self.manners = MannersKeeper(self)
         self._keys = DayKeys(runtime / KEYS)
         self.engine = self._engine_for(config, self.networks)
         self.protection.configure(config)
         self.escrow.configure(config)
+        self.manners.configure(config)
         told = self.clock.now, self.keeper.wake, log
         self.kernel = Enforcement("kernel", firewall, *told, mark=runtime / "kernel.mark")
-        deny = DenyList(runtime / FOLDER, config.proxies.group, _boot_time, filesystem_of)
+        deny, slow = (
+            DenyList(runtime / folder, config.proxies.group, _boot_time, filesystem_of) for folder in (FOLDER, SLOW)
+        )
         self.web = Enforcement("web", deny, *told, mark=runtime / "web.mark")
+        self.slow = Enforcement("slow", slow, *told, mark=runtime / "slow.mark")
         programs = Enforcement("programs", NullFirewall(time.monotonic), *told, mark=runtime / "programs.mark")
-        self.places = {Action.BAN: self.kernel, Action.DENY: self.web, Action.TELL: programs}
+        self.places = {
+            Action.BAN: self.kernel,
+            Action.DENY: self.web,
+            Action.TELL: programs,
+            Action.SLOW: self.slow,
+        }
         self.lists = Lists(self)
         self.lifted: deque[Subject] = deque(maxlen=LIFTED)  # so that a lift can be undone by the pseudonym
         self.pause = Pause(self)
@@ -132,9 +144,10 @@ class Daemon:
         await self._restore()
         await self.protection.look()
         self.told.configure(self.config)
-        self.told.restore(self.bans())
+        self.told.restore(ban for ban in self.bans() if ban.action is not Action.SLOW)
         self.past.open()
         self.swarms.restore()
+        self.engine.loads.learn(loads_in(self.state))
         self.files = Files(loop, self.take)
         self._open_files()
         ids = user_ids(self.config.daemon.user)
@@ -203,7 +216,7 @@ class Daemon:
     ) -> None:
         """Enter a ban, or that it was refused."""
         self.places[verdict.action].ledger.order(verdict, now, refused, why=why, evidence=evidence)
-        if refused is None and verdict.until > now:
+        if refused is None and verdict.until > now and verdict.action is not Action.SLOW:
             self.told.begin(verdict)
 
     def lift(self, ban: Ban) -> None:
@@ -263,6 +276,7 @@ class Daemon:
             self.protection.configure(config)
             self.told.configure(config)
             self.escrow.configure(config)
+            self.manners.configure(config)
             self.files.change(config)
         if self.config_problem:
             self.log.error("configuration not reloaded, the old one stays", errors=self.config_problem.splitlines())

@@ -23,6 +23,7 @@ import msgspec
 
 from privet.adapters.sources.archive import pieces
 from privet.adapters.sources.journalfile import MAGIC, messages
+from privet.core.plurals import counted
 from privet.core.spellings import LONGEST, Spelling, spellings, stands_in
 from privet.ports import SourceError
 
@@ -80,8 +81,9 @@ class Result(msgspec.Struct, kw_only=True):
             False: "BLIND: the detector did not see it",
             None: "BLIND: the daemon could not be asked",
         }
-        leaks = f"LEAK: {len({one.path for one in self.leaks})} files hold it" if self.leaks else "none found"
-        return f"{sight[self.seen]}; {leaks} in {self.files} files that changed since"
+        leaky = len({one.path for one in self.leaks})
+        leaks = f"LEAK: {counted(leaky, 'file holds it', 'files hold it')}" if leaky else "none found"
+        return f"{sight[self.seen]}; {leaks} in {counted(self.files, 'file')} that changed since"
 
     def as_json(self) -> dict[str, object]:
         """Return the fields, and what they come to."""

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import os
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from privet.core.address import KEPT
+from privet.core.days import Days, all_begin
 from privet.core.mask import Mask
-from privet.core.scrub import spots
+from privet.core.scrub import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import date
 
-    from privet.core.days import Days
     from privet.core.ipcrypt import Variant
-    from privet.core.scrub import Scrubber
+    from privet.core.scrub import Replace, Scrubber
 
 MASKS = 3  # days whose words are remembered: lines of two may alternate around midnight
 
@@ -49,12 +50,20 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         return f"truncate/{self.kept[0]}/{self.kept[1]}" if self.mask == "truncate" else self.mask
 
 
+class Ways(NamedTuple):
+    """How lines are looked at: in plain Python, or with numpy."""
+
+    replace: Replace
+    all_begin: Callable[[bytes, bytes], bool]
+    lines: Callable[[bytes], int]
+
+
 class Cleaner:
     """Masks lines as ordered, those of each day with pseudonyms of their own."""
 
     def __init__(self, order: Order) -> None:
         self.order = order
-        self._find = _finder()
+        self._ways = _ways()
         self._masks: dict[str, Scrubber] = {}
         self._found = 0  # by masks that are gone
 
@@ -62,6 +71,14 @@ class Cleaner:
     def found(self) -> int:
         """How many words held an address, in all files so far."""
         return self._found + sum(mask.found for mask in self._masks.values())
+
+    def days(self, last: date) -> Days:
+        """Return what tells the days of the lines of a log that was written to last on that day."""
+        return Days(last, self._ways.all_begin)
+
+    def lines(self, block: bytes) -> int:
+        """Return how many lines a block has; the last one need not have its newline."""
+        return self._ways.lines(block) + (not block.endswith(b"\n"))
 
     def clean(self, block: bytes, days: Days) -> bytes:
         """Return lines masked; the last one need not have its newline."""
@@ -83,14 +100,15 @@ class Cleaner:
         if order.mask in EXPORTS:
             from privet.core.ipcrypt import Encryption  # noqa: PLC0415  `cryptography` is slow to import
 
-            return Encryption(EXPORTS[order.mask], order.key, os.urandom, self._find)
+            return Encryption(EXPORTS[order.mask], order.key, os.urandom, self._ways.replace)
         key = blake2b(day.encode(), key=order.key, person=b"privet-scrub", digest_size=32).digest()
-        return Mask(order.mask, key, order.kept, self._find)
+        return Mask(order.mask, key, order.kept, self._ways.replace)
 
 
-def _finder() -> Callable[[bytes], list[int]]:
+def _ways() -> Ways:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start threads, which first of all burn CPU
     try:
         from privet.core import quick  # noqa: PLC0415  need not be there, and is slow to import
     except ImportError:
-        return spots
-    return quick.spots
+        return Ways(replaced, all_begin, lambda block: block.count(b"\n"))
+    return Ways(quick.replaced, quick.all_begin, quick.lines)

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from privet.adapters.folders import state_folder
 from privet.adapters.ignore import IgnoreLists
 from privet.adapters.localtime import local_zone
+from privet.adapters.manners import MannersFiles
 from privet.adapters.networks import Networks
 from privet.adapters.sources.archive import Archive
 from privet.adapters.stopwatch import Stopwatch
+from privet.adapters.store.history import loads_in
 from privet.config.compile import engine_for, lists_of, trusted_by
 from privet.core.effects import Effects
 from privet.core.engine import Batch
@@ -26,10 +29,11 @@ from privet.core.verdicts import Verdict
 from privet.ports import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from privet.config.model import Config
     from privet.core.filters.plan import Found
+    from privet.core.jails import Jail
     from privet.core.parse import Rows
     from privet.core.source import SourceState
 
@@ -120,6 +124,11 @@ class Player:
             today=time.time(),
         )
         self.engine.ignore(self._lists.answers)
+        self._problems = self._learn_loads(config, chosen)
+        self._manners = MannersFiles(config.manners.robots, config.manners.crawlers)
+        if any(jail.kind == "manners" for jail in chosen.values()):
+            self._manners.refresh()
+        self.engine.know(self._manners.known())
         self.verdicts: list[Verdict] = []
         self.looks, self._observing = looks, observing
         self.effects = Effects(chosen, config.engine.tolerance, config.engine.ipv6_client) if looks else None
@@ -146,9 +155,21 @@ class Player:
     def outcome(self) -> Replayed:
         """Return what came of all blocks."""
         state = self.engine.sources[self.source]
-        outcome = _outcome(state, self.verdicts, len(self._clients), self._lists.problems, self.engine.swarms())
+        problems = [*self._lists.problems, *self._manners.problems, *self._problems]
+        outcome = _outcome(state, self.verdicts, len(self._clients), problems, self.engine.swarms())
         outcome.effects, outcome.looks = self.effects, self.looks
         return outcome
+
+    def _learn_loads(self, config: Config, jails: Mapping[str, Jail]) -> list[str]:
+        """Let the engine know the load of this machine, as its history has it, where limits depend on that."""
+        if not any(jail.by_load for jail in jails.values()):
+            return []
+        folder = state_folder(config.daemon.state)
+        minutes = loads_in(folder)
+        self.engine.loads.learn(minutes)
+        if minutes:
+            return []
+        return [f"limits by load: {folder} has no history of the load, so those of a calm machine count throughout"]
 
     def _requests(self) -> tuple[Sequence[bytes], Sequence[float], Sequence[int]]:
         """Return clients, times and sizes of a block's requests, or where there are none, of the failures in it."""

@@ -17,7 +17,6 @@ import msgspec
 from privet.adapters.replace import Replacement, is_written, mark_of, put_mark
 from privet.adapters.sinks.packed import PACKERS
 from privet.adapters.sources.archive import packing, pieces
-from privet.core.days import Days
 from privet.ports import PrivetError, SinkError, SourceError
 from privet.tasks.cleaning import Cleaner
 
@@ -90,13 +89,13 @@ class _Lines:
 
     def copy(self, last: date, write: Callable[[bytes], object]) -> bool:
         """Write the lines masked; tell whether that changed nothing. `last` is when they were written."""
-        days, same = Days(last), True
+        days, same = self._cleaner.days(last), True
         for block in _blocks(pieces(self.path, self._count)):
             if b"\0" in block:
                 raise SourceError("holds NUL bytes: it is no text, or in an encoding that has them")
             if not self._outcome.lines and len(block) - len(block.translate(None, _STRANGE)) > _FEW * len(block):
                 raise SourceError("holds control characters, so it seems to be no text")
-            self._outcome.lines += block.count(b"\n") + (not block.endswith(b"\n"))
+            self._outcome.lines += self._cleaner.lines(block)
             masked = self._cleaner.clean(block, days)
             same = same and masked == block
             write(masked)

@@ -129,4 +129,4 @@ def tune(  # noqa: PLR0913  each is a thing of its own
 def _with(jail: Jail, number: int, maxretry: int, findtime: float) -> Jail:
     alone: Escalation = msgspec.structs.replace(jail.escalation, overalljails=False)
     name = f"{jail.name} {number}"
-    return msgspec.structs.replace(jail, name=name, maxretry=maxretry, findtime=findtime, escalation=alone)
+    return msgspec.structs.replace(jail, name=name, maxretry=maxretry, by_load=(), findtime=findtime, escalation=alone)

@@ -6,12 +6,15 @@ import csv
 import json
 import random
 import re
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.cli import replaying
 from privet.cli.main import run
 from tests.unit.core.traffic import HOUR, START, background, entry
+from tests.unit.processes import running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +69,22 @@ def test_people_see_maps_a_table_and_advice(capsys: pytest.CaptureFixture[str], 
     assert LEECH not in out
 
 
+def test_a_page_has_both_maps_the_table_and_the_advice(
+    capsys: pytest.CaptureFixture[str], words: list[str], tmp_path: Path
+) -> None:
+    assert run([*words, "--html", str(tmp_path / "page.html")]) == 0
+
+    text = (tmp_path / "page.html").read_text()
+    assert "<h1>Limits of the jail leech</h1>" in text
+    assert text.count('role="img"') == 2
+    assert len(re.findall(r'<rect class="(?:ok|failed)"|class="(?:ok|failed)"[^>]*fill-opacity', text)) == 50
+    assert "Recommended" in text
+    assert "The smallest limit that hits nobody innocent" in text
+    assert LEECH not in text
+    assert run([*words, "--html", "-", "--csv"]) == 64
+    assert "exclude each other" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("maxretry", "says"),
     [("1", "try a larger --maxretry"), ("5000", "None of these limits bans anybody in this log")],
@@ -116,3 +135,27 @@ def test_a_jail_that_is_not_there_and_lines_that_do_not_parse_are_said(
         file.write(f"garbage from {LEECH}\n")
     assert run(words) == 1
     assert "warning: 1 line: not in the format" in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_it_at_once_and_without_a_word_about_itself(words: list[str], tmp_path: Path) -> None:
+    line = entry(START, LEECH, "/")[1].decode()
+
+    with running(tmp_path / "errors", *words[:-1], "-") as verb:
+        verb.write(line * 5000)  # more than a pipe holds: so it reads
+        assert verb.end(signal.SIGINT) == 130
+
+    assert verb.said.strip() == ""
+
+
+def test_a_jail_that_comes_with_privet_needs_no_configuration(
+    capsys: pytest.CaptureFixture[str], words: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(replaying, "DEFAULT_CONFIG", str(tmp_path / "none.toml"))
+    config = ["--config", str(tmp_path / "none.toml")]
+
+    assert run(["tune", "web-crawl", *config, "--json", words[-1]]) == 0
+    assert json.loads(capsys.readouterr().out)["jail"] == "web-crawl"
+    assert run(["replay", "--jail", "web-crawl", *config, "--json", words[-1]]) == 0
+    assert json.loads(capsys.readouterr().out)["effects"][0]["jail"] == "web-crawl"
+    assert run(["tune", "leech", *config, words[-1]]) == 78
+    assert run(["tune", "web-crawl", *words[2:4], "--json", words[-1]]) == 0  # beside those of a configuration

@@ -20,3 +20,6 @@ def test_a_cache_forgets_whole_and_remembers_nothing_long() -> None:
     long = b"x" * (LONGEST + 1)
     assert cache[long] == cache[long] == len(long)
     assert long not in cache
+    short = Cache(size, longest=2)
+    assert short[b"xxx"] == 3
+    assert b"xxx" not in short

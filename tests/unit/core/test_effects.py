@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from privet.core.address import Subject
-from privet.core.effects import ROOM, Effects
+from privet.core.effects import REQUESTS, ROOM, SAVED, Effects, banned
 from privet.core.verdicts import Action, Verdict
 
 LEECH, OTHER, FAR = bytes([192, 0, 2, 1]), bytes([192, 0, 2, 9]), bytes([198, 51, 100, 1])
@@ -38,7 +40,12 @@ def test_what_two_jails_save_counts_once_together() -> None:
     assert [one.requests for one in effects.jails] == [2, 2]
     assert (effects.whole.requests, effects.whole.clients, effects.whole.bans) == (3, 1, 2)
     assert effects.jails_of(LEECH) == ["a", "b"]
-    assert effects.whole.saved.within(0, 10, 3) == [0, 2, 1]
+    assert effects.when.bins(UTC).counts == {
+        REQUESTS: [3],
+        SAVED: [3],
+        banned("a"): [1],
+        banned("b"): [1],
+    }
 
 
 def test_a_jail_may_ban_again_within_one_block() -> None:

@@ -47,6 +47,10 @@ def test_every_setting_makes_a_difference() -> None:
         "ignorecommand": "ask <ip>",
         "kind": "swarm",
         "answer": "ban",
+        "signal": "robots",
+        "wait": 7.0,
+        "every": 7.0,
+        "patience": 7.0,
     }
     assert changes.keys() == set(Jail.__struct_fields__)
     assert all(msgspec.structs.replace(jail(), **{name: value}) != jail() for name, value in changes.items())
@@ -69,5 +73,7 @@ def test_what_is_documented_as_default() -> None:
 
 
 def test_fields() -> None:
-    assert set(FIELDS) == {"method", "path", "query", "status", "agent", "referer", "size", "host"}
+    assert set(FIELDS) == {
+        *("method", "path", "query", "target", "proto", "status", "agent", "referer", "size", "host")
+    }
     assert not set(TEXT_FIELDS) & set(NUMBER_FIELDS)

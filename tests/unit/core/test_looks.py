@@ -80,6 +80,15 @@ def test_a_feed_reader_that_asks_whether_something_has_changed_is_in_between() -
     assert "asks whether something has changed" in seen.reasons
 
 
+def test_a_page_that_takes_its_time_has_its_assets_all_the_same() -> None:
+    early = [entry(START + second, CLIENT, f"/{second}.css") for second in range(3)]
+
+    assert "loads assets with its pages" in look(*early, entry(START + 9, CLIENT, "/slow")).reasons
+    assert "loads assets with its pages" not in look(*early, entry(START + 30, CLIENT, "/slow")).reasons
+    scattered = [entry(START - 400 + 20 * number, CLIENT, f"/{number}.css") for number in range(9)]
+    assert "loads assets with its pages" not in look(*scattered, *hits(30, 200)).reasons
+
+
 def test_in_a_log_without_assets_their_lack_says_nothing() -> None:
     assert looked(hits(10, 30)).look(KEY).reasons == ("as slow as a person (a page every 30 s)",)
 

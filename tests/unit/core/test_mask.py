@@ -180,6 +180,19 @@ def test_sites_that_a_visitor_makes_up_do_not_fill_the_memory() -> None:
     assert masks.site(b"a.example").scrub(b"192.0.2.77") == before
 
 
+def test_words_that_visitors_make_up_do_not_fill_the_memory_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("privet.core.mask.REMEMBERED", 400)
+    plan, masks = plan_of(named("vhost_combined"), WANT), Masks("pseudonym", KEY)
+    most, clean = 0, b"2.2.2.2"
+    for number in range(100):
+        words = b",".join(b"%d.%d.2.3" % (number, other) for other in range(30))
+        line = b's%d:80 192.0.2.1 - - [17/May/2015:10:05:03 +0000] "GET /%b" 200 5 "-" "x"\n' % (number % 7, words)
+        out = masked_log(plan.parse(line), plan, masks, b"web")
+        assert clean not in out
+        most = max(most, sum(mask.remembered for mask in masks._sites.values()))  # noqa: SLF001  what takes the memory
+    assert 200 < most < 500
+
+
 def test_hostile_text_costs_time_in_proportion() -> None:
     texts = [
         b"1.2.3.4." * 8000,

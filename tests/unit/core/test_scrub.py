@@ -131,6 +131,38 @@ def test_truncate_keeps_as_many_bits_as_it_is_told() -> None:
     assert mask.scrub(b"203.0.113.7 2001:db8:1:2::7") == b"203.0.0.0 2001:db8::"
 
 
+@EACH_MODE
+@pytest.mark.parametrize(
+    "one", [f"{V4}-", "203%2e0%2e113%2e7_", "203%252e0%252e113%252e7.", "203-0-113-7x", "2001:db8::7:", "7."]
+)
+def test_a_word_crowded_with_addresses_is_dropped_whole_and_soon(mask: Mask, one: str) -> None:
+    text = b"GET /" + one.encode() * (60_000 // len(one)) + b" HTTP/1.1"
+    begin = process_time()
+    out = mask.scrub(text)
+    assert process_time() - begin < 0.2  # one by one, they took longer than that
+    assert out == b"GET /0.0.0.0 HTTP/1.1"
+
+
+@EACH_MODE
+def test_a_few_addresses_in_a_long_word_are_masked_one_by_one(mask: Mask) -> None:
+    out = mask.scrub(b"x" * 600 + b"%2C203.0.113.7" * 20)
+    assert out.count(b"x") == 600
+    assert out.count(b"%2C") == 20
+    assert not REST.search(out.decode())
+
+
+def test_what_is_crowded_with_no_addresses_stays() -> None:
+    for text in (b"-" * 2000, b":" * 2000, b"." * 2000, b"a-b_" * 500, b"%2Fa%3Db" * 300):
+        assert MODES["drop"].scrub(text) == text
+
+
+@EACH_MODE
+@pytest.mark.parametrize("before", [b"", b"a.b.", b"2001-db8--1.", b"203.0.113.7.", b"f."])
+def test_nibbles_are_masked_whatever_is_before_them(mask: Mask, before: bytes) -> None:
+    out = mask.scrub(before + NIBBLES.encode())
+    assert not REST.search(out.decode())
+
+
 def test_hostile_names_cost_time_in_proportion() -> None:
     texts = [b"1-" * 32_000, b"1-2-3-4-" * 8000, b"a." * 32_000 + b"ip6.arpa", b"2001-" * 13_000, b"--" * 32_000]
     texts += [b"2" * 64_000 + b".a.b", b"100--1" * 10_000, (b"2" * 32 + b".") * 2000, b"%2D1" * 16_000]

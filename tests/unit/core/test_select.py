@@ -7,7 +7,7 @@ import pytest
 from privet.core.formats import APACHE, parse_format
 from privet.core.jails import Predicate
 from privet.core.parse import plan_of
-from privet.core.select import columns_for, split_request, values_of
+from privet.core.select import columns_for, parts_of, split_request, values_of
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,17 @@ def test_columns() -> None:
     assert columns_for([]) == set()
     parsed = plan_of(parse_format(APACHE["common"])).parse(b"")
     assert values_of(parsed, "path", []) == []
+
+
+@pytest.mark.parametrize(
+    ("request_line", "target", "protocol"),
+    [
+        (b"GET /a?b HTTP/1.1", b"/a?b", b"HTTP/1.1"),
+        (b"GET /a b HTTP/9", b"/a b", b"HTTP/9"),
+        (b"GET /a", b"/a", b""),
+        (b"garbage", b"garbage", b""),
+        (b"", b"", b""),
+    ],
+)
+def test_target_and_protocol(request_line: bytes, target: bytes, protocol: bytes) -> None:
+    assert parts_of(request_line) == (*split_request(request_line), target, protocol)

@@ -202,7 +202,7 @@ def test_a_field_that_the_format_lacks_is_a_dash() -> None:
 def test_the_parts_may_be_columns_of_their_own(text: str) -> None:
     line = text.replace("%h", "192.0.2.1").replace("%t", "[17/May/2015:10:05:03 +0000]").replace("%m", "GET")
     line = line.replace("%U", "/a").replace("?%q", "?b=c").replace("%q", "?b=c").replace("%H", "HTTP/1.1")
-    for field, value in (("method", "GET"), ("path", "/a"), ("query", "b=c")):
+    for field, value in (("method", "GET"), ("path", "/a"), ("query", "b=c"), ("target", "/a?b=c")):
         predicate = Predicate(field, any=(Is(value),))
         assert chosen([predicate], text, line.encode() + b"\n") == [0], field
 
@@ -243,6 +243,8 @@ SEVERAL = {
     "not-php": [Predicate("path", none=(Matches(r"\.php"),)), Predicate("method", any=(Is("GET"),))],
     "union": [Predicate("query", any=(Matches(r"(?i)union\W+select"),)), Predicate("status", any=(Between(200, 299),))],
     "short": [Predicate("query", any=(Matches("a="), Matches("union")))],
+    "old": [Predicate("proto", any=(Matches("1.0$"),))],
+    "target": [Predicate("target", any=(Matches(r"php\?uni(?i:on)"), Is("/bx?a=1")))],
     "class": [Predicate("path", any=(Matches("/[abc]x"),))],
     "agent": [Predicate("agent", any=(Matches("(?i)sqlmap|nikto"),))],
 }
@@ -251,8 +253,9 @@ SEVERAL = {
 
 def test_many_jails_at_once_answer_as_each_alone() -> None:
     block = b"".join(
-        b'192.0.2.1 - - [17/May/2015:10:05:03 +0000] "%b %b HTTP/1.1" %b 5 "-" "%b"\n' % (method, target, status, agent)
-        for method in (b"GET", b"POST")
+        b'192.0.2.1 - - [17/May/2015:10:05:03 +0000] "%b %b HTTP/1.%d" %b 5 "-" "%b"\n'
+        % (method, target, n, status, agent)
+        for n, method in enumerate((b"GET", b"POST"))
         for target in (b"/", b"/x", b"/a.PhP?UNION%20select", b"/bx?a=1", b"/X?Union  SELECT", b"/x.php/?\xff", b"\xff")
         for status in (b"200", b"404")
         for agent in (b"-", b"SQLMap/1.0")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from privet.adapters.store.history import FILE
 from privet.cli.main import run
-from privet.daemon.past import FILE
 from tests.unit.daemon.serving import Served, serving, until
 from tests.unit.processes import line
 

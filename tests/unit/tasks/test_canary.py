@@ -87,7 +87,7 @@ def test_a_canary_that_is_seen_and_nowhere_passes(tmp_path: Path) -> None:
 
     assert result.passed
     assert (result.answered, result.seen, result.files, result.held) == (404, True, 1, [])
-    assert result.says() == "the detector saw it; none found in 1 files that changed since"
+    assert result.says() == "the detector saw it; none found in 1 file that changed since"
 
 
 SPELT: dict[str, Callable[[str], bytes]] = {
@@ -113,7 +113,7 @@ def test_a_leak_in_any_spelling_is_found_and_named(tmp_path: Path, name: str) ->
     assert not result.passed
     assert result.seen
     assert [one.path for one in result.leaks] == [str(place)]
-    assert result.says().endswith("LEAK: 1 files hold it in 1 files that changed since")
+    assert result.says().endswith("LEAK: 1 file holds it in 1 file that changed since")
 
 
 def test_a_leak_into_a_database_that_was_deleted_again_is_found(tmp_path: Path) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import gzip
+import random
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.adapters.store.history import FILE, History
 from privet.config.loader import load, parse
+from privet.core.history import Machine
+from privet.core.looks import Looks
 from privet.core.verdicts import Action
 from privet.ports import SourceError
-from privet.tasks.replay import replay, source_of
+from privet.tasks.replay import Player, replay, source_of
+from tests.unit.core.traffic import START, background, entry, moments
 from tests.unit.processes import line
 
 if TYPE_CHECKING:
@@ -250,3 +255,56 @@ def test_a_jail_with_a_filter_is_replayed_too(tmp_path: Path) -> None:
     totals = outcome.totals
     assert (totals.lines, totals.parsed, totals.ignored, totals.clients) == (5, 3, 2, 2)
     assert outcome.complaints == []
+
+
+def test_limits_by_load_go_by_the_load_that_the_history_has(tmp_path: Path) -> None:
+    text = ONE.replace("maxretry = 3", "maxretry = [{ load = 0, limit = 5 }, { load = 4, limit = 2 }]")
+    config = configured(text + f'[daemon]\nstate = "{tmp_path}"\n')
+    log = tmp_path / "web.log"
+    log.write_text("".join(line(LEECH, at=BEGIN + second) + "\n" for second in (0, 10, 20, 90, 95)))
+
+    unknown = replay(config, [str(log)], "web")
+    history = History(tmp_path / FILE)
+    history.add([], [], Machine(int(BEGIN + 60) // 60 * 60, 7.5, 0.0, 0.0), None)
+    history.close()
+    known = replay(config, [str(log)], "web")
+
+    assert unknown.verdicts == []
+    assert unknown.complaints == [
+        f"limits by load: {tmp_path} has no history of the load, so those of a calm machine count throughout"
+    ]
+    assert [(one.time - BEGIN, one.failures) for one in known.verdicts] == [(95, 2)]
+    assert known.complaints == []
+
+
+@pytest.mark.parametrize("size", [1, 3, 40, 997])
+def test_effects_and_looks_do_not_depend_on_how_the_log_is_cut(size: int) -> None:
+    text = ONE + 'increment = true\n[jail.net]\nbans_of = "leech"\nkey = "prefix"\nmaxretry = 1\n'
+    draw = random.Random(1)
+    entries = background(draw, START, 0.02)
+    entries += [entry(time, "192.0.2.1", f"/{time:.0f}") for time in moments(draw, 30, START, START + 1500)]
+    lines = [data for _, data in sorted(entries)]
+    outcomes = []
+    for step in (len(lines), size):
+        player = Player(configured(text), "web", looks=Looks(1000))
+        for begin in range(0, len(lines), step):
+            player.feed(b"".join(lines[begin : begin + step]))
+        outcomes.append(player)
+    whole, cut = outcomes
+
+    assert whole.verdicts == cut.verdicts
+    assert whole.effects
+    assert cut.effects
+    for one, other in zip(
+        [*whole.effects.jails, whole.effects.whole], [*cut.effects.jails, cut.effects.whole], strict=True
+    ):
+        assert (one.bans, one.clients, one.requests, one.bytes) == (
+            other.bans,
+            other.clients,
+            other.requests,
+            other.bytes,
+        )
+        assert one.requests
+    assert whole.effects.own == cut.effects.own
+    looks = [{key: player.looks.look(key) for key in player.looks.clients} for player in outcomes if player.looks]
+    assert looks[0] == looks[1]

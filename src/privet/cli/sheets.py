@@ -1,0 +1,162 @@
+"""What each report on logs says, as a sheet: the same for the terminal, for programs and for a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from privet.cli.output import local, rfc3339
+from privet.cli.sheet import Column, Sheet
+from privet.core.plurals import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from privet.core.address import Subject
+    from privet.core.crowds import CrowdRow
+    from privet.core.hits import Hits
+    from privet.core.leeches import Leeches
+    from privet.core.manners.habits import Habits
+    from privet.core.trace import Trace
+
+    Name = Callable[[Subject], str]
+
+CLIENT, HITS, SHARE = Column("client"), Column("hits", "number"), Column("share", "share", "hits")
+_KINDS = {"hour": "name", "status": "name"}
+TITLES = {
+    "hour": "Requests by hour", "site": "Sites by requests", "file": "Requests by file of the log",
+    "path": "Pages by requests", "status": "Answers by status code", "agent": "Agents by requests",
+}  # fmt: skip
+
+
+def leeches(found: Leeches, name: Name, limit: int | None) -> Sheet:
+    """Return the clients by hits; in a terminal with the columns that administrators know."""
+    from privet.core.leeches import HEADER, format_row  # noqa: PLC0415  heavy imports wait until they are needed
+
+    known = [(name(row.subject), row) for row in found.rows(limit)]
+    items = [
+        {
+            "client": who,
+            "hits": row.hits,
+            "kib": row.kib,
+            "share": row.share,
+            "interval": row.interval,
+            "statuses": dict(row.statuses),
+        }
+        for who, row in known
+    ]
+    rows = [
+        (
+            who,
+            row.hits,
+            f"{row.share}%",
+            f"{row.kib:,} KiB",
+            "" if row.interval is None else f"{row.interval:,.1f} s",
+            ", ".join(f"{status} ({percent}%)" for status, percent in row.statuses),
+        )
+        for who, row in known
+    ]
+    columns = [
+        CLIENT,
+        HITS,
+        SHARE,
+        Column("mean size", "number"),
+        Column("interval", "number"),
+        Column("status codes", "text"),
+    ]
+    return Sheet(
+        "leeches",
+        "Clients by requests",
+        items,
+        columns,
+        rows,
+        "Mean size of a response, mean time between two requests, and how many of them had which status code.",
+        lines=[HEADER, *(format_row(row, who) for who, row in known)],
+        total=len(found),
+    )
+
+
+def hits(found: Hits, by: str, limit: int | None) -> Sheet:
+    """Return the hits by one field."""
+    items = [{by: row.value, "hits": row.hits, "share": row.share} for row in found.rows(limit)]
+    rows = [(item[by], item["hits"], f"{item['share']}%") for item in items]
+    first = Column(by, "name" if by in _KINDS else "said")
+    return Sheet("hits", TITLES[by], items, [first, HITS, Column("rel.", "share", "hits")], rows, total=len(found))
+
+
+def networks(found: Sequence[CrowdRow], name: Name, limit: int | None) -> Sheet:
+    """Return the networks by hits."""
+    items: list[dict[str, Any]] = [
+        {
+            "network": name(row.subject) if row.subject else row.asn,
+            "name": row.name,
+            "clients": row.clients,
+            "hits": row.hits,
+            "kib": row.kib,
+            "share": row.share,
+        }
+        for row in found[:limit]
+    ]
+    rows = [(*list(item.values())[:4], f"{item['kib']}K", f"{item['share']}%") for item in items]
+    columns = [Column("network"), Column("name", "text"), Column("clients", "number"), HITS]
+    columns += [Column("bandw.", "number"), Column("hits%", "share", "hits")]
+    return Sheet("networks", "Networks by requests", items, columns, rows, total=len(found))
+
+
+def trace(found: Trace, limit: int | None) -> Sheet:
+    """Return the requests of one client, and its habits."""
+    items = [
+        {"time": rfc3339(row.time), "method": row.method, "path": row.path, "status": row.status, "agent": row.agent}
+        for row in found.rows(limit)
+    ]
+    rows = [(local(row.time), row.method, row.path, row.status, row.agent) for row in found.rows(limit)]
+    columns = [
+        Column("time"),
+        Column("method"),
+        Column("path", "said"),
+        Column("status"),
+        Column("agent", "said", wide=40),
+    ]
+    habits = found.habits()
+    notes = [f"This client {habit}." for habit in habits]
+    beside = {"habits": habits}
+    title = "Requests of one client"
+    return Sheet("trace", title, items, columns, rows, beside=beside, notes=notes, total=found.hits)
+
+
+def manners(found: Habits, name: Name, limit: int | None) -> Sheet:
+    """Return the clients with bad manners, most offences first; in a terminal each habit in a line of its own."""
+    known = [(name(row.subject), row) for row in found.rows(limit)]
+    items = [
+        {"client": who, "hits": row.hits, "agent": row.agent, "habits": row.habits, "says": row.says}
+        for who, row in known
+    ]
+    rows = [(who, row.hits, row.agent, "; ".join(row.says)) for who, row in known]
+    columns = [CLIENT, HITS, Column("agent", "said"), Column("manners", "said")]
+    lines = [
+        line
+        for who, row in known
+        for line in (f"{who}  {counted(row.hits, 'request')}, {row.agent}", *(f"    {says}" for says in row.says))
+    ]
+    says = "Offences against good manners that were found at least five times; to be somebody else takes one."
+    lines = lines or ["nobody has bad manners"]
+    return Sheet("manners", "Bad manners", items, columns, rows, says, lines=lines, total=len(found))
+
+
+def offenders(found: Sequence[Mapping[str, Any]], limit: int | None) -> Sheet:
+    """Return who was banned how often."""
+    from privet.core.offenders import HEADER, format_row  # noqa: PLC0415  as above
+
+    items = found[:limit]
+    lines = (format_row(item["client"], item["bans"], item["share"], item["interval"]) for item in items)
+    rows = [
+        (
+            item["client"],
+            item["bans"],
+            f"{item['share']}%",
+            "" if item["interval"] is None else f"{item['interval']:.1f} h",
+        )
+        for item in items
+    ]
+    columns = [CLIENT, Column("bans", "number"), Column("share", "share", "bans"), Column("interval", "number")]
+    says = "The interval is the mean time between two bans."
+    return Sheet("offenders", "Clients by bans", items, columns, rows, says, lines=[HEADER, *lines], total=len(found))

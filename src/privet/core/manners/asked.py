@@ -1,0 +1,84 @@
+"""What requests ask for and who says he is asking, found out once for each text."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from privet.core.cache import LONGEST
+from privet.core.select import split_request
+from privet.core.shapes import is_asset
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from privet.core.parse import Rows
+
+_FEED_PATH = re.compile(
+    rb"/(?:feed|rss|atom)s?/?\Z|\.(?:rss|atom|rdf)\Z|/(?:[^/]*[-_.])?(?:feed|index|rss2?|atom)(?:[-_.][^/]*)?\.xml\Z",
+    re.IGNORECASE,
+)
+_FEED_QUERY = re.compile(rb"(?:\A|[&;])(?:feed=|[a-z]{1,16}=(?:rss|atom))", re.IGNORECASE)
+_FEED_TYPE = re.compile(rb"(?:application|text)/(?:atom\+xml|rss\+xml|rdf\+xml|feed\+json)", re.IGNORECASE)
+_ROBOT = re.compile(rb"(?<!cu)bot(?![a-z])|crawl|spider|slurp|scrapy", re.IGNORECASE)  # Cubot makes telephones
+_BROWSER = re.compile(rb"Mozilla/5\.0 [^\n]*(?:Chrome|Firefox|Safari)/")
+_NO_BROWSER = re.compile(rb"compatible;|https?://", re.IGNORECASE)
+
+UNTOLD = frozenset((b"-", b""))
+REFUSED = frozenset((b"429", b"503"))
+"""Statuses that ask the client to come back later."""
+
+
+class Ask(msgspec.Struct, frozen=True, gc=False):
+    """What a request asks for, cut to `LONGEST` bytes; the last two by its looks alone."""
+
+    method: bytes
+    path: bytes
+    target: bytes
+    is_asset: bool
+    is_feed: bool
+
+
+def ask_of(request: bytes) -> Ask:
+    """Take a request line apart."""
+    method, path, query = split_request(request[:LONGEST])
+    target = path + b"?" + query if query else path
+    is_feed = _FEED_PATH.search(path) is not None or _FEED_QUERY.search(query) is not None
+    return Ask(method, path, target, is_asset(path), is_feed)
+
+
+def requests_of(rows: Rows) -> Sequence[bytes]:
+    """Return the request lines, put together where the log has them in parts."""
+    columns = rows.columns
+    if "request" in columns:
+        return columns["request"]
+    methods = rows.column("method")
+    if "target" in columns:
+        return [method + b" " + target + b" -" for method, target in zip(methods, columns["target"], strict=True)]
+    queries = [b"" if query in UNTOLD else b"?" + query.removeprefix(b"?") for query in rows.column("query")]
+    paths = rows.column("path")
+    return [m + b" " + path + query + b" -" for m, path, query in zip(methods, paths, queries, strict=True)]
+
+
+def is_feed_type(kind: bytes) -> bool:
+    """Tell whether a content type is that of feeds."""
+    return _FEED_TYPE.match(kind[:LONGEST]) is not None
+
+
+def is_robot(agent: bytes) -> bool:
+    """Tell whether an agent says that it is a robot."""
+    return _ROBOT.search(agent[:LONGEST]) is not None
+
+
+def is_browser(agent: bytes) -> bool:
+    """Tell whether an agent says that it is a browser, and nothing else."""
+    agent = agent[:LONGEST]
+    return _BROWSER.match(agent) is not None and not _ROBOT.search(agent) and not _NO_BROWSER.search(agent)
+
+
+def site_of(host: bytes) -> bytes:
+    """Return the name of a site without its port, in lower case."""
+    name, colon, port = host.rpartition(b":")
+    return (name if colon and port.isdigit() else host).lower()
