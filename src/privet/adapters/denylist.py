@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from privet.core.address import Subject, mask_bits
 from privet.core.bans import Held, Later
+from privet.core.plurals import counted
 from privet.core.prefixes import PrefixSet
 from privet.ports import FirewallError
 
@@ -160,7 +161,7 @@ class DenyList:
     def show(self) -> str:
         """Say how many files there are."""
         names = os.listdir(self._place) if self._place.exists() else []  # noqa: PTH208  names are enough
-        return f"# {self._place}: {sum(_unit(name) is not None for name in names)} files\n"
+        return f"# {self._place}: {counted(sum(_unit(name) is not None for name in names), 'file')}\n"
 
     def remove(self) -> None:
         """Remove the folder."""
