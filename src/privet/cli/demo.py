@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from privet.cli.main import EX_DATA, Failure
 from privet.cli.options import json_option, reveal_option
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def command(seed: int, directory: Path | None, *, as_json: bool, reveal: bool) -
     Readers, a leech, a feed fetcher, a comment spammer, a scanner and a swarm visit five wikis; in the end the
     administrator takes the addresses out of the log. Shows who would be banned when, what the log on disk
     looks like, who leeches, the swarm as one event, and that the dead jails were noticed. Writes the masked log
-    into DIR. Needs neither root nor network.
+    and a page with pictures into DIR. Needs neither root nor network.
     """
     from privet.cli.names import Names  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.tasks.demo import demo  # noqa: PLC0415
@@ -48,7 +49,42 @@ def command(seed: int, directory: Path | None, *, as_json: bool, reveal: bool) -
     where = directory or Path(tempfile.mkdtemp(prefix="privet-demo-"))
     with _progress() as progress:
         outcome = demo(where, seed, progress=progress)
-    (_print_json if as_json else print_outcome)(outcome, Names(reveal=reveal))
+    names = Names(reveal=reveal)
+    _write_page(outcome, names)
+    (_print_json if as_json else print_outcome)(outcome, names)
+
+
+def _page_of(outcome: Outcome) -> Path:
+    return outcome.log.with_name("report.html")
+
+
+def _write_page(outcome: Outcome, names: Names) -> None:
+    """Write the night as a page with pictures."""
+    from privet.adapters.pages import write_page  # noqa: PLC0415
+    from privet.cli import figures, sheets  # noqa: PLC0415
+    from privet.cli.page import BEGINNING, render  # noqa: PLC0415
+    from privet.cli.sheet import Column, Page, Sheet  # noqa: PLC0415
+    from privet.ports import SinkError  # noqa: PLC0415
+
+    cast = Sheet(
+        "cast",
+        "Who they were",
+        [],
+        [Column("visitor"), Column("story", "text"), Column("clients", "number"), Column("banned", "number")],
+        [(part.name, part.story, part.clients, part.banned) for part in outcome.cast],
+    )
+    when, leeches = outcome.requests, sheets.leeches(outcome.leeches, names.of, 2 * LEECHES)
+    page = Page(
+        "One night of a small server",
+        figures.period(when, 1),
+        figures.tiles(when, ("Clients", f"{len(outcome.leeches):,}"), ("Kept away", f"{outcome.spared:,}")),
+        [*figures.requests(when), *figures.bans(outcome.bans, when.span)],
+        [cast, leeches],
+    )
+    try:
+        write_page(_page_of(outcome), render(page), BEGINNING)
+    except SinkError as error:
+        raise Failure(str(error), EX_DATA) from None
 
 
 @contextmanager
@@ -109,6 +145,8 @@ def print_outcome(outcome: Outcome, names: Names) -> None:
         click.secho(f"{_clock(outcome.dead.at)} warning: {outcome.dead.cause}", fg="yellow")
         last = (f"{jail} ({_clock(time) if time else 'never'})" for jail, time in outcome.dead.jails.items())
         click.echo(f"So these match nothing any more, since (last match): {', '.join(last)}")
+    click.secho("\nAll of it on one page, with pictures", bold=True)
+    click.echo(f"{_page_of(outcome)}: look at it in a browser; privet report overview makes one of any log")
     click.secho("\nNext", bold=True)
     click.echo("  privet replay --config examples/web.toml YOUR-ACCESS-LOG     what these rules would do to you")
     click.echo("  docs/apache.md, docs/nginx.md                                guard a real server")
@@ -136,6 +174,7 @@ def _print_json(outcome: Outcome, names: Names) -> None:
             "unparsed": outcome.unparsed,
             "spared": outcome.spared,
         },
+        page=str(_page_of(outcome)),
         cast=[{"name": p.name, "clients": p.clients, "banned": p.banned} for p in outcome.cast],
         log={"path": str(outcome.log), "lines": outcome.log_lines, "leaked": outcome.leaked},
         swarms=[dated(msgspec.to_builtins(one), "began", "seen", "last", "ended") for one in outcome.swarms],

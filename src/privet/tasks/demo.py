@@ -21,6 +21,7 @@ from privet.core.address import Subject
 from privet.core.engine import Batch
 from privet.core.leeches import COLUMNS, Leeches
 from privet.core.mask import Masks, masked_log
+from privet.core.pulse import Pulse
 from privet.core.swarm import Event
 from privet.core.vigil import Vigil
 from privet.tasks.night import CAST, Actor, Night
@@ -108,6 +109,7 @@ class Outcome(msgspec.Struct):
 
     `seconds` is how long it took, `night` how long it lasted; other times are those of the log. `spared`
     counts requests that a firewall would have kept away, `leaked` how many of the `addresses` stand in the log.
+    `requests` and `bans` tell when they came.
     """
 
     seconds: float
@@ -120,6 +122,8 @@ class Outcome(msgspec.Struct):
     cast: list[Part]
     swarms: list[Event]
     leeches: Leeches
+    requests: Pulse
+    bans: Pulse
     dead: Dead | None
     log: Path
     log_lines: int
@@ -133,7 +137,7 @@ class _Stage:
     """What watches the engine while the night goes by."""
 
     def __init__(self, log: Path) -> None:
-        self.leeches = Leeches()
+        self.leeches, self.requests, self.bans = Leeches(), Pulse(), Pulse()
         self.spared = self.log_lines = 0
         self.banned: dict[tuple[str, bytes], Banned] = {}
         self.excerpt: list[str] = []
@@ -146,6 +150,7 @@ class _Stage:
     def observe(self, source: str, rows: Rows) -> None:
         """Count the rows, write them masked, and note who would not have come this far."""
         self.leeches.take(rows)
+        self.requests.take(rows)
         until = self._until.get
         self.spared += sum(time < until(key, 0.0) for key, time in zip(rows.keys, rows.times, strict=True))
         block = masked_log(rows, self._plan, self._masks, source.encode())
@@ -158,6 +163,7 @@ class _Stage:
     def judge(self, verdict: Verdict) -> None:
         """Note a verdict."""
         key = verdict.subject.packed[: verdict.subject.length // 8]
+        self.bans.count([verdict.time], [verdict.jail])
         self._until[key] = max(verdict.until, self._until.get(key, 0.0))
         ban = self.banned.setdefault(
             (verdict.jail, key), Banned(verdict.jail, verdict.subject, verdict.time, 0, verdict.failures)
@@ -205,6 +211,8 @@ def demo(
         cast=[_part(actor, {Subject.of_key(key) for key in night.clients[actor.name]}, subjects) for actor in CAST],
         swarms=engine.swarms(),
         leeches=stage.leeches,
+        requests=stage.requests,
+        bans=stage.bans,
         dead=dead,
         log=log,
         log_lines=stage.log_lines,
