@@ -60,6 +60,12 @@ def test_no_address_reaches_the_log(outcome: Outcome) -> None:
     assert not re.search(rb"\b10(?:\.\d+){3}\b|\b(?:192\.0\.2|198\.51\.100|203\.0\.113)\.\d|2001:db8", text)
 
 
+def test_the_fetcher_has_bad_manners_and_nobody_else(outcome: Outcome) -> None:
+    (row,) = outcome.habits.rows()
+    assert row.agent.startswith("FeedCollector/")
+    assert set(row.habits) == {"heads", "backoff"}
+
+
 def test_the_swarm_is_one_event(outcome: Outcome) -> None:
     (swarm,) = outcome.swarms
     assert (swarm.level, swarm.members) == ("page", 600)
@@ -89,7 +95,7 @@ def test_the_command_prints_what_was_found(outcome: Outcome, capsys: pytest.Capt
 def test_a_page_with_pictures_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["demo", str(tmp_path)]) == 0
 
-    assert f"{tmp_path / 'report.html'}: look at it" in capsys.readouterr().out
+    assert str(tmp_path / "report.html") in capsys.readouterr().out
     page = (tmp_path / "report.html").read_text()
     assert page.count("<figure") == 3
     assert "56,554 requests" in page
