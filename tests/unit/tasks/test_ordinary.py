@@ -40,7 +40,7 @@ def nextcloud_desktop(rng: random.Random) -> Iterator[Hit]:
                 yield poll + 1, f"PROPFIND {dav}Photos/{n}/", 207, "-", agent
             for n in range(300):
                 yield poll + 2 + n // 20, f"PUT {dav}Photos/IMG_{poll}_{n}.jpg", 201, "-", agent
-            for n in range(30):
+            for _ in range(30):
                 yield poll + 20, f"GET {dav}Documents/Report%20{rng.randrange(99)}.odt", 200, "-", agent
         yield poll, "GET /ocs/v2.php/apps/notifications/api/v2/notifications?format=json", 200, "-", agent
 
