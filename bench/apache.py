@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -54,6 +55,10 @@ PAGE = b"x" * 2000
 ROUNDS, IN_A_ROW = 150, 40
 CROWD, AT_ONCE = 30_000, 8
 RESAMPLED = 2000
+STANDSTILL = 30.0
+"""Seconds for which the daemon is stopped."""
+
+SLOWER = 1.5
 PATIENCE = 15.0
 
 
@@ -150,6 +155,7 @@ def latency(settings: Settings) -> Iterator[Result]:
         asked += number * settings.rounds
         yield _under_load([speed[1:] for speed in (speeds["plain"], speeds["pipe"])])
         yield _lost(guard, asked)
+        yield _without_daemon(guard, servers["pipe"], asked, settings.scaled(int(STANDSTILL)))
 
 
 def _ask_in_turn(settings: Settings, servers: Mapping[str, Apache]) -> tuple[int, dict[str, list[list[float]]]]:
@@ -219,6 +225,50 @@ def _lost(guard: Guard, asked: int) -> Result:
         lost == 0 and written == seen,
         {"lost": lost},
     )
+
+
+def _without_daemon(guard: Guard, server: Apache, asked: int, seconds: int) -> Result:
+    """Stop the daemon while a client asks without a pause: what he notices of it, and whether every line is counted."""
+    client = Client(server.port)
+    normal = _asked_for(client, seconds / 2)
+    guard.daemon.send_signal(signal.SIGSTOP)
+    try:
+        stopped = _asked_for(client, seconds)
+    finally:
+        guard.daemon.send_signal(signal.SIGCONT)
+    with suppress(Failed):  # then the row says so
+        eventually(lambda: sum(_told(guard)) >= asked + client.asked, "all lines at the daemon", PATIENCE)
+    normal += _asked_for(client, seconds / 2)
+    client.close()
+    with suppress(Failed):
+        eventually(lambda: sum(_told(guard)) >= asked + client.asked, "all lines at the daemon", PATIENCE)
+    seen, dropped = _told(guard)
+    written = guard.log.read_bytes().count(b"\n")
+    usual, slow = percentile(normal, 99), percentile(stopped, 99)
+    total = asked + client.asked
+    return Result(
+        f"the daemon stopped for {seconds} s, {len(stopped):,} requests meanwhile: p99, as a client sees it",
+        f"{slow:.0f} µs, {usual:.0f} µs while it runs, before and after: {slow / usual:.2f} times; {dropped:,} lines "
+        f"kept from the daemon, {total - seen - dropped} of them not counted; {total - written} missing in the log",
+        f"≤ {SLOWER:g} times, 0 not counted, 0 missing",
+        slow <= SLOWER * usual and total == seen + dropped == written,
+        {"ratio": slow / usual, "stopped_p99_us": slow, "running_p99_us": usual, "dropped": dropped},
+    )
+
+
+def _asked_for(client: Client, seconds: float) -> list[float]:
+    """Return the microseconds of requests made one after the other."""
+    end = time.monotonic() + seconds
+    times = []
+    while time.monotonic() < end:
+        times.append(client.ask())
+    return times
+
+
+def _told(guard: Guard) -> tuple[int, int]:
+    """Return how many lines the daemon has seen, and how many its pipe had to keep from it."""
+    source = guard.source()
+    return source["lines"], sum(pipe["dropped"] for pipe in source["pipes"])
 
 
 def _free_port() -> int:

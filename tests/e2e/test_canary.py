@@ -38,6 +38,6 @@ def test_a_canary_finds_what_the_trap_of_nginx_lets_out(site: Nginx) -> None:
     code, said = canary(site)
 
     assert code == 1
-    assert "LEAK: 1 files hold it" in said
+    assert "LEAK: 1 file holds it" in said
     assert f"{aside}: plain, on a disk" in said
     os.truncate(aside, 0)

@@ -95,7 +95,7 @@ def test_texts_of_a_picture_do_not_cover_each_other(browser: Browser, page: str)
         assert browser.tell(COVERED) is False
 
 
-@pytest.fixture(scope="module", params=["tune", "replay", "compare"])
+@pytest.fixture(scope="module", params=["tune", "replay", "compare", "limits", "overview"])
 def page_of_bans(request: pytest.FixtureRequest, log: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Give the address of a page on what bans would do."""
     folder = tmp_path_factory.mktemp("bans")
@@ -106,6 +106,8 @@ def page_of_bans(request: pytest.FixtureRequest, log: Path, tmp_path_factory: py
     words = {
         "tune": ["tune", "one", "-c", f"{folder}/a"],
         "replay": ["replay", "-c", f"{folder}/a"],
+        "limits": ["report", "limits", "-c", f"{folder}/b"],
+        "overview": ["report", "overview", "-c", f"{folder}/a"],
         "compare": ["replay", "--compare", f"{folder}/a", f"{folder}/b"],
     }[request.param]
     page = folder / "page.html"

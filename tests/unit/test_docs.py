@@ -6,9 +6,11 @@ import re
 import tomllib
 from pathlib import Path
 
+import click
 import msgspec
 import pytest
 
+from privet.cli.main import VERBS, privet
 from privet.config.actions import COMMANDS
 from privet.config.loader import SETTINGS, parse
 from privet.config.model import (
@@ -22,6 +24,7 @@ from privet.config.model import (
     FirewallConfig,
     MannersConfig,
     NetworksConfig,
+    NotifyConfig,
     ProxiesConfig,
     SourceConfig,
     StoreConfig,
@@ -31,7 +34,10 @@ from privet.core.filters.model import FilterSpec
 from privet.core.formats import NAMES
 from privet.core.jails import FIELDS, Jail
 
-PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "configuration.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ELSEWHERE = ("fail2ban-client", "regex")  # whose options are those of fail2ban
 MODELS: dict[str, type[msgspec.Struct]] = {
     "daemon": DaemonConfig,
     "firewall": FirewallConfig,
@@ -47,6 +53,7 @@ MODELS: dict[str, type[msgspec.Struct]] = {
     "action": ActionConfig,
     "fail2ban": Fail2banConfig,
     "escrow": EscrowConfig,
+    "notify": NotifyConfig,
     "manners": MannersConfig,
 }
 WRITTEN_AS = {
@@ -77,6 +84,7 @@ HEADINGS = {
     "filter": ("Filters: `[filter.NAME]`",),
     "action": ("Programs that are told: `[action.NAME]`",),
     "fail2ban": ("Jails of fail2ban: `[fail2ban]`",),
+    "notify": ("Being told: `[notify]`",),
     "escrow": ("For those who must answer: `[escrow]`",),
     "builtin": ("Jails that come with Privet: `[builtin.GROUP]`",),
     "manners": ("Manners: `[manners]`",),
@@ -151,3 +159,24 @@ def test_every_condition_in_the_table_can_be_loaded(written: str) -> None:
     parsed = parse(f"[source.web]\npipe = true\n[jail.one]\nsource = 'web'\n{written}\n", "configuration.md")
 
     assert parsed.jails["one"].predicates
+
+
+def options(verb: str) -> set[str]:
+    """Return the options of a verb and of what it consists of."""
+    command = privet.get_command(click.Context(privet), verb)
+    assert command
+    parts = command.commands.values() if isinstance(command, click.Group) else ()
+    return {"--help"} | {name for one in (command, *parts) for param in one.params for name in param.opts}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_on_a_page_are_there_with_their_options(page: Path) -> None:
+    for verb, rest in re.findall(r"(?:^|[`|/] ?)privet ([a-z][a-z0-9-]*)([^`\n|#]*)", page.read_text(), re.MULTILINE):
+        if verb in VERBS and verb not in ELSEWHERE:
+            assert set(re.findall(r"(?<= )--[a-z][a-z0-9-]*", rest)) <= options(verb), f"privet {verb}{rest}"
+
+
+def test_the_readme_names_every_page() -> None:
+    named = set(re.findall(r"\]\(docs/([\w-]+\.md)\)", (ROOT / "README.md").read_text()))
+
+    assert named == {page.name for page in PAGES[1:]} - {"index.md", "changelog.md"}

@@ -10,11 +10,12 @@ import click
 
 from privet.cli.main import EX_USAGE, EX_WARNING, Failure
 from privet.cli.options import json_option, runtime_dir, runtime_option
+from privet.core.plurals import counted
 
 if TYPE_CHECKING:
+    from privet.adapters.canary import Result
     from privet.core.address import Subject
     from privet.tasks.audit import Leaky, Scan
-    from privet.tasks.canary import Result
     from privet.tasks.structure import Remark, Structure
 
 WORDS = {"leak": "LEAK", "look": "look", "unknown": "not told"}
@@ -47,12 +48,12 @@ def command(
     found to write. No address is ever shown. Exit code 0: none was found. 1: some were, or a log is about to
     hold some. Doubtful ones (version numbers, mostly) change nothing.
     """
+    from privet.adapters.canary import last_result  # noqa: PLC0415
     from privet.adapters.machine import own_addresses  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.adapters.tree import Tree  # noqa: PLC0415
     from privet.cli.progress import advancing  # noqa: PLC0415
     from privet.core.leaks import Finder  # noqa: PLC0415
     from privet.tasks.audit import places, scan  # noqa: PLC0415
-    from privet.tasks.canary import last_result  # noqa: PLC0415
     from privet.tasks.structure import structure  # noqa: PLC0415
 
     finder = Finder([*own_addresses(), *_subjects(allow)])
@@ -103,20 +104,24 @@ def _print_remark(remark: Remark) -> None:
 
 def _print_file(file: Leaky) -> None:
     level = "memory" if file.in_memory else "LEAK" if file.found else "doubtful"
-    counts = [f"{file.found} addresses"] * bool(file.found) + [f"{file.doubtful} doubtful"] * bool(file.doubtful)
+    counts = [_addresses(file.found)] * bool(file.found) + [f"{file.doubtful} doubtful"] * bool(file.doubtful)
     click.secho(f"  {level:8} {file.path}: {', '.join(counts)}", fg="red" if level == "LEAK" else None)
     for place in file.places:
         click.echo(f"           {place.where}, {place.how}{', doubtful' * place.doubtful}: {place.sample}")
 
 
+def _addresses(number: int) -> str:
+    return counted(number, "address", "addresses")
+
+
 def _verdict(found: Scan) -> str:
     files = sum(bool(file.found) and not file.in_memory for file in found.leaky)
-    says = f"{found.at_rest} addresses found in {files} of" if found.at_rest else "none found in"
+    says = f"{_addresses(found.at_rest)} found in {files} of" if found.at_rest else "none found in"
     missed = (
         "; ".join(f"{reason} ({count})" for reason, count in sorted(found.not_scanned.items()))
         or "nothing below these paths"
     )
-    return f"  {says} {found.files} files, {found.bytes} bytes; not scanned: {missed}"
+    return f"  {says} {counted(found.files, 'file')}, {counted(found.bytes, 'byte')}; not scanned: {missed}"
 
 
 def _print_json(rules: Structure, found: Scan, canary: Result | None) -> None:

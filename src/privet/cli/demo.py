@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from privet.tasks.demo import Outcome
 
 LEECHES = 5  # rows of the leech table
+MANNERS = 2  # clients whose manners are told
 
 
 @click.command(
@@ -39,8 +40,8 @@ def command(seed: int, directory: Path | None, *, as_json: bool, reveal: bool) -
 
     Readers, a leech, a feed fetcher, a comment spammer, a scanner and a swarm visit five wikis; in the end the
     administrator takes the addresses out of the log. Shows who would be banned when, what the log on disk
-    looks like, who leeches, the swarm as one event, and that the dead jails were noticed. Writes the masked log
-    into DIR. Needs neither root nor network.
+    looks like, who leeches, who has bad manners, the swarm as one event, and which jails went dead and why.
+    Writes the masked log into DIR. Needs neither root nor network.
     """
     from privet.cli.names import Names  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.tasks.demo import demo  # noqa: PLC0415
@@ -71,12 +72,14 @@ def _clock(seconds: float) -> str:
 def print_outcome(outcome: Outcome, names: Names) -> None:
     """Print a night for a person."""
     from privet.cli.output import print_table  # noqa: PLC0415
+    from privet.cli.sheets import manners  # noqa: PLC0415
     from privet.core.leeches import HEADER, format_row  # noqa: PLC0415
     from privet.core.plurals import counted  # noqa: PLC0415
 
     faster = outcome.night / outcome.seconds
     click.secho(
-        f"One night, {outcome.lines:,} requests, played in {outcome.seconds:.1f} s ({faster:,.0f} times faster)",
+        f"One night, {counted(outcome.lines, 'request')}, "
+        f"played in {outcome.seconds:.1f} s ({faster:,.0f} times faster)",
         bold=True,
     )
     rows = [(_clock(ban.first), ban.jail, names.of(ban.subject), ban.failures, ban.times) for ban in outcome.banned]
@@ -88,11 +91,14 @@ def print_outcome(outcome: Outcome, names: Names) -> None:
     click.echo(HEADER)
     for row in outcome.leeches.rows(LEECHES):
         click.echo(format_row(row, names.of(row.subject)))
+    click.secho("\nWho has bad manners (privet report manners)", bold=True)
+    for told in manners(outcome.habits, names.of, MANNERS).lines or ():
+        click.echo(told)
     click.secho("\nWhat the log on disk holds", bold=True)
     for line in outcome.excerpt:
         click.echo(line)
     click.echo(
-        f"{outcome.log}: {outcome.log_lines:,} lines, {outcome.log_bytes / 1e6:.1f} MB; "
+        f"{outcome.log}: {counted(outcome.log_lines, 'line')}, {outcome.log_bytes / 1e6:.1f} MB; "
         f"{outcome.leaked} of the {outcome.addresses:,} addresses used stand in it"
     )
     if outcome.swarms:
@@ -109,12 +115,17 @@ def print_outcome(outcome: Outcome, names: Names) -> None:
         last = (f"{jail} ({_clock(time) if time else 'never'})" for jail, time in outcome.dead.jails.items())
         click.echo(f"So these match nothing any more, since (last match): {', '.join(last)}")
     click.secho("\nNext", bold=True)
-    click.echo("  privet replay --config examples/web.toml YOUR-ACCESS-LOG     what these rules would do to you")
-    click.echo("  docs/apache.md, docs/nginx.md                                guard a real server")
+    for what, how in (
+        ("the same night as a page with pictures", f"privet report overview --html night.html {outcome.log}"),
+        ("what these rules would do to you", "privet replay --config examples/web.toml YOUR-ACCESS-LOG"),
+        ("guard a real server", "docs/apache.md, docs/nginx.md"),
+    ):
+        click.echo(f"  {what + ':':40} {how}")
 
 
 def _print_json(outcome: Outcome, names: Names) -> None:
     from privet.cli.output import dated, print_json, rfc3339  # noqa: PLC0415
+    from privet.cli.sheets import manners  # noqa: PLC0415
 
     items = [
         {
@@ -137,6 +148,7 @@ def _print_json(outcome: Outcome, names: Names) -> None:
         },
         cast=[{"name": p.name, "clients": p.clients, "banned": p.banned} for p in outcome.cast],
         log={"path": str(outcome.log), "lines": outcome.log_lines, "leaked": outcome.leaked},
+        manners=manners(outcome.habits, names.of, None).items,
         swarms=[dated(msgspec.to_builtins(one), "began", "seen", "last", "ended") for one in outcome.swarms],
         dead=outcome.dead
         and {

@@ -46,6 +46,7 @@ def open_(words: tuple[str, ...], identity: str, *, as_json: bool) -> int:
     be on the server. Exit code 1: a pseudonym is in none of the files. 65: a file cannot be opened with this key.
     """
     from privet.cli.output import print_json  # noqa: PLC0415
+    from privet.core.plurals import counted  # noqa: PLC0415
 
     wanted = [name for word in words if (name := _pseudonym(word))]
     files = [Path(word) for word in words if not _pseudonym(word)]
@@ -65,7 +66,7 @@ def open_(words: tuple[str, ...], identity: str, *, as_json: bool) -> int:
         for row in rows:
             click.echo(f"{row['pseudonym']} {row['address']} {row['from']} {row['to']}")
         for name in missing:
-            click.echo(f"{name} is in none of the {len(files)} files", err=True)
+            click.echo(f"{name} is in none of {counted(len(files), 'file')}", err=True)
     return EX_WARNING if missing else 0
 
 

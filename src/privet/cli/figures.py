@@ -51,11 +51,11 @@ def period(when: Pulse, logs: int) -> str:
     return f"{moment(first)} to {moment(last)}, from {counted(logs, 'log')}"
 
 
-def bans(when: Pulse) -> list[Figure]:
-    """Return the picture of bans over time by jail."""
+def bans(when: Pulse, span: tuple[float, float] | None = None) -> list[Figure]:
+    """Return the picture of bans over time by jail, over the time of something else if one is given."""
     if not when:
         return []
-    bins = when.bins(local_zone(), MOST)
+    bins = when.bins(local_zone(), MOST, span=span)
     times = Times([bins.start + place * bins.step for place in range(len(next(iter(bins.counts.values()))))], bins.step)
     return [bars("Bans over time", "bans", times, by_jail(bins.counts))]
 

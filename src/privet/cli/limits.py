@@ -9,9 +9,12 @@ import click
 from privet.cli.options import config_option, load_config, reveal_option
 from privet.cli.replaying import known, logs_argument, replaying, source_option, warned
 from privet.cli.sheet import Column, Output, Page, Sheet, Top, output_options, put, put_page, show
+from privet.cli.summing import names_for
 
 if TYPE_CHECKING:
-    from privet.cli.names import Names
+    from collections.abc import Callable
+
+    from privet.core.address import Subject
     from privet.tasks.limits import Limits
 
 _STEPS = [f"{low * 10}%" for low in range(10)]
@@ -53,8 +56,7 @@ def limits(
 
     Exit code 1 means that something deserves a look: unparsed lines, or a source that jails cannot work on.
     """
-    from privet.cli.names import Names  # noqa: PLC0415  heavy imports wait until the verb is called
-    from privet.tasks.limits import Watched  # noqa: PLC0415  as above
+    from privet.tasks.limits import Watched  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.tasks.replay import play, source_of  # noqa: PLC0415  as above
 
     config = load_config(config_path)
@@ -63,7 +65,7 @@ def limits(
         watched = Watched(config, source_of(config, logs, source_name), jails)
         play([watched], logs, progress)
     found = watched.limits(share / 100)
-    close, spread = close_sheet(found, Names(reveal=reveal), output.limit), spread_sheet(found)
+    close, spread = close_sheet(found, names_for(reveal=reveal), output.rows), spread_sheet(found)
     if output.html is not None:
         says = f"Clients that came to {share}% of a limit or more, and were not banned for it"
         tiles = [("Close to a limit", f"{len(found.close):,}"), ("Jails", f"{len(found.tenths):,}")]
@@ -75,11 +77,11 @@ def limits(
     return warned(found.replayed)
 
 
-def close_sheet(found: Limits, names: Names, limit: int | None) -> Sheet:
+def close_sheet(found: Limits, name: Callable[[Subject], str], limit: int | None) -> Sheet:
     """Return who came close to a limit."""
     from privet.cli.output import local, rfc3339  # noqa: PLC0415  as above
 
-    listed = [(one.peak, names.of(one.subject) if one.subject else one.name) for one in found.close[:limit]]
+    listed = [(one.peak, name(one.subject) if one.subject else one.name) for one in found.close[:limit]]
     items = [
         {
             "jail": peak.jail,
@@ -110,6 +112,7 @@ def close_sheet(found: Limits, names: Names, limit: int | None) -> Sheet:
         "The most failures that counted at once, of those that make a ban.",
         beside={"tenths": found.tenths, "forgotten": found.forgotten},
         notes=[] if rows else [_NONE],
+        total=len(found.close),
     )
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from privet.adapters.folders import state_folder
 from privet.cli.main import EX_CONFIG, Failure
 
 if TYPE_CHECKING:
@@ -80,4 +79,6 @@ def runtime_dir(given: str | None, config: Config | None = None) -> Path:
 
 def state_dir(given: str | None, config: Config | None) -> Path:
     """Return the directory of what outlasts a restart."""
+    from privet.adapters.folders import state_folder  # noqa: PLC0415  as above
+
     return state_folder(given or (config.daemon.state if config else None))

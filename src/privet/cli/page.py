@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from privet import __version__
 from privet.cli.markup import Markup, clipped, element, visible
+from privet.cli.sheet import ROWS
 from privet.core.mask import Mask
 
 if TYPE_CHECKING:
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 BEGINNING = "<!DOCTYPE html>\n<!-- A report of Privet -->\n"
 """How each page begins, and nothing else: another report may take its place."""
 
-ROWS = 50  # of a table, unless more are asked for
-LONGEST = 120  # characters of what visitors said
+LONGEST = 200  # characters of what visitors said
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _MASK = Mask("drop")
@@ -98,8 +98,9 @@ def _sheet(number: int, sheet: Sheet, limit: int) -> Markup:
     parts.append(element("div", table, class_="scroll", tabindex="0", role="region", aria_labelledby=name))
     if not sheet.rows:
         parts.append(element("p", "There is nothing to show.", class_="more"))
-    if len(sheet.rows) > limit:
-        parts.append(element("p", f"And {len(sheet.rows) - limit:,} more, of {len(sheet.rows):,}.", class_="more"))
+    total = max(sheet.total, len(sheet.rows))
+    if total > len(shown):
+        parts.append(element("p", f"And {total - len(shown):,} more, of {total:,}.", class_="more"))
     return element("section", *parts, class_="sheet")
 
 

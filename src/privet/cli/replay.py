@@ -8,7 +8,16 @@ import click
 
 from privet.cli.main import EX_WARNING
 from privet.cli.options import config_option, json_option, load_config, members_option, reveal_option
-from privet.cli.replaying import html_option, known, logs_argument, one_form, replaying, source_option, warned
+from privet.cli.replaying import (
+    config_for,
+    html_option,
+    known,
+    logs_argument,
+    one_form,
+    replaying,
+    source_option,
+    warned,
+)
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -28,13 +37,19 @@ Examples:
   privet replay --config examples/web.toml access.log
   privet replay --jail leech /var/log/apache2/access.log*
   privet replay --compare privet.toml new.toml access.log.*.gz
-  privet replay --jail leech --html leech.html access.log
+  privet replay --jail web-crawl --html crawl.html access.log
   zcat old.gz | privet replay --source web --json -
 """
 )
 @config_option
 @source_option
-@click.option("--jail", "jails", metavar="NAME", multiple=True, help="Ask this jail only; may be repeated.")
+@click.option(
+    "--jail",
+    "jails",
+    metavar="NAME",
+    multiple=True,
+    help="Ask this jail, or one that comes with Privet; repeatable.",
+)
 @click.option(
     "--compare", "pair", metavar="A.toml B.toml", nargs=2, help="Say in what the verdicts of two configurations differ."
 )
@@ -70,16 +85,17 @@ def command(
     from privet.cli.names import Names  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.cli.sheet import Output  # noqa: PLC0415
     from privet.core.looks import Looks  # noqa: PLC0415
+    from privet.tasks.borrowed import with_builtins  # noqa: PLC0415
     from privet.tasks.replay import replay, source_of  # noqa: PLC0415
 
     output, names = Output(as_json, csv=False, html=html), Names(reveal=reveal)
     one_form(as_json, html is not None)
     if pair:
         return _compare(pair, logs, names, output, source=source_name, jails=jails, members=members)
-    config = load_config(config_path)
-    known(config.jails, jails)
+    config = config_for(config_path, jails)
     with replaying(logs) as progress:
         source = source_of(config, logs, source_name)
+        config = with_builtins(config, jails, source)
         looks = Looks(config.engine.max_clients, members) if jails or html is not None else None
         outcome = replay(config, logs, source, jails=jails, progress=progress, looks=looks)
     if as_json:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure
+from privet.cli.options import DEFAULT_CONFIG, load_config
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from privet.config.model import Config
     from privet.tasks.replay import Replayed
 
 source_option = click.option("--source", "source_name", metavar="NAME", help="The source that the files stand for.")
@@ -41,12 +44,24 @@ def replaying(logs: Sequence[str]) -> Iterator[Callable[[int], None] | None]:
         raise Failure(str(error), EX_DATA) from None
 
 
+def config_for(path: str, jails: Sequence[str]) -> Config:
+    """Load the configuration; who has none yet may try jails that come with Privet all the same."""
+    from privet.tasks.borrowed import are_builtin, bare  # noqa: PLC0415  as above
+
+    if path == DEFAULT_CONFIG and not Path(path).exists() and are_builtin(jails):
+        return bare()
+    config = load_config(path)
+    known(config.jails, [name for name in jails if not are_builtin([name])])
+    return config
+
+
 def known(jails: Iterable[str], wanted: Iterable[str]) -> None:
     """Fail if one of those wanted is no jail."""
     there = list(dict.fromkeys(jails))
     for name in wanted:
         if name not in there:
-            raise Failure(f"no jail {name}; there are: {', '.join(there) or 'none'}", EX_USAGE)
+            more = "privet jails --builtin lists those that come with Privet"
+            raise Failure(f"no jail {name}; there are: {', '.join(there) or 'none'}; {more}", EX_USAGE)
 
 
 def warned(outcome: Replayed) -> int:

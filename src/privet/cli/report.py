@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,22 +11,14 @@ from privet.cli.history import history
 from privet.cli.limits import limits
 from privet.cli.main import EX_DATA, EX_USAGE, Failure
 from privet.cli.options import reveal_option, runtime_option
+from privet.cli.overview import overview
 from privet.cli.sheet import Output, Top, output_options, put, totals, warned
+from privet.cli.summing import LINES, NAMES, format_option, logs_argument, names_for, reading_logs, sum_up, top_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
-    from privet.core.address import Subject
     from privet.core.pulse import Pulse
-    from privet.tasks.reports import Read
-
-_LINES = "LOG may be plain, .gz, .bz2, .xz or .zst, or - for standard input."
-_NAMES = "Clients are shown as pseudonyms that mean nothing outside of this run, unless --reveal is given."
-
-format_option = click.option(
-    "--format", "format_text", metavar="FORMAT", default="auto", help="As `format` of a source."
-)
-logs_argument = click.argument("logs", metavar="LOG...", nargs=-1, required=True)
 
 
 @click.group(name="report")
@@ -37,6 +28,7 @@ def command() -> None:
 
 command.add_command(history)
 command.add_command(limits)
+command.add_command(overview)
 
 
 @command.command(
@@ -47,7 +39,7 @@ Examples:
   privet report leeches --html leeches.html access.log
   tail -n 10000 access.log | privet report leeches -
 """,
-    help=f"List clients by hits: mean size, share of all hits, mean interval, status codes.\n\n{_LINES} {_NAMES}",
+    help=f"List clients by hits: mean size, share of all hits, mean interval, status codes.\n\n{LINES} {NAMES}",
 )
 @format_option
 @output_options()
@@ -58,9 +50,9 @@ def leeches(logs: tuple[str, ...], format_text: str, output: Output, *, reveal: 
     from privet.cli import sheets  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.core.leeches import COLUMNS, Leeches  # noqa: PLC0415  as above
 
-    found, read, when = _summed(logs, format_text, COLUMNS, lambda _path: Leeches(), output)
-    sheet = sheets.leeches(found, _names(reveal=reveal), output.limit)
-    put(output, sheet._replace(beside={"totals": totals(read)}), _top(when, logs, ("Clients", f"{len(found):,}")))
+    found, read, when = sum_up(logs, format_text, COLUMNS, lambda _path: Leeches(), output)
+    sheet = sheets.leeches(found, names_for(reveal=reveal), output.rows)
+    put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs, ("Clients", f"{len(found):,}")))
     return warned(read, **{"clients with the fewest hits forgotten": found.evicted})
 
 
@@ -72,7 +64,7 @@ Examples:
   privet report hits --by agent --html agents.html access.log
   privet report hits --by file /var/log/apache2/*.log
 """,
-    help=f"Count hits by hour, site, file, path, status or agent.\n\n{_LINES}",
+    help=f"Count hits by hour, site, file, path, status or agent.\n\n{LINES}",
 )
 @click.option(
     "--by",
@@ -90,9 +82,9 @@ def hits(logs: tuple[str, ...], by: Any, format_text: str, output: Output) -> in
     from privet.core.hits import FIELDS, Hits  # noqa: PLC0415  as above
 
     want = [FIELDS[by]] if by in FIELDS else []
-    found, read, when = _summed(logs, format_text, want, lambda path: Hits(by, path), output)
-    sheet = sheets.hits(found, by, output.limit)
-    put(output, sheet._replace(beside={"totals": totals(read)}), _top(when, logs))
+    found, read, when = sum_up(logs, format_text, want, lambda path: Hits(by, path), output)
+    sheet = sheets.hits(found, by, output.rows)
+    put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs))
     return warned(read, **{"rarest values forgotten": found.evicted})
 
 
@@ -104,7 +96,7 @@ Examples:
   privet report networks --table /var/lib/iptoasn/ip2asn-combined.tsv.gz access.log
 """,
     help="List networks by hits: distinct clients, mean size, share of all hits.\n\n"
-    f"A network is a prefix or, with --table, an AS number. {_LINES} {_NAMES}",
+    f"A network is a prefix or, with --table, an AS number. {LINES} {NAMES}",
 )
 @click.option(
     "--lengths",
@@ -134,11 +126,11 @@ def networks(
     from privet.core.leeches import COLUMNS, Leeches  # noqa: PLC0415  as above
 
     known = _table_of(table) if table else None
-    found, read, when = _summed(logs, format_text, COLUMNS, lambda _path: Leeches(), output)
+    found, read, when = sum_up(logs, format_text, COLUMNS, lambda _path: Leeches(), output)
     rows, pseudonyms = crowds(found, lengths, known)
-    sheet = sheets.networks(rows, _names(reveal=reveal), output.limit)
+    sheet = sheets.networks(rows, names_for(reveal=reveal), output.rows)
     more = ("Networks", f"{len(rows):,}"), ("Clients", f"{len(found):,}")
-    put(output, sheet._replace(beside={"totals": totals(read)}), _top(when, logs, *more))
+    put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs, *more))
     return warned(read, **{"clients are pseudonyms, whose network nobody knows": pseudonyms})
 
 
@@ -150,7 +142,7 @@ Examples:
   echo 192.0.2.7 | privet report trace - access.log
 """,
     help="List the requests of one client, the last N with --limit, and the habits that they show.\n\n"
-    f"CLIENT is an address, or a pseudonym as the log has it, or - to read it from standard input. {_LINES}",
+    f"CLIENT is an address, or a pseudonym as the log has it, or - to read it from standard input. {LINES}",
 )
 @format_option
 @output_options()
@@ -167,11 +159,48 @@ def trace(client: str, logs: tuple[str, ...], format_text: str, output: Output) 
     key = client_key(client.strip().encode())
     if key is None:
         raise Failure("CLIENT is neither an address nor a pseudonym", EX_USAGE)
-    found, read, _ = _summed(logs, format_text, FIELDS, lambda _path: Trace(key), output._replace(html=None))
-    sheet = sheets.trace(found, output.limit)
+    found, read, _ = sum_up(logs, format_text, FIELDS, lambda _path: Trace(key), output._replace(html=None))
+    sheet = sheets.trace(found, output.rows)
     when = found.pulse() if output.html is not None else None
-    put(output, sheet._replace(beside={"totals": totals(read), **sheet.beside}), _top(when, logs))
+    put(output, sheet._replace(beside={"totals": totals(read), **sheet.beside}), top_of(when, logs))
     return warned(read, **{"oldest requests left out": found.dropped})
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  privet report manners /var/log/apache2/access.log*
+  privet report manners --robots /var/www/html/robots.txt access.log
+  privet report manners --crawler googlebot=/etc/privet/googlebot.json access.log
+""",
+    help="List clients with bad manners: HEAD twice before each page, no slower after 429 or 503, feeds too often "
+    "or always whole, browsers that load no asset; what robots.txt asks for, and robots from elsewhere.\n\n"
+    f"{LINES} {NAMES}",
+)
+@click.option("--robots", metavar="PLACE", help="robots.txt: a file, or its address on your own server.")
+@click.option("--crawler", "crawlers", metavar="WORD=FILE", multiple=True, help="Networks of a robot, as `crawlers`.")
+@format_option
+@output_options()
+@reveal_option
+@logs_argument
+def manners(
+    logs: tuple[str, ...],
+    robots: str | None,
+    crawlers: tuple[str, ...],
+    format_text: str,
+    output: Output,
+    *,
+    reveal: bool,
+) -> int:
+    """List clients with bad manners."""
+    from privet.cli import sheets  # noqa: PLC0415  as above
+    from privet.core.manners.habits import FIELDS, Habits  # noqa: PLC0415  as above
+
+    known = _known(robots, crawlers)
+    found, read, when = sum_up(logs, format_text, sorted(FIELDS), lambda _path: Habits(known), output)
+    sheet = sheets.manners(found, names_for(reveal=reveal), output.rows)
+    put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs))
+    return warned(read, **{"clients with the fewest offences forgotten": found.evicted})
 
 
 @command.command(
@@ -183,7 +212,7 @@ Examples:
 """,
     help="List who was banned how often, by the daemon or, with LOG, in fail2ban's own logs.\n\n"
     "The interval is the mean number of hours between two bans. The daemon remembers 92 days and knows offenders by "
-    f"pseudonyms only, which last an epoch (30 days or longer). {_LINES} {_NAMES}",
+    f"pseudonyms only, which last an epoch (30 days or longer). {LINES} {NAMES}",
 )
 @click.option("--since", metavar="TIME", default="92d", show_default=True, help="Of the daemon, the last 12h, 7d.")
 @runtime_option
@@ -197,23 +226,18 @@ def offenders(logs: tuple[str, ...], since: str, runtime: str | None, output: Ou
     if logs:
         from privet.tasks.reports import offenders as count  # noqa: PLC0415  as above
 
-        with _reading(logs) as progress:
+        with reading_logs(logs) as progress:
             found = count(logs, progress)
-        items, name = found.rows(), _names(reveal=reveal)
-        sheet = sheets.offenders(
-            [
-                {"client": name(row.subject), "bans": row.bans, "share": row.share, "interval": row.interval}
-                for row in items[: output.limit]
-            ]
-        )
-        put(output, sheet, _banned(found.when, found.bans, len(items)) if output.html is not None else Top())
+        name = names_for(reveal=reveal)
+        told = [
+            {"client": name(row.subject), "bans": row.bans, "share": row.share, "interval": row.interval}
+            for row in found.rows()
+        ]
+        top = _banned(found.when, found.bans, len(told)) if output.html is not None else Top()
     else:
         told = _of_the_daemon(runtime, since)
-        put(
-            output,
-            sheets.offenders(told[: output.limit]),
-            _past(runtime, since, told) if output.html is not None else Top(),
-        )
+        top = _past(runtime, since, told) if output.html is not None else Top()
+    put(output, sheets.offenders(told, output.rows), top)
     return 0
 
 
@@ -255,49 +279,6 @@ def _past(runtime: str | None, since: str, told: Sequence[dict[str, Any]]) -> To
     return Top(f"Bans by the daemon, the last {since}", numbers, drawn)
 
 
-@contextmanager
-def _reading(logs: Sequence[str]) -> Iterator[Callable[[int], None] | None]:
-    """Show progress; what cannot be read, or is no format, ends the verb."""
-    from privet.cli.progress import reading  # noqa: PLC0415  as above
-    from privet.core.formats import FormatError  # noqa: PLC0415  as above
-    from privet.ports import SourceError  # noqa: PLC0415  as above
-
-    try:
-        with reading(logs) as progress:
-            yield progress
-    except FormatError as error:
-        raise Failure(f"--format: {error}", EX_USAGE) from None
-    except SourceError as error:
-        raise Failure(str(error), EX_DATA) from None
-
-
-def _summed(
-    logs: Sequence[str], format_text: str, want: Sequence[str], make: Callable[[str], Any], output: Output
-) -> tuple[Any, Read, Pulse | None]:
-    """Sum up logs; for a page, count as well when the requests came."""
-    from privet.core.pulse import Pulse  # noqa: PLC0415  as above
-    from privet.core.select import columns_of  # noqa: PLC0415  as above
-    from privet.core.sums import Several  # noqa: PLC0415  as above
-    from privet.tasks.reports import summed  # noqa: PLC0415  as above
-
-    timed = output.html is not None
-    with _reading(logs) as progress:
-        columns = columns_of({*want, "status"} if timed else set(want))
-        found, read = summed(
-            logs, format_text, columns, lambda path: Several(make(path), *([Pulse()] if timed else [])), progress
-        )
-    return found.parts[0], read, found.parts[1] if timed else None
-
-
-def _top(when: Pulse | None, logs: Sequence[str], *more: tuple[str, str]) -> Top:
-    """Return the top of a page about requests; nothing for what is no page."""
-    if when is None:
-        return Top()
-    from privet.cli import figures  # noqa: PLC0415  as above
-
-    return Top(figures.period(when, len(logs)), figures.tiles(when, *more), figures.requests(when))
-
-
 def _table_of(path: str) -> Any:  # noqa: ANN401  its type would have to be imported
     from pathlib import Path  # noqa: PLC0415  as above
 
@@ -310,7 +291,22 @@ def _table_of(path: str) -> Any:  # noqa: ANN401  its type would have to be impo
     return known
 
 
-def _names(*, reveal: bool) -> Callable[[Subject], str]:
-    from privet.cli.names import Names  # noqa: PLC0415  as above
+def _known(robots: str | None, crawlers: Sequence[str]) -> Any:  # noqa: ANN401  its type would have to be imported
+    """Read what `[manners]` would name."""
+    from pathlib import Path  # noqa: PLC0415  as above
 
-    return Names(reveal=reveal).of
+    from privet.adapters.manners import MannersFiles  # noqa: PLC0415  as above
+    from privet.config.manners import SETTINGS  # noqa: PLC0415  as above
+    from privet.config.values import Invalid  # noqa: PLC0415  as above
+
+    named = dict(one.partition("=")[::2] for one in crawlers)
+    try:
+        places = SETTINGS["robots"](robots if "://" in robots else str(Path(robots).absolute())) if robots else {}
+        networks = SETTINGS["crawlers"]({word: path and str(Path(path).absolute()) for word, path in named.items()})
+    except Invalid as error:
+        raise Failure("; ".join(problem.message for problem in error.problems), EX_USAGE) from None
+    files = MannersFiles(places, networks)
+    files.refresh()
+    if files.problems:
+        raise Failure("; ".join(files.problems), EX_DATA)
+    return files.known()

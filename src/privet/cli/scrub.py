@@ -161,7 +161,9 @@ def _stream(order: Order) -> int:
         output.flush()
         raise Failure(str(error), EX_DATA) from None
     if order.dry_run:
-        click.echo(f"{outcome.lines} lines, {outcome.found} addresses")
+        from privet.core.plurals import counted  # noqa: PLC0415
+
+        click.echo(f"{counted(outcome.lines, 'line')}, {counted(outcome.found, 'address', 'addresses')}")
     return 0
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from privet.cli.charts import Figure
     from privet.tasks.reports import Read
 
+ROWS = 50  # of a table on a page, unless more are asked for
+
 _HTML = "Write a page with pictures; - for standard output."
 
 
@@ -37,7 +39,10 @@ class Column(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """What a report found. `lines` are what a terminal shows in place of the table, `beside` what JSON has besides."""
+    """What a report found. `lines` are what a terminal shows in place of the table, `beside` what JSON has besides.
+
+    `total` is how many rows there would be without a limit, where these are not all.
+    """
 
     kind: str
     title: str
@@ -48,6 +53,7 @@ class Sheet(NamedTuple):
     lines: Sequence[str] | None = None
     beside: Mapping[str, object] = {}
     notes: Sequence[str] = ()
+    total: int = 0
 
 
 class Top(NamedTuple):
@@ -77,6 +83,11 @@ class Output(NamedTuple):
     csv: bool
     html: str | None
     limit: int | None = None
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows are made: on a page not more than are shown, None for all."""
+        return self.limit or (ROWS if self.html is not None else None)
 
 
 def output_options(*, csv: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

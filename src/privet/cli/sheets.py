@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from privet.cli.output import local, rfc3339
 from privet.cli.sheet import Column, Sheet
+from privet.core.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from privet.core.crowds import CrowdRow
     from privet.core.hits import Hits
     from privet.core.leeches import Leeches
+    from privet.core.manners.habits import Habits
     from privet.core.trace import Trace
 
     Name = Callable[[Subject], str]
@@ -69,6 +71,7 @@ def leeches(found: Leeches, name: Name, limit: int | None) -> Sheet:
         rows,
         "Mean size of a response, mean time between two requests, and how many of them had which status code.",
         lines=[HEADER, *(format_row(row, who) for who, row in known)],
+        total=len(found),
     )
 
 
@@ -77,7 +80,7 @@ def hits(found: Hits, by: str, limit: int | None) -> Sheet:
     items = [{by: row.value, "hits": row.hits, "share": row.share} for row in found.rows(limit)]
     rows = [(item[by], item["hits"], f"{item['share']}%") for item in items]
     first = Column(by, "name" if by in _KINDS else "said")
-    return Sheet("hits", TITLES[by], items, [first, HITS, Column("rel.", "share", "hits")], rows)
+    return Sheet("hits", TITLES[by], items, [first, HITS, Column("rel.", "share", "hits")], rows, total=len(found))
 
 
 def networks(found: Sequence[CrowdRow], name: Name, limit: int | None) -> Sheet:
@@ -96,7 +99,7 @@ def networks(found: Sequence[CrowdRow], name: Name, limit: int | None) -> Sheet:
     rows = [(*list(item.values())[:4], f"{item['kib']}K", f"{item['share']}%") for item in items]
     columns = [Column("network"), Column("name", "text"), Column("clients", "number"), HITS]
     columns += [Column("bandw.", "number"), Column("hits%", "share", "hits")]
-    return Sheet("networks", "Networks by requests", items, columns, rows)
+    return Sheet("networks", "Networks by requests", items, columns, rows, total=len(found))
 
 
 def trace(found: Trace, limit: int | None) -> Sheet:
@@ -115,13 +118,35 @@ def trace(found: Trace, limit: int | None) -> Sheet:
     ]
     habits = found.habits()
     notes = [f"This client {habit}." for habit in habits]
-    return Sheet("trace", "Requests of one client", items, columns, rows, beside={"habits": habits}, notes=notes)
+    beside = {"habits": habits}
+    title = "Requests of one client"
+    return Sheet("trace", title, items, columns, rows, beside=beside, notes=notes, total=found.hits)
 
 
-def offenders(items: Sequence[Mapping[str, Any]]) -> Sheet:
+def manners(found: Habits, name: Name, limit: int | None) -> Sheet:
+    """Return the clients with bad manners, most offences first; in a terminal each habit in a line of its own."""
+    known = [(name(row.subject), row) for row in found.rows(limit)]
+    items = [
+        {"client": who, "hits": row.hits, "agent": row.agent, "habits": row.habits, "says": row.says}
+        for who, row in known
+    ]
+    rows = [(who, row.hits, row.agent, "; ".join(row.says)) for who, row in known]
+    columns = [CLIENT, HITS, Column("agent", "said"), Column("manners", "said")]
+    lines = [
+        line
+        for who, row in known
+        for line in (f"{who}  {counted(row.hits, 'request')}, {row.agent}", *(f"    {says}" for says in row.says))
+    ]
+    says = "Offences against good manners that were found at least five times; to be somebody else takes one."
+    lines = lines or ["nobody has bad manners"]
+    return Sheet("manners", "Bad manners", items, columns, rows, says, lines=lines, total=len(found))
+
+
+def offenders(found: Sequence[Mapping[str, Any]], limit: int | None) -> Sheet:
     """Return who was banned how often."""
     from privet.core.offenders import HEADER, format_row  # noqa: PLC0415  as above
 
+    items = found[:limit]
     lines = (format_row(item["client"], item["bans"], item["share"], item["interval"]) for item in items)
     rows = [
         (
@@ -134,4 +159,4 @@ def offenders(items: Sequence[Mapping[str, Any]]) -> Sheet:
     ]
     columns = [CLIENT, Column("bans", "number"), Column("share", "share", "bans"), Column("interval", "number")]
     says = "The interval is the mean time between two bans."
-    return Sheet("offenders", "Clients by bans", items, columns, rows, says, lines=[HEADER, *lines])
+    return Sheet("offenders", "Clients by bans", items, columns, rows, says, lines=[HEADER, *lines], total=len(found))

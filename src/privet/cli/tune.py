@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from privet.cli.main import EX_USAGE, Failure
-from privet.cli.options import config_option, json_option, load_config, members_option
-from privet.cli.replaying import html_option, known, logs_argument, one_form, replaying, source_option, warned
+from privet.cli.options import config_option, json_option, members_option
+from privet.cli.replaying import config_for, html_option, logs_argument, one_form, replaying, source_option, warned
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Examples:
   privet tune leech /var/log/apache2/access.log*
   privet tune leech --maxretry 10,20,40 --findtime 30s,1m,5m access.log
   privet tune leech --html limits.html access.log.*.gz
-  privet tune scanner --config examples/web.toml --csv access.log.*.gz
+  privet tune web-crawl --csv access.log.*.gz
 """
 )
 @click.argument("jail")
@@ -52,21 +52,23 @@ def command(
     """Try limits of a jail on old logs: whom they would have hit, and what they would have saved.
 
     All limits are tried in one pass over LOG, which may be plain, .gz, .bz2, .xz or .zst, or - for standard input. The
-    limit that the jail has is always among them. docs/tuning.md says how it is judged who looks innocent.
+    limit that the jail has is always among them. JAIL may be one that comes with Privet. docs/tuning.md says how it is
+    judged who looks innocent.
 
     Exit code 1 means that something deserves a look: unparsed lines, or a source that jails cannot work on.
     """
     from privet.core.looks import Looks  # noqa: PLC0415  heavy imports wait until the verb is called
+    from privet.tasks.borrowed import with_builtins  # noqa: PLC0415  as above
     from privet.tasks.replay import source_of  # noqa: PLC0415  as above
     from privet.tasks.tune import grid, tune  # noqa: PLC0415  as above
 
     one_form(as_json, as_csv, html is not None)
-    config = load_config(config_path)
-    known(config.jails, [jail])
-    maxretries, findtimes = grid(config.jails[jail])
-    limits = _numbers(maxretry) or maxretries, _times(findtime) or findtimes
+    config = config_for(config_path, [jail])
     with replaying(logs) as progress:
         source = source_of(config, logs, source_name)
+        config = with_builtins(config, [jail], source)
+        maxretries, findtimes = grid(config.jails[jail])
+        limits = _numbers(maxretry) or maxretries, _times(findtime) or findtimes
         looks = Looks(config.engine.max_clients, members)
         tuned = tune(config, config.jails[jail], logs, source, limits, looks=looks, progress=progress)
     if as_json:

@@ -53,7 +53,7 @@ class Assets:
             if kind in _UNTOLD:
                 answers.append(url.asset or told.get(url.path, False))
                 continue
-            asset = _TYPES.match(kind[:LONGEST]) is not None
+            asset = is_asset_type(kind)
             if asset != url.asset and told.get(url.path) is not asset:
                 if len(told) >= PATHS:
                     told.clear()
@@ -96,6 +96,11 @@ class Assets:
             self._votes[path] = 1, 0, key
         elif known[2] != key:
             self._votes[path] = known[0] + 1, known[1], key
+
+
+def is_asset_type(kind: bytes) -> bool:
+    """Tell whether a content type is that of an asset."""
+    return _TYPES.match(kind[:LONGEST]) is not None
 
 
 def _is_clear(known: tuple[int, int, bytes] | None) -> bool:

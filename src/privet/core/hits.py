@@ -42,6 +42,9 @@ class Hits:
         self._counts: Counter[bytes] = Counter()
         self._last: dict[bytes, float] = {}  # when hours were seen last, to put them in order
 
+    def __len__(self) -> int:
+        return len(self._counts)
+
     def take(self, rows: Rows) -> None:
         """Count the rows of a block."""
         self.hits += len(rows)

@@ -79,9 +79,13 @@ class Pulse:
         places = [place for place, _ in self._counts]
         return min(places) * float(self._step), (max(places) + 1) * float(self._step)
 
-    def bins(self, zone: tzinfo, most: int = 96, kinds: Sequence[str] = ()) -> Bins:
-        """Return the counts as at most so many bars, which begin at full hours or days of a zone."""
+    def bins(
+        self, zone: tzinfo, most: int = 96, kinds: Sequence[str] = (), span: tuple[float, float] | None = None
+    ) -> Bins:
+        """Return the counts as at most so many bars, which begin at full hours or days of a zone and fill a span."""
         first, last = self.span
+        if span is not None:
+            first, last = min(first, span[0]), max(last, span[1])
         step = width_for(last - first, most - 1, self._step)
         start = floor(first, step, zone)
         number = int((last - start - 1) // step) + 1

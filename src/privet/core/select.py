@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
+from privet.core.cache import Cache
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from privet.core.jails import Predicate
     from privet.core.parse import Rows
 
 REQUEST_PARTS = ("method", "path", "query", "target", "proto")
 """Fields that are cut out of the request line, where the log has it whole."""
+
+REMEMBERED = 8192  # requests of which it is known what they hold
 
 
 def columns_for(predicates: Iterable[Predicate]) -> set[str]:
@@ -34,7 +39,7 @@ def values_of(rows: Rows, field: str, chosen: Sequence[int]) -> Sequence[bytes]:
             column, part = rows.columns["target"], _target_part(field)
         else:
             column, part = rows.column("request"), _request_part(field)
-        return [part(column[row]) for row in chosen]
+        return [part[column[row]] for row in chosen]
     column = rows.column(field)
     if field == "query":  # Apache writes %q with its question mark
         return [column[row].removeprefix(b"?") for row in chosen]
@@ -63,11 +68,13 @@ def split_request(request: bytes) -> tuple[bytes, bytes, bytes]:
     return method, path, query
 
 
-def _request_part(field: str) -> Callable[[bytes], bytes]:
+@cache
+def _request_part(field: str) -> Cache[bytes]:
     place = REQUEST_PARTS.index(field)
-    return lambda request: parts_of(request)[place]
+    return Cache(lambda request: parts_of(request)[place], REMEMBERED)
 
 
-def _target_part(field: str) -> Callable[[bytes], bytes]:
+@cache
+def _target_part(field: str) -> Cache[bytes]:
     place = 0 if field == "path" else 2
-    return lambda target: target.partition(b"?")[place]
+    return Cache(lambda target: target.partition(b"?")[place], REMEMBERED)

@@ -15,12 +15,13 @@ from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from privet.core.cache import Cache
 from privet.core.filters.trees import needles_of
-from privet.core.jails import NUMBER_FIELDS, Between, Is, Matches, Predicate, Test
+from privet.core.jails import NUMBER_FIELDS, Between, Is, Matches
 from privet.core.select import REQUEST_PARTS, parts_of, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from privet.core.jails import Predicate, Test
     from privet.core.parse import Rows
 
 LONGEST = 8192  # bytes of a value that a regular expression sees: its cost must not grow with the line
@@ -84,66 +85,82 @@ class Sieve:
 
 
 class _Field:
-    """What a value of one field means for all jails: the mask of those whose predicates on it hold."""
+    """What a value of one field means for all jails: the mask of those whose predicates on it hold.
+
+    Tests have bits of their own; one that several predicates share is asked once.
+    """
 
     def __init__(self, field: str, predicates: Sequence[tuple[int, Predicate]], everybody: int) -> None:
         self._lower = field == "host"
         self._everybody = everybody
-        self._tests = [(bit, _tester(predicate)) for bit, predicate in predicates]
-        self._always = 0  # tests that nothing can spare, as bits
+        self._masks: dict[int, int] = {}  # by the bits of the tests that hold
+        convert = _number if field in NUMBER_FIELDS else _text
+        tests = dict.fromkeys(test for _, one in predicates for test in one.any + one.none)
+        bits = {test: 1 << place for place, test in enumerate(tests)}
+        self._tests = {bits[test]: convert(test) for test in tests}
+        self._wanted = [
+            (bit, sum(bits[test] for test in set(one.any)), sum(bits[test] for test in set(one.none)))
+            for bit, one in predicates
+        ]
+        self._always = [(bits[test], self._tests[bits[test]]) for test in tests if not _needed(test)]
         needles: dict[bytes, int] = {}
-        for place, (_, predicate) in enumerate(predicates):
-            texts = () if field in NUMBER_FIELDS else _needed(predicate)
-            if not texts:
-                self._always |= 1 << place
-            for text in texts:
-                needles[text] = needles.get(text, 0) | 1 << place
+        for test in tests:
+            for text in _needed(test):
+                needles[text] = needles.get(text, 0) | bits[test]
         self._needles = list(needles.values())
         self._search = BytesAhoCorasick(list(needles), implementation=Implementation.DFA) if needles else None
 
     def __call__(self, value: bytes) -> int:
-        text = value[:LONGEST].lower() if self._lower else value[:LONGEST]
-        due, mask = self._always, self._everybody
+        held = self._held(value[:LONGEST].lower() if self._lower else value[:LONGEST])
+        mask = self._masks.get(held)
+        return self._mask_of(held) if mask is None else mask
+
+    def _mask_of(self, held: int) -> int:
+        mask = self._everybody
+        for bit, some, none in self._wanted:
+            if held & none or (some and not held & some):
+                mask &= ~bit
+        if len(self._masks) >= REMEMBERED:
+            self._masks.clear()
+        self._masks[held] = mask
+        return mask
+
+    def _held(self, text: bytes) -> int:
+        """Return the bits of the tests that hold."""
+        held = due = 0
         if self._search is not None:
             for number, _, _ in self._search.find_matches_as_indexes(text.lower(), overlapping=True):
                 due |= self._needles[number]
-        for place, (bit, test) in enumerate(self._tests):
-            if mask & bit and not (due >> place & 1 and test(text)):
-                mask &= ~bit
-        return mask
+        for bit, test in self._always:
+            if test(text):
+                held |= bit
+        while due:
+            bit = due & -due
+            due ^= bit
+            if self._tests[bit](text):
+                held |= bit
+        return held
 
 
-def _needed(predicate: Predicate) -> Collection[bytes]:
-    """Return texts, in small letters, of which one is in every value for which a predicate holds; none: unknown."""
-    texts: set[bytes] = set()
-    for test in predicate.any:
-        found: Collection[str] = ()
-        if isinstance(test, Is) and len(test.text) >= _SHORTEST:
-            found = (test.text,)
-        elif isinstance(test, Matches) and test.regex.isascii():
-            found = next((needles.texts for needles in needles_of(test.regex)), ())
-        if not found:
-            return ()
-        texts.update(text.encode().lower() for text in found)
-    return texts
+def _needed(test: Test) -> Collection[bytes]:
+    """Return texts, in small letters, of which one is in every value for which a test holds; none: unknown."""
+    found: Collection[str] = ()
+    if isinstance(test, Is) and len(test.text) >= _SHORTEST:
+        found = (test.text,)
+    elif isinstance(test, Matches) and test.regex.isascii():
+        found = next((needles.texts for needles in needles_of(test.regex)), ())
+    return [text.encode().lower() for text in found]
 
 
-def _tester(predicate: Predicate) -> Callable[[bytes], bool]:
-    convert = _number if predicate.field in NUMBER_FIELDS else _text
-    some, none = [convert(test) for test in predicate.any], [convert(test) for test in predicate.none]
-    return lambda value: (not some or any(test(value) for test in some)) and not any(test(value) for test in none)
-
-
-def _text(test: Test) -> Callable[[bytes], bool]:
+def _text(test: Test) -> Callable[[bytes], object]:
     if isinstance(test, Is):
         return test.text.encode().__eq__
     if isinstance(test, Matches):
-        search = re.compile(test.regex.encode()).search
-        return lambda value: search(value) is not None
+        return re.compile(test.regex.encode()).search
     raise TypeError("a text is not between numbers")
 
 
-def _number(test: Test) -> Callable[[bytes], bool]:
+def _number(test: Test) -> Callable[[bytes], object]:
     if not isinstance(test, Between):
         raise TypeError("a number is compared with numbers")
     low, high = test.low, test.high

@@ -9,6 +9,7 @@ from privet.core.address import is_pseudonym
 from privet.core.filters.plan import PSEUDONYM
 from privet.core.mask import sample
 from privet.core.parse import NO_ADDRESS, Rows
+from privet.core.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -100,7 +101,7 @@ class SourceState:
         """What is wrong with this source so that jails on it cannot work, None if nothing is."""
         seen = self.parsed - self.pseudonyms
         if self.without_address >= BLIND_AFTER or (self.without_address and not self.parsed):
-            since = f" (the last {self.without_address} lines)" if seen else ""
+            since = f" (the last {counted(self.without_address, 'line')})" if seen else ""
             return f"source {self.name}: no line carries a client address{since}; no jail on it can ever match"
         if self.pseudonyms and not seen:
             return f"source {self.name}: every client is a pseudonym; no jail on it can ever ban"

@@ -82,6 +82,7 @@ class Rounds:
             daemon.sight.waiting.expire(daemon.clock.now())
             begin("vigilance", daemon.vigilance.look())
             begin("swarms", daemon.swarms.keep())
+            daemon.herald.look_at_canary()
             begin("history", daemon.past.look())
             begin("epochs", daemon.epochs.look())
             begin("memory", asyncio.to_thread(give_back))
@@ -98,6 +99,7 @@ class Rounds:
         begin("lists", daemon.lists.look())
         begin("protection", daemon.protection.look())
         begin("escrow", daemon.escrow.look())
+        begin("news", daemon.herald.look())
         begin("manners", daemon.manners.look())
         begin("networks", look_at_networks(daemon))
 
@@ -106,6 +108,7 @@ class Rounds:
         daemon = self._daemon
         daemon.log.warning("the clock was set: bans last as long as before", seconds=round(seconds))
         daemon.engine.shift(seconds)
+        daemon.herald.shift(seconds)
         for place in daemon.places.values():
             place.ledger.shift(seconds)
         daemon.sight.waiting.shift(seconds)

@@ -108,9 +108,11 @@ class Vigilance:
         for text in problems:
             if text not in self._told:
                 self._daemon.log.warning(text)
+                self._daemon.herald.tell(text)
         for text in self._told:
             if text not in problems:
                 self._daemon.log.info("over", what=text)
+                self._daemon.herald.tell(f"over: {text}")
         self._told = problems
 
 

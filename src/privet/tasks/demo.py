@@ -20,6 +20,8 @@ from privet.config.loader import parse
 from privet.core.address import Subject
 from privet.core.engine import Batch
 from privet.core.leeches import COLUMNS, Leeches
+from privet.core.manners.habits import FIELDS, Habits
+from privet.core.manners.known import Known
 from privet.core.mask import Masks, masked_log
 from privet.core.swarm import Event
 from privet.core.vigil import Vigil
@@ -60,10 +62,11 @@ findtime = "10m"
 maxretry = 5
 bantime = "1d"
 
-[jail.deaf-fetcher]           # goes on although it is told 503
+[jail.deaf-fetcher]           # comes back no slower after a 503
 source = "{SOURCE}"
-status = 503
-findtime = "60s"
+kind = "manners"
+signal = "backoff"
+findtime = "10m"
 maxretry = 10
 bantime = "1h"
 
@@ -120,6 +123,7 @@ class Outcome(msgspec.Struct):
     cast: list[Part]
     swarms: list[Event]
     leeches: Leeches
+    habits: Habits
     dead: Dead | None
     log: Path
     log_lines: int
@@ -134,6 +138,7 @@ class _Stage:
 
     def __init__(self, log: Path) -> None:
         self.leeches = Leeches()
+        self.habits = Habits(Known())
         self.spared = self.log_lines = 0
         self.banned: dict[tuple[str, bytes], Banned] = {}
         self.excerpt: list[str] = []
@@ -146,6 +151,7 @@ class _Stage:
     def observe(self, source: str, rows: Rows) -> None:
         """Count the rows, write them masked, and note who would not have come this far."""
         self.leeches.take(rows)
+        self.habits.take(rows)
         until = self._until.get
         self.spared += sum(time < until(key, 0.0) for key, time in zip(rows.keys, rows.times, strict=True))
         block = masked_log(rows, self._plan, self._masks, source.encode())
@@ -177,7 +183,9 @@ def demo(
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "access.log"
     night, stage = Night(seed), _Stage(log)
-    engine = engine_for(parse(config_text, "demo"), want=MASKED_COLUMNS | set(COLUMNS), observers=(stage.observe,))
+    engine = engine_for(
+        parse(config_text, "demo"), want=MASKED_COLUMNS | set(COLUMNS) | FIELDS, observers=(stage.observe,)
+    )
     state, vigil, looked = engine.sources[SOURCE], Vigil(), night.start
     dead: Dead | None = None
     addresses: set[bytes] = set()
@@ -205,6 +213,7 @@ def demo(
         cast=[_part(actor, {Subject.of_key(key) for key in night.clients[actor.name]}, subjects) for actor in CAST],
         swarms=engine.swarms(),
         leeches=stage.leeches,
+        habits=stage.habits,
         dead=dead,
         log=log,
         log_lines=stage.log_lines,

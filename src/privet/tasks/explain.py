@@ -17,6 +17,7 @@ from privet.core.filters.tags import IDENTITIES
 from privet.core.filters.views import History, View
 from privet.core.filters.watch import Watch
 from privet.core.jails import Between, Is, Matches
+from privet.core.plurals import counted
 from privet.core.select import columns_for, values_of
 from privet.core.sieve import Sieve
 from privet.tasks.trial import HARMLESS
@@ -175,7 +176,7 @@ class _Walker:
         for expression in one.failures:
             if found := near(expression.text, content, names=one.spec.usedns != "no"):
                 self._say(expression.name, str(found), good=False)
-        self._say("failregex", f"none of {len(one.failures)} matches", good=False)
+        self._say("failregex", f"none of {counted(len(one.failures), 'expression')} matches", good=False)
         raise _Stop
 
     def _not_ignored(self, one: Filter, text: str, content: str) -> None:
@@ -184,7 +185,7 @@ class _Walker:
                 self._say(expression.name, f"matches, so the line is ignored: {_short(expression.text)}", good=False)
                 raise _Stop
         if one.ignores:
-            self._say("ignoreregex", f"none of {len(one.ignores)} matches")
+            self._say("ignoreregex", f"none of {counted(len(one.ignores), 'expression')} matches")
 
     def _through_conditions(self) -> str:
         """Walk through a jail with conditions on requests."""

@@ -129,7 +129,7 @@ class _Trial:
             self._jail.name,
             self._name,
             "session",
-            f"{len(lines)} lines",
+            counted(len(lines), "line"),
             expected,
             "" if expected else self._outcome(self._failures(engine), len(found)),
         )

@@ -26,6 +26,7 @@ from privet.adapters.sources.inputs import READ
 from privet.config.compile import MASKED_COLUMNS, plan_for
 from privet.core.lines import LineSplitter
 from privet.core.mask import Masks, masked_log
+from privet.core.plurals import counted
 from privet.core.wire import Hello
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class Pipe:
         self._input.close()
         self._progress.close()
         if self._handover.lost:
-            self._say(f"{self._handover.lost} lines did not reach the daemon")
+            self._say(f"{counted(self._handover.lost, 'line')} did not reach the daemon")
 
     def complain(self, message: str) -> None:
         """Say something, on stderr and to the daemon."""

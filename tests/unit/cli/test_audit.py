@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.adapters.canary import Result, keep_result
 from privet.cli.main import run
 from privet.tasks import canary
-from privet.tasks.canary import Result, keep_result
 from privet.tasks.structure import Remark, Structure
 from tests.unit.tasks.test_canary import site
 
@@ -41,7 +41,7 @@ def audit(log: Path, *more: str) -> int:
 def test_nothing_found_is_0_and_never_called_clean(capsys: pytest.CaptureFixture[str], log: Path) -> None:
     assert audit(log) == 0
     said = capsys.readouterr().out
-    assert "none found in 1 files, 48 bytes; not scanned: nothing below these paths" in said
+    assert "none found in 1 file, 48 bytes; not scanned: nothing below these paths" in said
     assert "doubtful" in said
     assert "clean" not in said
 
@@ -52,9 +52,9 @@ def test_an_address_is_1_and_not_shown(capsys: pytest.CaptureFixture[str], log: 
 
     assert audit(log) == 1
     said = capsys.readouterr().out
-    assert f"LEAK     {log}: 1 addresses" in said
+    assert f"LEAK     {log}: 1 address" in said
     assert "line 2, plain: 0.0.0.0 - - x" in said
-    assert "1 addresses found in 1 of 1 files, 22 bytes; not scanned: symbolic links (1)" in said
+    assert "1 address found in 1 of 1 file, 22 bytes; not scanned: symbolic links (1)" in said
     assert "203.0" not in said
 
     assert audit(log, "--allow", "203.0.113.0/24") == 0
@@ -102,7 +102,7 @@ def test_a_canary_names_blindness_and_leaks(capsys: pytest.CaptureFixture[str], 
 
     out, err = capsys.readouterr()
     assert code == 1
-    assert out.startswith("BLIND: the daemon could not be asked; LEAK: 1 files hold it in 1 files")
+    assert out.startswith("BLIND: the daemon could not be asked; LEAK: 1 file holds it in 1 file")
     assert f"{log}: plain" in out
     assert "the daemon does not run" in err
     assert "127." not in out

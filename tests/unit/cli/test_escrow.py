@@ -68,7 +68,7 @@ def test_those_asked_for_are_printed_however_they_are_written(
 
 def test_a_pseudonym_that_is_not_there_is_said(capsys: pytest.CaptureFixture[str], key: str, batch: str) -> None:
     assert run(["escrow", "open", "--identity", key, batch, "100::7"]) == 1
-    assert capsys.readouterr() == ("", "100::7 is in none of the 1 files\n")
+    assert capsys.readouterr() == ("", "100::7 is in none of 1 file\n")
 
 
 def test_the_key_may_come_from_standard_input(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.cli.main import run
-from privet.cli.page import BEGINNING, ROWS, render
-from privet.cli.sheet import Column, Page, Sheet
+from privet.cli.page import BEGINNING, render
+from privet.cli.sheet import ROWS, Column, Page, Sheet
 from tests.privacy.search import leaks
 from tests.unit.cli.test_markup import Seen
 from tests.unit.processes import line

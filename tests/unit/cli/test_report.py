@@ -11,6 +11,7 @@ import pytest
 from privet.cli.main import run
 from privet.core.leeches import HEADER
 from tests.privacy.search import leaks
+from tests.unit.core.manners.callers import crawler, fetcher, impostor, reader
 from tests.unit.processes import line, privet
 
 if TYPE_CHECKING:
@@ -155,3 +156,65 @@ def test_several_large_logs_are_read_on_all_cores(
     answer = json.loads(capsys.readouterr().out)
     assert [(item["client"], item["hits"]) for item in answer["items"]] == [(LEECH, 4), ("2001:db8:a:b::/64", 1)]
     assert answer["totals"] == {"lines": 6, "parsed": 5, "unparsed": {"not in the format": 1}}
+
+
+@pytest.fixture
+def rude(tmp_path: Path) -> Path:
+    path = tmp_path / "rude.log"
+    lines = [*fetcher(LEECH), *crawler("192.0.2.2"), *impostor("192.0.2.3"), *reader("192.0.2.4")]
+    path.write_bytes(b"".join(line.rsplit(b' "', 1)[0] + b"\n" for _, line in sorted(lines)))
+    return path
+
+
+def test_bad_manners_are_named_in_plain_words(capsys: pytest.CaptureFixture[str], rude: Path) -> None:
+    assert run(["report", "manners", "--reveal", str(rude)]) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        f"{LEECH}  72 requests, Friendica 'Giant Rhubarb'; https://social.example",
+        "    asks by HEAD twice or more before it fetches a page (24 pages)",
+        "    comes back no slower after 429 or 503 (27 requests, every 4 s)",
+    ]
+
+
+def test_robots_and_those_who_pretend_are_judged_by_files(
+    capsys: pytest.CaptureFixture[str], rude: Path, tmp_path: Path
+) -> None:
+    robots, networks = tmp_path / "robots.txt", tmp_path / "googlebot.json"
+    robots.write_text("User-agent: *\nDisallow: /private/\nCrawl-delay: 5\n")
+    networks.write_text('{"prefixes": [{"ipv4Prefix": "198.51.100.0/24"}]}')
+    options = ["--robots", str(robots), "--crawler", f"googlebot={networks}"]
+    assert run(["report", "manners", "--json", "--reveal", *options, str(rude)]) == 0
+
+    items = {item["client"]: item["habits"] for item in json.loads(capsys.readouterr().out)["items"]}
+    assert items == {
+        LEECH: {"heads": 24, "backoff": 27},
+        "192.0.2.2": {"robots": 10, "crawl-delay": 29},
+        "192.0.2.3": {"fake-robot": 12},
+    }
+    assert run(["report", "manners", "--csv", "--limit", "1", *options, str(rude)]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert head == "client,hits,agent,habits,says"
+    assert "heads:24 backoff:27" in row
+    assert run(["report", "manners", "--html", "-", *options, str(rude)]) == 0
+    assert "never" not in capsys.readouterr().err
+
+
+def test_without_bad_manners_it_says_so(capsys: pytest.CaptureFixture[str], log: Path) -> None:
+    assert run(["report", "manners", str(log)]) == 0
+    assert capsys.readouterr().out == "nobody has bad manners\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--robots", "http://elsewhere.example/robots.txt"], 64, "expected an absolute path"),
+        (["--robots", "/nowhere/robots.txt"], 65, "/nowhere/robots.txt: No such file or directory"),
+        (["--crawler", "googlebot"], 64, "googlebot: "),
+        (["--crawler", "googlebot=/nowhere"], 65, "/nowhere: No such file or directory"),
+    ],
+)
+def test_files_of_manners_that_are_not_there(
+    capsys: pytest.CaptureFixture[str], log: Path, options: list[str], code: int, said: str
+) -> None:
+    assert run(["report", "manners", *options, str(log)]) == code
+    assert said in capsys.readouterr().err

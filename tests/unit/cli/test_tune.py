@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.cli import replaying
 from privet.cli.main import run
 from tests.unit.core.traffic import HOUR, START, background, entry
 from tests.unit.processes import running
@@ -144,3 +145,17 @@ def test_an_interrupt_ends_it_at_once_and_without_a_word_about_itself(words: lis
         assert verb.end(signal.SIGINT) == 130
 
     assert verb.said.strip() == ""
+
+
+def test_a_jail_that_comes_with_privet_needs_no_configuration(
+    capsys: pytest.CaptureFixture[str], words: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(replaying, "DEFAULT_CONFIG", str(tmp_path / "none.toml"))
+    config = ["--config", str(tmp_path / "none.toml")]
+
+    assert run(["tune", "web-crawl", *config, "--json", words[-1]]) == 0
+    assert json.loads(capsys.readouterr().out)["jail"] == "web-crawl"
+    assert run(["replay", "--jail", "web-crawl", *config, "--json", words[-1]]) == 0
+    assert json.loads(capsys.readouterr().out)["effects"][0]["jail"] == "web-crawl"
+    assert run(["tune", "leech", *config, words[-1]]) == 78
+    assert run(["tune", "web-crawl", *words[2:4], "--json", words[-1]]) == 0  # beside those of a configuration

@@ -51,6 +51,7 @@ def test_every_setting_makes_a_difference() -> None:
         "wait": 7.0,
         "every": 7.0,
         "patience": 7.0,
+        "by_load": ((0.0, 3), (2.0, 1)),
     }
     assert changes.keys() == set(Jail.__struct_fields__)
     assert all(msgspec.structs.replace(jail(), **{name: value}) != jail() for name, value in changes.items())

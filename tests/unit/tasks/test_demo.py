@@ -60,6 +60,12 @@ def test_no_address_reaches_the_log(outcome: Outcome) -> None:
     assert not re.search(rb"\b10(?:\.\d+){3}\b|\b(?:192\.0\.2|198\.51\.100|203\.0\.113)\.\d|2001:db8", text)
 
 
+def test_the_fetcher_has_bad_manners_and_nobody_else(outcome: Outcome) -> None:
+    (row,) = outcome.habits.rows()
+    assert row.agent.startswith("FeedCollector/")
+    assert set(row.habits) == {"heads", "backoff"}
+
+
 def test_the_swarm_is_one_event(outcome: Outcome) -> None:
     (swarm,) = outcome.swarms
     assert (swarm.level, swarm.members) == ("page", 600)

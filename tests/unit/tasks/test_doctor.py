@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.adapters.canary import Held, Result, keep_result
 from privet.config.loader import parse
 from privet.core.leaks import Finder
-from privet.tasks.canary import Held, Result, keep_result
 from privet.tasks.doctor import LEVELS, Doctor, Setup
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def test_a_canary_that_failed_or_is_old_is_told(patient: Patient) -> None:
     leak = Held(path="/var/log/x", spelling="plain")
     keep_result(patient.runtime, Result(time=time.time(), answered=200, seen=False, held=[leak]))
     assert "BLIND" in patient.warnings()["canary"]
-    assert "LEAK: 1 files" in patient.warnings()["canary"]
+    assert "LEAK: 1 file " in patient.warnings()["canary"]
     keep_result(patient.runtime, Result(time=0.0, answered=200, seen=True))
     assert "older than a day" in patient.warnings()["canary"]
     (patient.runtime / "canary.json").unlink()

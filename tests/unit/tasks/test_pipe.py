@@ -387,7 +387,7 @@ def test_without_a_daemon_all_is_written_and_losses_are_counted(place: Place) ->
     said = place.feed(text * count)
 
     assert len(place.lines) == count
-    assert f"{count} lines did not reach the daemon" in said
+    assert f"{count:,} lines did not reach the daemon" in said
 
 
 def test_a_daemon_that_comes_later_gets_the_lines(place: Place) -> None:

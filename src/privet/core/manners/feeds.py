@@ -5,6 +5,7 @@ What is a feed says the type of a response where the log has it, and else how it
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, TypeVar
 
 from privet.core.cache import Cache
@@ -22,6 +23,7 @@ DAY = 86_400.0
 FEEDS = 8192  # that are known
 FULL, UNCHANGED = b"200", b"304"
 _COUNT = frozenset((FULL, UNCHANGED)) | REFUSED  # who is sent elsewhere asks again at once
+_UNTYPED = frozenset((UNCHANGED,)) | REFUSED  # answers that do not tell the type
 _WHOLE_SECONDS = 1.0  # by which a pause may be longer than the log says
 
 State = TypeVar("State")
@@ -39,6 +41,7 @@ class _Feeds:
 
     def __init__(self) -> None:
         self._asks, self._is_type = Cache(ask_of), Cache(is_feed_type)
+        self._looks = Cache(lambda request: ask_of(request).is_feed)
         self._told: Clients[int, bool] = Clients(FEEDS, 7 * DAY)  # by what is asked for, what types said
 
     def know(self, _known: Known) -> None:
@@ -46,10 +49,13 @@ class _Feeds:
 
     def _fetches(self, rows: Rows, times: Sequence[float]) -> Iterator[tuple[int, int, _Reader]]:
         """Yield the rows that fetch feeds, a number for the feed, and the reader."""
-        types, statuses = rows.columns.get("content_type"), rows.column("status")
+        types, statuses, requests = rows.columns.get("content_type"), rows.column("status"), requests_of(rows)
         hosts, agents, keys, asks = rows.column("host"), rows.column("agent"), rows.keys, self._asks
-        for row, request in enumerate(requests_of(rows)):
-            ask = asks[request]
+        looks = map(self._looks.__getitem__, requests)
+        said = map(self._is_type.__getitem__, types) if types else map(bool, repeat(0, len(rows)))
+        either = zip(looks, said, statuses, strict=True)
+        for row in [row for row, (a, b, status) in enumerate(either) if a or b or status in _UNTYPED]:
+            ask = asks[requests[row]]
             if types is not None and statuses[row] == FULL and types[row] not in UNTOLD:
                 is_feed = self._is_type[types[row]]
                 if is_feed is not ask.is_feed:

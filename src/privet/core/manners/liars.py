@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice, repeat
+from math import inf
 from typing import TYPE_CHECKING
 
 from privet.core.address import Subject, is_pseudonym
-from privet.core.assets import Assets
+from privet.core.assets import is_asset_type
 from privet.core.cache import LONGEST, Cache
 from privet.core.manners.asked import UNTOLD, ask_of, is_browser, requests_of
 from privet.core.manners.memory import Clients
-from privet.core.shapes import Shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from privet.core.manners.known import Known
     from privet.core.parse import Rows
 
-DAY = 86_400.0
+DAY, HOUR = 86_400.0, 3600.0
 SITES = 1024
 CROWD = 5
 """Clients who fetched assets of a site, before anybody is suspected there: some sites have none."""
@@ -29,7 +30,7 @@ _PAGE = frozenset((b"200", b"203", b"206", b"304"))
 class FakeBrowser:
     """Pages that are fetched by somebody who calls himself a browser and has loaded no asset for a day.
 
-    Only pages count that he did not come to by a link, each path once.
+    Only pages count that he did not come to by a link, each path once; and of who comes anywhere by a link, none.
     """
 
     columns = frozenset(
@@ -37,15 +38,17 @@ class FakeBrowser:
     )
 
     def __init__(self, most: int) -> None:
-        self.clients: Clients[bytes, list[int] | None] = Clients(most, DAY)  # paths; None for who loads assets
-        self._sites: Clients[bytes, frozenset[bytes]] = Clients(SITES, DAY)  # some of those who did
-        self._shapes, self._assets = Shapes(), Assets()
+        self.clients: Clients[bytes, list[int]] = Clients(most, DAY)  # paths
+        self._dressed: dict[bytes, float] = {}  # who loads assets, or follows links, by when he did last
+        self._evicted, self._most = 0, most
+        self._sites: Clients[bytes, frozenset[bytes]] = Clients(SITES, DAY)  # some of those who load assets
         self._asks, self._is_browser = Cache(ask_of), Cache(is_browser)
+        self._is_asset, self._is_asset_type = Cache(lambda request: ask_of(request).is_asset), Cache(is_asset_type)
 
     @property
     def evicted(self) -> int:
         """How many clients were forgotten to stay within the cap."""
-        return self.clients.evicted
+        return self.clients.evicted + self._evicted
 
     def know(self, _known: Known) -> None:
         """Need no files."""
@@ -54,18 +57,23 @@ class FakeBrowser:
         """Return the rows that are offences."""
         if "referer" not in rows.columns:
             return []
-        found, is_browser_, referers = [], self._is_browser, rows.columns["referer"]
-        agents, statuses, types = rows.column("agent"), rows.column("status"), rows.column("content_type")
-        assets, hosts, requests = self._assets(rows, self._shapes(rows)), rows.column("host"), requests_of(rows)
-        for row, (key, asset, agent) in enumerate(zip(rows.keys, assets, agents, strict=True)):
-            if asset:
-                self._dressed(key, hosts[row], times[row])
+        found, keys, requests, statuses = [], rows.keys, requests_of(rows), rows.column("status")
+        hosts, types = rows.column("host"), rows.columns.get("content_type")
+        assets = map(self._is_asset.__getitem__, requests)
+        typed = map(self._is_asset_type.__getitem__, types) if types else map(bool, repeat(0, len(rows)))
+        browsers = map(self._is_browser.__getitem__, rows.column("agent"))
+        columns = zip(assets, typed, rows.columns["referer"], browsers, strict=True)
+        for row, (asset, is_typed, referer, browser) in enumerate(columns):
+            if asset or is_typed:
+                self._dress(keys[row], times[row])
+                self._note(keys[row], hosts[row], times[row])
+            elif referer not in UNTOLD:
+                self._dress(keys[row], times[row])
             elif (
-                is_browser_[agent]
-                and referers[row] in UNTOLD
+                browser
                 and statuses[row] in _PAGE
-                and (types[row] in UNTOLD or b"html" in types[row][:LONGEST])
-                and self._is_offence(key, hosts[row], requests[row], times[row])
+                and (types is None or types[row] in UNTOLD or b"html" in types[row][:LONGEST])
+                and self._is_offence(keys[row], hosts[row], requests[row], times[row])
             ):
                 found.append(row)
         return found
@@ -73,18 +81,29 @@ class FakeBrowser:
     def forget(self, key: bytes) -> None:
         """Forget a client."""
         self.clients.drop(key)
+        self._dressed.pop(key, None)
 
-    def _dressed(self, key: bytes, host: bytes, time: float) -> None:
-        """Take note of who fetched an asset."""
-        self.clients.put(key, time, None)
+    def _dress(self, key: bytes, time: float) -> None:
+        dressed = self._dressed
+        dressed[key] = time
+        if len(dressed) > self._most:
+            young = {one: at for one, at in dressed.items() if at >= time - DAY}
+            kept = dict(islice(young.items(), len(young) // 8, None)) if len(young) > self._most // 2 else young
+            self._evicted += len(young) - len(kept)
+            self._dressed = kept
+
+    def _note(self, key: bytes, host: bytes, time: float) -> None:
+        """Take note that a site has assets."""
         crowd = self._sites.get(host, time) or frozenset()
         if len(crowd) < CROWD:
             crowd |= {key}
-        self._sites.put(host, time, crowd)
+            self._sites.put(host, time, crowd)
+        elif not self._sites.since(host, time - HOUR):
+            self._sites.put(host, time, crowd)
 
     def _is_offence(self, key: bytes, host: bytes, request: bytes, time: float) -> bool:
         ask = self._asks[request]
-        if ask.method != b"GET" or ask.is_feed or (key in self.clients and self.clients.get(key, time) is None):
+        if ask.method != b"GET" or ask.is_feed or self._dressed.get(key, -inf) >= time - DAY:
             return False
         paths = self.clients.get(key, time) or []
         path = hash((host, ask.path))

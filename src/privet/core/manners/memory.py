@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Key = TypeVar("Key", bound=Hashable)
 State = TypeVar("State")
@@ -20,12 +20,12 @@ class Clients(Generic[Key, State]):
         self.evicted = 0
         self.most, self._keep = most, keep
         self._states: OrderedDict[Key, tuple[float, State]] = OrderedDict()
+        self.holds: Callable[[Key], bool] = self._states.__contains__  # every row is asked for: no call of our own
 
     def __len__(self) -> int:
         return len(self._states)
 
     def __contains__(self, key: Key) -> bool:
-        """Tell whether there is a state, be it old."""
         return key in self._states
 
     def since(self, key: Key, time: float) -> bool:

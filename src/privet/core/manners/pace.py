@@ -46,13 +46,18 @@ class Doubled:
 
     def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
         """Return the rows that are offences: the fetches."""
-        clients, found = self.clients, []
-        for row, (key, request) in enumerate(zip(rows.keys, requests_of(rows), strict=True)):
-            if request.startswith(b"HEAD "):
+        requests, keys, clients, found = requests_of(rows), rows.keys, self.clients, []
+        heads = {row for row, request in enumerate(requests) if request.startswith(b"HEAD ")}
+        if not heads and not len(clients):
+            return []
+        who = {keys[row] for row in heads}
+        for row in [row for row, key in enumerate(keys) if key in who or key in clients]:
+            key, request = keys[row], requests[row]
+            if row in heads:
                 self._note(key, times[row], _target(request))
-            elif key in clients and request.startswith(b"GET "):
-                heads = clients.get(key, times[row])
-                if heads is not None and heads.pop(_target(request), 0) > 1:
+            elif request.startswith(b"GET "):
+                waiting = clients.get(key, times[row])
+                if waiting is not None and waiting.pop(_target(request), 0) > 1:
                     found.append(row)
         return found
 
@@ -78,16 +83,7 @@ class _Pace:
         self.pauses, self.total = 0.0, 0.0
         self.refused = False  # by the last answer
         self.since = self.told = -inf  # the first refusal of several, and the last one
-        self.begin()
-
-    @property
-    def usual(self) -> float:
-        """The mean pause, at least a second: logs do not tell shorter ones apart."""
-        return max(self.total / self.pauses, 1.0) if self.pauses else 0.0
-
-    def begin(self) -> None:
-        """Begin to count pauses after refusals."""
-        self.after, self.after_total = 0, 0.0
+        self.after, self.after_total = 0, 0.0  # pauses after refusals
 
     def learn(self, pause: float) -> None:
         """Take note of a usual pause."""
@@ -97,68 +93,91 @@ class _Pace:
             if self.pauses >= _REMEMBERED:
                 self.pauses, self.total = self.pauses / 2, self.total / 2
 
+    def is_offence(self, time: float, wait: float) -> bool:
+        """Tell whether a request after a refusal comes no slower than is usual."""
+        pause = max(0.0, time - self.last)
+        # At least a second: logs do not tell shorter pauses apart.
+        usual = max(self.total / self.pauses, 1.0) if self.pauses else 0.0
+        if pause >= wait or pause >= REST * usual > 0:
+            self.after, self.after_total = 0, 0.0
+            return False
+        if time - self.since <= FLIGHT:
+            return False
+        self.after += 1
+        self.after_total += pause
+        return min(self.after, self.pauses) >= ENOUGH and self.after_total < SLOWER * usual * self.after
+
+    def refuse(self, time: float, wait: float) -> None:
+        """Take note of a refusal."""
+        if time - self.told > wait:
+            self.since = time
+            self.after, self.after_total = 0, 0.0
+        self.told, self.refused = time, True
+
 
 class Unslowed:
     """Requests of who was just answered 429 or 503, and comes back within `wait` seconds no slower than before.
 
     Compared are mean pauses, assets left out: those after refusals and all others. Who makes one long pause has
-    slowed down.
+    slowed down. At the cap one in eight clients goes, those who came longest ago.
     """
 
     columns = frozenset({"request", "method", "target", "path", "query", "status"})
 
     def __init__(self, most: int, wait: float) -> None:
-        self.clients: Clients[bytes, _Pace] = Clients(most, SESSION)
-        self._wait = wait
-        self._asks = Cache(ask_of)
-
-    @property
-    def evicted(self) -> int:
-        """How many clients were forgotten to stay within the cap."""
-        return self.clients.evicted
+        self.clients: dict[bytes, _Pace] = {}
+        self.evicted = 0
+        self._most, self._wait = most, wait
+        self._is_asset = Cache(lambda request: ask_of(request).is_asset)
 
     def know(self, _known: Known) -> None:
         """Need no files."""
 
     def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
         """Return the rows that are offences."""
-        asks, clients, found = self._asks, self.clients, []
-        columns = zip(rows.keys, times, requests_of(rows), rows.column("status"), strict=True)
-        for row, (key, time, request, status) in enumerate(columns):
-            if asks[request].is_asset:
+        clients, wait, found = self.clients, self._wait, []
+        assets = map(self._is_asset.__getitem__, requests_of(rows))
+        columns = zip(rows.keys, times, assets, rows.column("status"), strict=True)
+        for row, (key, time, asset, status) in enumerate(columns):
+            if asset:
                 continue
-            pace = clients.get(key, time)
+            pace = clients.get(key)
             if pace is None:
-                pace = _Pace(time)
-            elif self._is_offence(pace, time):
-                found.append(row)
+                pace = self._new(key, time)
+                clients = self.clients
+            elif pace.refused:
+                if pace.is_offence(time, wait):
+                    found.append(row)
+                pace.refused = False
+            elif time > pace.last:
+                pace.learn(time - pace.last)
+            else:
+                pace.pauses += 1
             pace.last = max(pace.last, time)
-            clients.put(key, time, pace)
-            pace.refused = status in REFUSED
-            if pace.refused:
-                if time - pace.told > self._wait:
-                    pace.since = time
-                    pace.begin()
-                pace.told = time
+            if status in REFUSED:
+                pace.refuse(time, wait)
         return found
 
     def forget(self, key: bytes) -> None:
         """Forget a client."""
-        self.clients.drop(key)
+        self.clients.pop(key, None)
 
-    def _is_offence(self, pace: _Pace, time: float) -> bool:
-        pause, usual = max(0.0, time - pace.last), pace.usual
-        if not pace.refused:
-            pace.learn(pause)
-            return False
-        if pause >= self._wait or pause >= REST * usual > 0:
-            pace.begin()
-            return False
-        if time - pace.since <= FLIGHT:
-            return False
-        pace.after += 1
-        pace.after_total += pause
-        return min(pace.after, pace.pauses) >= ENOUGH and pace.after_total < SLOWER * usual * pace.after
+    def _new(self, key: bytes, time: float) -> _Pace:
+        if len(self.clients) >= self._most:
+            self._make_room(time)
+        pace = self.clients[key] = _Pace(time)
+        return pace
+
+    def _make_room(self, time: float) -> None:
+        """Forget whose session is over, and at the cap one in eight."""
+        self.clients = {key: pace for key, pace in self.clients.items() if pace.last >= time - SESSION}
+        excess = len(self.clients) - self._most
+        if excess >= 0:
+            order = sorted(self.clients, key=lambda key: self.clients[key].last)
+            gone = order[: excess + 1 + self._most // 8]
+            self.evicted += len(gone)
+            for key in gone:
+                del self.clients[key]
 
 
 def _target(request: bytes) -> int:

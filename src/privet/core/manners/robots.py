@@ -90,19 +90,33 @@ class _Robots:
         """Yield what those ask for who know what stands in the file of a site that has one."""
         if not self._any:
             return
-        clients, agents_that_know, is_robot_ = self.clients, self._agents, self._is_robot
-        agents, hosts = rows.column("agent"), rows.column("host")
-        for row, (key, agent, request) in enumerate(zip(rows.keys, agents, requests_of(rows), strict=True)):
-            fetches = ROBOTS in request
-            if not (fetches or is_robot_[agent] or key in clients or agent in agents_that_know):
-                continue
-            ask, time = self._asks[request], times[row]
-            if fetches and ask.path == ROBOTS:
+        keys, agents, hosts, requests = rows.keys, rows.column("agent"), rows.column("host"), requests_of(rows)
+        for row in self._concerned(keys, agents, requests):
+            key, agent, ask, time = keys[row], agents[row], self._asks[requests[row]], times[row]
+            if ask.path == ROBOTS:
                 self._learn(key, agent, time)
                 continue
             site = self._sites[hosts[row]]
             if site is not None and self._knows(key, agent, time):
                 yield row, ask, site
+
+    def _concerned(self, keys: Sequence[bytes], agents: Sequence[bytes], requests: Sequence[bytes]) -> Sequence[int]:
+        """Return the rows of those who may know, or learn with one of these rows."""
+        fetches = {row for row, request in enumerate(requests) if ROBOTS in request}
+        flags = zip(
+            map(self._is_robot.__getitem__, agents),
+            map(self.clients.holds, keys),
+            map(self._agents.holds, agents),
+            strict=True,
+        )
+        if not fetches:
+            return [row for row, flag in enumerate(flags) if True in flag]
+        new, called = {keys[row] for row in fetches}, {agents[row] for row in fetches}
+        return [
+            row
+            for row, flag in enumerate(flags)
+            if True in flag or row in fetches or keys[row] in new or agents[row] in called
+        ]
 
     def _learn(self, key: bytes, agent: bytes, time: float) -> None:
         self.clients.put(key, time, None)

@@ -1,0 +1,76 @@
+"""What the reports on logs have in common: how logs are read, and what stands at the top of their pages."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from privet.cli.main import EX_DATA, EX_USAGE, Failure
+from privet.cli.sheet import Output, Top
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from privet.core.address import Subject
+    from privet.core.pulse import Pulse
+    from privet.tasks.reports import Read
+
+LINES = "LOG may be plain, .gz, .bz2, .xz or .zst, or - for standard input."
+NAMES = "Clients are shown as pseudonyms that mean nothing outside of this run, unless --reveal is given."
+
+format_option = click.option(
+    "--format", "format_text", metavar="FORMAT", default="auto", help="As `format` of a source."
+)
+logs_argument = click.argument("logs", metavar="LOG...", nargs=-1, required=True)
+
+
+@contextmanager
+def reading_logs(logs: Sequence[str]) -> Iterator[Callable[[int], None] | None]:
+    """Show progress; what cannot be read, or is no format, ends the verb."""
+    from privet.cli.progress import reading  # noqa: PLC0415  heavy imports wait until the verb is called
+    from privet.core.formats import FormatError  # noqa: PLC0415  as above
+    from privet.ports import SourceError  # noqa: PLC0415  as above
+
+    try:
+        with reading(logs) as progress:
+            yield progress
+    except FormatError as error:
+        raise Failure(f"--format: {error}", EX_USAGE) from None
+    except SourceError as error:
+        raise Failure(str(error), EX_DATA) from None
+
+
+def sum_up(
+    logs: Sequence[str], format_text: str, want: Iterable[str], make: Callable[[str], Any], output: Output
+) -> tuple[Any, Read, Pulse | None]:
+    """Sum up logs; for a page, count as well when the requests came."""
+    from privet.core.pulse import Pulse  # noqa: PLC0415  as above
+    from privet.core.select import columns_of  # noqa: PLC0415  as above
+    from privet.core.sums import Several  # noqa: PLC0415  as above
+    from privet.tasks.reports import summed  # noqa: PLC0415  as above
+
+    timed = output.html is not None
+    columns = columns_of({*want, "status"} if timed else set(want))
+    with reading_logs(logs) as progress:
+        found, read = summed(
+            logs, format_text, columns, lambda path: Several(make(path), *([Pulse()] if timed else [])), progress
+        )
+    return found.parts[0], read, found.parts[1] if timed else None
+
+
+def top_of(when: Pulse | None, logs: Sequence[str], *more: tuple[str, str]) -> Top:
+    """Return the top of a page about requests; nothing for what is no page."""
+    if when is None:
+        return Top()
+    from privet.cli import figures  # noqa: PLC0415  as above
+
+    return Top(figures.period(when, len(logs)), figures.tiles(when, *more), figures.requests(when))
+
+
+def names_for(*, reveal: bool) -> Callable[[Subject], str]:
+    """Return what clients are called."""
+    from privet.cli.names import Names  # noqa: PLC0415  as above
+
+    return Names(reveal=reveal).of
