@@ -10,7 +10,21 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import apache, bans, detectors, filters, live, memory, ranges, report, restart, scrub, store, throughput
+from bench import (
+    apache,
+    bans,
+    detectors,
+    filters,
+    live,
+    memory,
+    ranges,
+    report,
+    reports,
+    restart,
+    scrub,
+    store,
+    throughput,
+)
 from bench.report import Result
 from bench.runs import APART, ROOT, Failed, Settings, Skip, apart
 
@@ -28,6 +42,7 @@ PIECES: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "filters": filters.many,
     "patterns": filters.patterns,
     "scrub": scrub.archives,
+    "reports": reports.archive,
     "live": live.flowing,
     "single": bans.single,
     "burst": bans.burst,

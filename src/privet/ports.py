@@ -118,6 +118,15 @@ class Firewall(Protocol):
         """Release sockets; the bans stay."""
 
 
+class Notifier(Protocol):
+    """How the administrator is told of what went wrong. Called from one thread at a time."""
+
+    # Never raises. May wait for as long as the adapter says, so the caller must not be in a hurry. Where it returns a
+    # text the caller tries again later; neither the message nor the text has an address in it.
+    def tell(self, message: str) -> str | None:
+        """Hand over a message of some lines; return what went wrong, None if nothing did."""
+
+
 class Sink(Protocol):
     """Where masked lines go."""
 

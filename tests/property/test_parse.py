@@ -210,7 +210,7 @@ def agrees(plan: TextPlan, block: bytes) -> None:
     plan._slow(block, exact)  # noqa: SLF001
     balances(exact, block)
     fast = Rows(block.count(b"\n"))
-    if plan._has_fast and plan._fast(block, fast):  # noqa: SLF001
+    if plan._at_once(block, fast):  # noqa: SLF001
         assert said(fast) == said(exact)
     assert said(plan.parse(block)) == said(exact)
 

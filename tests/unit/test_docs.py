@@ -24,6 +24,7 @@ from privet.config.model import (
     FirewallConfig,
     MannersConfig,
     NetworksConfig,
+    NotifyConfig,
     ProxiesConfig,
     SourceConfig,
     StoreConfig,
@@ -52,6 +53,7 @@ MODELS: dict[str, type[msgspec.Struct]] = {
     "action": ActionConfig,
     "fail2ban": Fail2banConfig,
     "escrow": EscrowConfig,
+    "notify": NotifyConfig,
     "manners": MannersConfig,
 }
 WRITTEN_AS = {
@@ -82,6 +84,7 @@ HEADINGS = {
     "filter": ("Filters: `[filter.NAME]`",),
     "action": ("Programs that are told: `[action.NAME]`",),
     "fail2ban": ("Jails of fail2ban: `[fail2ban]`",),
+    "notify": ("Being told: `[notify]`",),
     "escrow": ("For those who must answer: `[escrow]`",),
     "builtin": ("Jails that come with Privet: `[builtin.GROUP]`",),
     "manners": ("Manners: `[manners]`",),

@@ -13,9 +13,9 @@ from privet.cli.options import json_option, runtime_dir, runtime_option
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
+    from privet.adapters.canary import Result
     from privet.core.address import Subject
     from privet.tasks.audit import Leaky, Scan
-    from privet.tasks.canary import Result
     from privet.tasks.structure import Remark, Structure
 
 WORDS = {"leak": "LEAK", "look": "look", "unknown": "not told"}
@@ -48,12 +48,12 @@ def command(
     found to write. No address is ever shown. Exit code 0: none was found. 1: some were, or a log is about to
     hold some. Doubtful ones (version numbers, mostly) change nothing.
     """
+    from privet.adapters.canary import last_result  # noqa: PLC0415
     from privet.adapters.machine import own_addresses  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.adapters.tree import Tree  # noqa: PLC0415
     from privet.cli.progress import advancing  # noqa: PLC0415
     from privet.core.leaks import Finder  # noqa: PLC0415
     from privet.tasks.audit import places, scan  # noqa: PLC0415
-    from privet.tasks.canary import last_result  # noqa: PLC0415
     from privet.tasks.structure import structure  # noqa: PLC0415
 
     finder = Finder([*own_addresses(), *_subjects(allow)])

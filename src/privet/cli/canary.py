@@ -31,12 +31,13 @@ def command(runtime: str | None, url: str, host: str | None, roots: tuple[str, .
     Exit code 0: the detector saw the request, and no file on a disk that changed since holds the address, in any
     spelling. 1: the detector is blind, or something leaks; which of them is said. 2: the web server cannot be asked.
     """
+    from privet.adapters.canary import keep_result  # noqa: PLC0415
     from privet.adapters.tree import Tree  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.cli.client import ask  # noqa: PLC0415
     from privet.cli.output import print_json  # noqa: PLC0415
     from privet.core.leaks import Finder  # noqa: PLC0415
     from privet.tasks.audit import places  # noqa: PLC0415
-    from privet.tasks.canary import Canary, keep_result  # noqa: PLC0415
+    from privet.tasks.canary import Canary  # noqa: PLC0415
     from privet.tasks.structure import structure  # noqa: PLC0415
 
     if not url.startswith(("http://", "https://")):

@@ -48,7 +48,7 @@ Examples:
     "jails",
     metavar="NAME",
     multiple=True,
-    help="Ask this jail, or one that comes with Privet.",
+    help="Ask this jail, or one that comes with Privet; repeatable.",
 )
 @click.option(
     "--compare", "pair", metavar="A.toml B.toml", nargs=2, help="Say in what the verdicts of two configurations differ."

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from privet.config.values import Decoder
 
 
-def _command(value: object) -> tuple[str, ...]:
+def command(value: object) -> tuple[str, ...]:
     """Decode a program with its arguments, in their order."""
     words = tuple(text(word) for word in as_list(value))
     if words and not words[0].startswith("/"):
@@ -21,7 +21,7 @@ def _command(value: object) -> tuple[str, ...]:
     return words
 
 
-SETTINGS: Mapping[str, Decoder] = {"backend": choice(Backend), "ban": _command, "unban": _command}
+SETTINGS: Mapping[str, Decoder] = {"backend": choice(Backend), "ban": command, "unban": command}
 
 
 def firewall(value: object) -> FirewallConfig:

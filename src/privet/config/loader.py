@@ -20,6 +20,7 @@ from privet.config import (
     ignore,
     loads,
     manners,
+    notify,
     ports,
     recidive,
     sources,
@@ -36,6 +37,7 @@ from privet.config.model import (
     FeedConfig,
     MannersConfig,
     NetworksConfig,
+    NotifyConfig,
     Persist,
     ProxiesConfig,
     StoreConfig,
@@ -121,6 +123,7 @@ SETTINGS: Mapping[str, Mapping[str, Decoder]] = {
     "escalation": escalation.SETTINGS,
     "feed": feeds.SETTINGS,
     "escrow": escrow.SETTINGS,
+    "notify": notify.SETTINGS,
     "manners": manners.SETTINGS,
 }
 """Every setting of every table; `source`, `filter`, `jail`, `action` and `feed` hold one table per name."""
@@ -213,6 +216,7 @@ def _config(document: dict[str, Any], name: str) -> Config:
         "networks": partial(_plain, NetworksConfig, SETTINGS["networks"]),
         "feed": partial(_named, _feed),
         "escrow": escrow.escrow,
+        "notify": partial(_plain, NotifyConfig, SETTINGS["notify"]),
         "manners": partial(_plain, MannersConfig, SETTINGS["manners"]),
     }
     decoded, problems = read(document, tables)

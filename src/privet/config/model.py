@@ -134,6 +134,13 @@ class ActionConfig(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 60.0
 
 
+class NotifyConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[notify]`: the program that is handed messages, with its arguments, and the seconds between two of them."""
+
+    command: tuple[str, ...] = ()
+    every: float = 600.0
+
+
 class Fail2banConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[fail2ban]`: the folder whose jails run beside those of this file, and how they count."""
 
@@ -162,6 +169,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     actions: dict[str, ActionConfig] = {}
     fail2ban: Fail2banConfig = Fail2banConfig()
     escrow: EscrowConfig = EscrowConfig()
+    notify: NotifyConfig = NotifyConfig()
     manners: MannersConfig = MannersConfig()
     findings: tuple[Finding, ...] = ()
     places: dict[str, Place] = {}

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections import Counter
 from heapq import nlargest
 from itertools import islice
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -130,6 +131,21 @@ class Leeches:
                 if len(self._tallies) >= self._cap:
                     self._evict()
                 self._tallies[key] = theirs
+
+    def __getstate__(self) -> tuple[object, ...]:
+        """Return what is needed to go on in another process, by columns: there are many clients."""
+        tallies = self._tallies.values()
+        columns = [list(map(attrgetter(name), tallies)) for name in _Tally.__slots__]
+        return self.hits, self.evicted, self._cap, list(self._tallies), columns
+
+    def __setstate__(self, state: tuple[int, int, int, list[bytes], list[list[Any]]]) -> None:
+        """Go on in this process."""
+        self.__init__(state[2])  # type: ignore[misc]  # as if it were made here
+        self.hits, self.evicted, _, keys, columns = state
+        for key, values in zip(keys, zip(*columns, strict=True), strict=True):
+            tally = self._tallies[key] = _Tally.__new__(_Tally)
+            for name, value in zip(_Tally.__slots__, values, strict=True):
+                setattr(tally, name, value)
 
     def __len__(self) -> int:
         return len(self._tallies)

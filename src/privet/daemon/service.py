@@ -44,6 +44,7 @@ from privet.daemon.keep import Keeper, open_stores
 from privet.daemon.lists import Lists
 from privet.daemon.lookups import Lookups
 from privet.daemon.manners import MannersKeeper
+from privet.daemon.news import Herald
 from privet.daemon.past import Past
 from privet.daemon.pause import Pause
 from privet.daemon.protect import Protection
@@ -101,11 +102,13 @@ class Daemon:
         self.vigilance = Vigilance(self)
         self.past = Past(self)
         self.escrow = Escrow(self)
+        self.herald = Herald(self)
         self.manners = MannersKeeper(self)
         self._keys = DayKeys(runtime / KEYS)
         self.engine = self._engine_for(config, self.networks)
         self.protection.configure(config)
         self.escrow.configure(config)
+        self.herald.configure(config)
         self.manners.configure(config)
         told = self.clock.now, self.keeper.wake, log
         self.kernel = Enforcement("kernel", firewall, *told, mark=runtime / "kernel.mark")
@@ -276,6 +279,7 @@ class Daemon:
             self.protection.configure(config)
             self.told.configure(config)
             self.escrow.configure(config)
+            self.herald.configure(config)
             self.manners.configure(config)
             self.files.change(config)
         if self.config_problem:
@@ -320,7 +324,10 @@ class Daemon:
         for number, verdict in enumerate(verdicts):
             if verdict.action in self.places:
                 cost = ranges.get(verdict.group or verdict.subject)
-                refused = too_dear(self, cost) or refusal(verdict.subject, protected)
+                dear = too_dear(self, cost)
+                if dear:
+                    self.herald.tell(f"jail {verdict.jail}: {verdict.group or 'a network'} was not banned: {dear}")
+                refused = dear or refusal(verdict.subject, protected)
                 evidence = self.engine.evidence(verdict) if number < MOST_EVIDENCE else ()
                 self.enter(verdict, now, refused, in_words(cost), evidence)
         self._tell(verdicts)

@@ -52,6 +52,7 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "swarms": daemon.swarms.state(),
         "alarms": daemon.vigilance.state(),
         "escrow": daemon.escrow.state(),
+        "notify": daemon.herald.state(),
         "fail2ban": {
             "config": daemon.config.fail2ban.config,
             "jails": len(daemon.config.places),
@@ -62,6 +63,7 @@ def status(daemon: Daemon) -> dict[str, Any]:
             *daemon.told.problems,
             *daemon.swarms.problems,
             *daemon.vigilance.problems,
+            *daemon.herald.problems,
             *(warning for source in sources for warning in source["warnings"]),
         ],
     }

@@ -51,9 +51,11 @@ class SwarmLog:
         for name, event in events.items():
             if name not in self._told:
                 self._daemon.log.warning("swarm", **_facts(event))
+                self._daemon.herald.tell(_said(event))
                 self._told[name] = False
             if event.ended is not None and not self._told[name]:
                 self._daemon.log.info("swarm over", **_facts(event), seconds=round(event.ended - event.began))
+                self._daemon.herald.tell(f"over: {_said(event)}")
                 self._told[name] = True
 
     def state(self) -> list[dict[str, Any]]:
@@ -63,11 +65,11 @@ class SwarmLog:
     @property
     def problems(self) -> list[str]:
         """Name the swarms that are there now."""
-        return [
-            f"swarm on the {one.level} {one.what} (jail {one.jail}): {one.members} clients that never fetch an asset"
-            for one in self._daemon.engine.swarms()
-            if one.ended is None
-        ]
+        return [_said(one) for one in self._daemon.engine.swarms() if one.ended is None]
+
+
+def _said(one: Event) -> str:
+    return f"swarm on the {one.level} {one.what} (jail {one.jail}): {one.members} clients that never fetch an asset"
 
 
 def _facts(event: Event) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
+from privet.adapters.canary import last_result
 from privet.adapters.kernel import Machine, clock_is_synchronised
 from privet.adapters.store.ring import keys_of
 from privet.adapters.tree import MOUNTS, devices_in_memory
 from privet.core.plurals import counted
-from privet.tasks.canary import last_result
 from privet.tasks.structure import Structure, structure
 
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
-"""Who asks for what, from any logs: lines are parsed by the engine and summed up, file by file, on all cores."""
+"""Who asks for what, from any logs: lines are parsed as the engine does and summed up, file by file, on all cores."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
@@ -10,9 +9,8 @@ import msgspec
 
 from privet.adapters.localtime import local_zone
 from privet.adapters.sources.archive import Archive, File
-from privet.config.compile import engine_for
-from privet.config.model import Config, EngineConfig, SourceConfig
-from privet.core.engine import Batch
+from privet.config.compile import plan_for
+from privet.config.model import SourceConfig
 from privet.core.offenders import Offenders
 from privet.tasks.together import jobs_for, together
 
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from privet.core.parse import Rows
-
-_SOURCE = "log"
 
 
 class Sums(Protocol):
@@ -44,6 +40,12 @@ class Read(msgspec.Struct):
     parsed: int = 0
     unparsed: Counter[str] = msgspec.field(default_factory=Counter)
 
+    def see(self, rows: Rows) -> None:
+        """Count the rows of a block."""
+        self.lines += rows.lines
+        self.parsed += len(rows)
+        self.unparsed.update(reason for reason, _ in rows.bad)
+
     def merge(self, other: Read) -> None:
         """Count what was read elsewhere."""
         self.lines += other.lines
@@ -62,18 +64,16 @@ def summed(
 
     Raises SourceError for files, FormatError for the format.
     """
-    any_order = EngineConfig(tolerance=math.inf)  # nothing here depends on the order of lines
-    config = Config(sources={_SOURCE: SourceConfig(name=_SOURCE, format=format_text)}, engine=any_order)
-    engine_for(config, zone=local_zone())  # so that a wrong format is told before anything is read
+    source = SourceConfig(name="log", format=format_text)
+    plan_for(source, want, local_zone())  # so that a wrong format is told before anything is read
 
     def one(path: str, count: Callable[[int], None]) -> tuple[S, Read]:
-        sums = make(path)
-        observers = (lambda _source, rows: sums.take(rows),)
-        engine = engine_for(config, zone=local_zone(), want=want, observers=observers)
-        state = engine.sources[_SOURCE]
-        for block in Archive([path], state.time_of, count).blocks():
-            engine.feed(Batch(_SOURCE, block), math.inf)
-        return sums, Read(state.lines, state.parsed, Counter(state.unparsed))
+        sums, read, plan = make(path), Read(), plan_for(source, want, local_zone())
+        for block in Archive([path], plan.time_of, count).blocks():
+            rows = plan.parse(block)
+            read.see(rows)
+            sums.take(rows)
+        return sums, read
 
     parts = together(paths, lambda: one, progress, jobs_for(paths))
     whole, read = next(parts)

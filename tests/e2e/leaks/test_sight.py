@@ -15,7 +15,7 @@ import pytest
 
 from privet.adapters.sinks.handover import BUFFER
 from privet.adapters.tree import Tree
-from privet.tasks.canary import Canary, Result
+from privet.tasks.canary import Canary
 from tests.e2e.lab import lost
 from tests.e2e.leaks.home import Home
 from tests.e2e.net import Answer
@@ -24,6 +24,8 @@ from tests.unit.processes import ask, line, until
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator
+
+    from privet.adapters.canary import Result
 
 STOPPED = 1.5  # seconds at least that the daemon stands still
 SLOWEST = 1.0  # seconds that a line may take: shorter than the daemon stands still, long for a busy machine

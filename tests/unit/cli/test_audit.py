@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.adapters.canary import Result, keep_result
 from privet.cli.main import run
 from privet.tasks import canary
-from privet.tasks.canary import Result, keep_result
 from privet.tasks.structure import Remark, Structure
 from tests.unit.tasks.test_canary import site
 

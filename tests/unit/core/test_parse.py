@@ -96,7 +96,7 @@ def test_usual_lines_take_the_fast_way(name: str) -> None:
     plan = plan_of(named(name), WANT)
     assert isinstance(plan, TextPlan)
     block = LINES[name] * 3 + LINES[name].replace(b"192.0.2.1", b"2001:db8::1").replace(b"alice", b"-")
-    assert plan._fast(block, Rows(4))  # noqa: SLF001
+    assert plan._at_once(block, Rows(4))  # noqa: SLF001
 
 
 @pytest.mark.parametrize("name", LINES)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from privet.core.verdicts import Verdict
 
 SECONDS, TICK = 9.0, 0.1
-LEECH, LATE, SLOW, ASKER = "192.0.2.1", "192.0.2.2", "198.51.100.7", "192.0.2.3"
+LEECH, LATE, SLOW, ASKER, DEAF = "192.0.2.1", "192.0.2.2", "198.51.100.7", "192.0.2.3", "192.0.2.4"
 NEIGHBOURS = [f"203.0.113.{number}" for number in range(1, 9)]
 
 JAILS = """
@@ -64,6 +64,12 @@ source = "web"
 kind = "swarm"
 action = "ban"
 bantime = "1h"
+[jail.web-deaf]
+source = "web"
+kind = "manners"
+signal = "backoff"
+maxretry = 3
+bantime = "2s"
 [jail.shop-leech]
 source = "shop"
 maxretry = 4
@@ -97,6 +103,7 @@ def web(draw: random.Random, number: int, now: float) -> Iterator[str]:
         yield line(LEECH, "/late", at=now - draw.choice((3, 70)))
     yield line(draw.choice(NEIGHBOURS), "/trap" if number % 3 else "/", at=now)
     yield line(ASKER, f"/wiki/{draw.choice('abcdefgh')}{number // 20}", at=now)
+    yield line(DEAF, "/busy", 503 if number > 12 else 200, now)
     if 10 <= number < 25:
         for one in range(4):
             yield line(f"10.{number}.{one}.{draw.randrange(1, 255)}", f"/rc?action=history&id={number}{one}", at=now)

@@ -15,11 +15,12 @@ from urllib.parse import quote
 
 import pytest
 
+from privet.adapters.canary import RESULT, Result, keep_result, last_result
 from privet.adapters.tree import Tree
 from privet.core.lookout import Lookout
 from privet.core.spellings import spellings
 from privet.tasks import canary
-from privet.tasks.canary import Canary, held_by, keep_result, last_result
+from privet.tasks.canary import Canary, held_by
 from tests.privacy.search import spellings as all_spellings
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Detector:
         return self.lookout.ask(IPv4Address(address).packed)
 
 
-def send(root: Path, log: Callable[[str], object], detector: Detector | None = None) -> canary.Result:
+def send(root: Path, log: Callable[[str], object], detector: Detector | None = None) -> Result:
     detector = detector or Detector()
 
     def both(address: str) -> None:
@@ -198,9 +199,9 @@ def test_what_is_kept_of_a_result_has_no_address(tmp_path: Path) -> None:
     result = send(tmp_path, (tmp_path / "log").write_text)
     keep_result(tmp_path, result)
 
-    kept = (tmp_path / canary.RESULT).read_text()
+    kept = (tmp_path / RESULT).read_text()
     assert (tmp_path / "log").read_text() not in kept
     assert last_result(tmp_path) == result
     assert json.loads(kept)["seen"] is True
-    assert (tmp_path / canary.RESULT).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / RESULT).stat().st_mode & 0o777 == 0o600
     assert last_result(tmp_path / "nowhere") is None

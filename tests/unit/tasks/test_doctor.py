@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.adapters.canary import Held, Result, keep_result
 from privet.config.loader import parse
 from privet.core.leaks import Finder
-from privet.tasks.canary import Held, Result, keep_result
 from privet.tasks.doctor import LEVELS, Doctor, Setup
 
 if TYPE_CHECKING:
