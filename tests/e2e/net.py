@@ -88,6 +88,7 @@ class Answer(NamedTuple):
     status: int
     at: float
     seconds: float
+    retry_after: str | None = None
 
 
 class Visitor:
@@ -167,13 +168,13 @@ class Visitor:
 
 def request(server: str, target: str, patience: float, headers: dict[str, str]) -> Answer:
     """Make a request from the namespace of the calling thread."""
-    began = time.monotonic()
+    began, later = time.monotonic(), None
     connection = HTTPConnection(server, 80, timeout=patience)
     try:
         connection.request("GET", target, headers={"Host": "www.example.org", "Connection": "close", **headers})
         answer = connection.getresponse()
         answer.read()
-        status = answer.status
+        status, later = answer.status, answer.getheader("Retry-After")
     except TimeoutError:
         status = BANNED
     except HTTPException as error:
@@ -181,7 +182,7 @@ def request(server: str, target: str, patience: float, headers: dict[str, str]) 
     finally:
         connection.close()
     now = time.monotonic()
-    return Answer(target, status, now, now - began)
+    return Answer(target, status, now, now - began, later)
 
 
 def targets(word: str, count: int) -> list[str]:

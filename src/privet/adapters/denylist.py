@@ -62,6 +62,7 @@ class DenyList:
         The time of day would not do: who sets it would end bans.
         """
         self._folder, self._aside = folder, folder.with_name(f"{folder.name}.paused")
+        self._new = folder.with_name(f"{folder.name}.new")  # what is not ready yet
         self._group, self._clock, self._filesystem_of = group, clock, filesystem_of
         self._ends: dict[Subject, int] = {}
         self._lengths: set[int] = set()  # of the prefixes that there have been
@@ -117,7 +118,9 @@ class DenyList:
     def pause(self, seconds: float) -> None:
         """Put the folder aside, so that nobody is shut out; `repair` puts it back, if need be of the next daemon."""
         if not self._place.exists():
-            self._prepare()
+            self._prepare(self._aside)
+            with suppress(FirewallError):  # without its group there are no bans either
+                self._give(self._aside)
         try:
             until = self._place / _PAUSE
             until.touch(0o600)
@@ -162,7 +165,7 @@ class DenyList:
 
     def remove(self) -> None:
         """Remove the folder."""
-        for place in (self._folder, self._aside):
+        for place in (self._folder, self._aside, self._new):
             try:
                 shutil.rmtree(place)
             except FileNotFoundError:
@@ -181,20 +184,32 @@ class DenyList:
         """The folder where it is now."""
         return self._aside if self._aside.exists() else self._folder
 
-    def _prepare(self) -> None:
+    def _prepare(self, place: Path) -> None:
+        """Make a folder for root alone. Raises FirewallError."""
         if self._filesystem_of(self._folder.parent) != "tmpfs":
             raise FirewallError(f"{self._folder.parent} is not on tmpfs: the deny list would reach the disk")
         try:
-            if not self._aside.exists():
-                self._folder.mkdir(mode=0o700, exist_ok=True)
+            place.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise _failure("make", error) from error
 
     def _hand_over(self) -> None:
-        """Let the web server's group look into the folder. Raises FirewallError."""
-        place = self._place
-        if not place.exists():
-            self._prepare()
+        """Let the web server's group look into the folder, and make it first if need be. Raises FirewallError.
+
+        It appears when all is done: a server that may not look into it writes into its log whom it looked for.
+        """
+        if self._place.exists():
+            self._give(self._place)
+            return
+        self._prepare(self._new)
+        self._give(self._new)
+        try:
+            self._new.rename(self._folder)
+        except OSError as error:
+            raise _failure("make", error) from error
+
+    def _give(self, place: Path) -> None:
+        """Give a folder to the web server's group. Raises FirewallError."""
         try:
             group = grp.getgrnam(self._group).gr_gid
             if place.stat().st_gid != group:

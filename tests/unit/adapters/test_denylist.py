@@ -173,7 +173,7 @@ def test_a_missing_group_matters_only_with_a_ban(folder: Path, clock: Clock) -> 
     assert not one.repair()
     with pytest.raises(FirewallError, match="no group no-such-group: name the web server's own"):
         one.apply([Order(V4, 60.0)])
-    assert names(folder) == set()
+    assert not folder.exists()
 
 
 def test_addresses_stay_off_the_disk(folder: Path, clock: Clock) -> None:
@@ -289,3 +289,29 @@ def test_who_may_not_read_is_told(folder: Path, clock: Clock, monkeypatch: pytes
         with pytest.raises(FirewallError, match="Permission denied") as error:
             what()
         assert "203" not in str(error.value)
+
+
+def test_the_folder_appears_when_the_server_may_look_into_it(
+    folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there: list[bool] = []
+    chmod = type(folder).chmod
+
+    def watched(self: Path, mode: int) -> None:
+        there.append(folder.exists())
+        chmod(self, mode)
+
+    monkeypatch.setattr(type(folder), "chmod", watched)
+    made(folder, clock).apply([Order(V4, 60.0)])
+
+    assert there == [False]
+    assert folder.exists()
+
+
+def test_a_folder_from_a_pause_is_ready_when_it_comes_back(folder: Path, clock: Clock) -> None:
+    one = made(folder, clock)
+    one.pause(60.0)
+    assert not folder.exists()
+    one.resume()
+
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o710
