@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 from privet.core.cache import LONGEST, Cache
 from privet.core.detect import Window
-from privet.core.select import values_of
+from privet.core.select import PARTS, REMEMBERED, values_of
 from privet.core.shapes import is_asset
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from privet.core.detect import Limit
     from privet.core.parse import Rows
@@ -52,27 +52,32 @@ class Forms(Window):
         self.first: dict[bytes, float] = {}  # when a client was seen to fetch any page
         self._most = max_clients
         self.start = inf
-        self._assets = Cache(is_asset, 8192)
+        self._asked = Cache(lambda request: _page_asked(*PARTS[request][:2]), REMEMBERED)
 
     def offences(self, rows: Rows, chosen: Sequence[int]) -> list[int]:
         """Return which of the chosen rows, the forms, are offences; learn from all rows who has fetched what."""
         if self.start == inf and rows.times:
             self.start = rows.times[0]
-        every = range(len(rows))
-        methods, paths = values_of(rows, "method", every), values_of(rows, "path", every)
         found, forms = [], chain(chosen, (-1,))
-        form, assets = next(forms), self._assets
-        columns = (rows.keys, rows.times, methods, paths, rows.column("status"))
-        for row, (key, time, method, path, status) in enumerate(zip(*columns, strict=True)):
+        form = next(forms)
+        columns = (rows.keys, rows.times, self._pages_in(rows), rows.column("status"))
+        for row, (key, time, page, status) in enumerate(zip(*columns, strict=True)):
             if row == form:
                 form = next(forms)
                 if self._is_offence(key, time, rows.column("referer")[row]):
                     found.append(row)
                 elif status in _FETCHED:
-                    self._fetched(key, path, time)
-            elif method == b"GET" and status in _FETCHED and not assets[path]:
-                self._fetched(key, path, time)
+                    self._fetched(key, values_of(rows, "path", [row])[0], time)
+            elif page and status in _FETCHED:
+                self._fetched(key, page, time)
         return found
+
+    def _pages_in(self, rows: Rows) -> Iterable[bytes]:
+        """Return the path of each row that asks for a page, else nothing."""
+        if "request" in rows.columns and "path" not in rows.columns:
+            return map(self._asked.__getitem__, rows.columns["request"])
+        every = range(len(rows))
+        return map(_page_asked, values_of(rows, "method", every), values_of(rows, "path", every))
 
     def carry(self, old: Window) -> None:
         """Take over what an equal window has counted and seen."""
@@ -109,6 +114,10 @@ class Forms(Window):
             for client in list(islice(first, len(first) // _EVICT_SHARE)):
                 del first[client]
                 self.evicted += 1
+
+
+def _page_asked(method: bytes, path: bytes) -> bytes:
+    return path if method == b"GET" and not is_asset(path) else b""
 
 
 def _page_of(referer: bytes) -> bytes:
