@@ -32,8 +32,9 @@ lint: setup-dev ## ruff, mypy, import-linter
 docs: setup-dev ## the manual in docs/_build/html; warnings are errors
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
 
-bench: setup-dev ## measure, with fail2ban beside it where it has the feature
+bench: setup-dev ## measure, with fail2ban and CrowdSec beside it where they have the feature
 	@scripts/fetch-peer $(PEERS)
+	@scripts/fetch-peer crowdsec || echo "Without it, nothing is compared with CrowdSec."
 	$(BIN)/python -m bench
 
 lock: ## pin the requirements again (needs uv); remove requirements/*.txt first for newer versions

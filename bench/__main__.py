@@ -22,6 +22,7 @@ from bench import (
     reports,
     restart,
     scrub,
+    slow,
     store,
     throughput,
 )
@@ -43,6 +44,8 @@ PIECES: dict[str, Callable[[Settings], Iterator[Result]]] = {
     "patterns": filters.patterns,
     "scrub": scrub.archives,
     "reports": reports.archive,
+    "slow": slow.seen,
+    "crowdsec": slow.speed,
     "live": live.flowing,
     "single": bans.single,
     "burst": bans.burst,

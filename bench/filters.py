@@ -39,11 +39,11 @@ Settled = dict[str, object]
 
 def sshd(settings: Settings) -> Iterator[Result]:
     """Measure fail2ban's filter for sshd, which follows every connection by its process."""
-    stock = _stock(settings, "sshd")
+    sshd_filter = stock(settings, "sshd")
     log = logs.auth(settings, settings.scaled(LINES, 4))
     ways = {
-        "privet": _privet(settings, "sshd", {"sshd": stock}, log),
-        "fail2ban": lambda: _fail2ban(settings, {"sshd": stock}, logs.auth, settings.scaled(SAMPLE)),
+        "privet": _privet(settings, "sshd", {"sshd": sshd_filter}, log),
+        "fail2ban": lambda: _fail2ban(settings, {"sshd": sshd_filter}, logs.auth, settings.scaled(SAMPLE)),
         "re": lambda: _child(settings, "re", log),
     }
     yield from _beside(settings, "the filter sshd", ways, 8.0)
@@ -63,7 +63,7 @@ def every_hit(settings: Settings) -> Iterator[Result]:
 
 def many(settings: Settings) -> Iterator[Result]:
     """Measure twenty filters on one log beside one."""
-    twenty = {"badbots": _stock(settings, "apache-badbots")}
+    twenty = {"badbots": stock(settings, "apache-badbots")}
     for trap in TRAPS:
         found = rf'^<HOST> \S+ \S+ \[\] "(?:GET|POST|HEAD) {trap}'
         twenty[trap.strip("/")] = {"failregex": [found], "datepattern": peer.APACHE_DATE}
@@ -138,7 +138,7 @@ def _config(settings: Settings) -> Path:
     return folder
 
 
-def _stock(settings: Settings, name: str) -> Settled:
+def stock(settings: Settings, name: str) -> Settled:
     """Read a filter that comes with fail2ban, as its own configuration says it."""
     folder = str(_config(settings))
     found = FilterFile(Files(folder), Text.of(name, Place(folder)), "auto").read({})

@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> None:
     logger.addHandler(counter)
     logger.setLevel(logging.INFO)
     told_filters = json.loads(Path(told).read_bytes())
-    filters = [_filter(number, log, one) for number, one in enumerate(told_filters)]
+    filters = [made_filter(number, log, one) for number, one in enumerate(told_filters)]
     began = time.process_time()
     for one in filters:
         one.getFailures(log)
@@ -87,7 +87,8 @@ class _Found(logging.FileHandler):
         self.found += "Found" in str(record.msg)
 
 
-def _filter(number: int, log: str, told: Filter) -> Any:  # noqa: ANN401  its class is not known here
+def made_filter(number: int, log: str, told: Filter) -> Any:  # noqa: ANN401  its class is not known here
+    """Make a jail of its own with a filter that looks at a log; its library must be found already."""
     found = import_module("fail2ban.server.jail").Jail(f"leech{number}", backend="polling").filter
     if prefix := told.get("prefregex"):
         found.prefRegex = prefix

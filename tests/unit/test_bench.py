@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from bench import __main__ as bench
-from bench import live, logs, plain, report, runs, throughput, yard
+from bench import detectors, live, logs, plain, report, reports, runs, throughput, yard
 from bench.report import Result
 from bench.runs import Cost, Failed, Settings, Skip, Spread
 
@@ -281,6 +281,27 @@ class TestPieces:
             throughput.replaying(settings, "some", jails, log)()
         assert throughput.banned(settings, "some") == expected
         assert jails.count("[jail.") == count
+
+    def test_all_detectors(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(detectors, "LINES", 8000)
+        (row,) = detectors.together(settings)
+        assert row.values["lines_per_cpu_second"] > 0
+        assert 20 < row.values["mb"] < 200
+
+    def test_reports(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(reports, "LINES", 2000)
+        leeches, hits = reports.archive(settings)
+        assert "4,000 lines in 20 files" in leeches.work
+        assert min(row.values["lines_per_second"] for row in (leeches, hits)) > 0
+
+    def test_slow_attackers(self, settings: Settings) -> None:
+        privet, fail2ban = bench.measure(settings, ["slow"])
+        assert privet.measured == "finds 5, 20, 59, 61, 83, 120, 300, 590"
+        assert fail2ban.measured == "skipped: fail2ban is not unpacked: scripts/fetch-peer fail2ban"
+
+    def test_crowdsec_runs_without_a_network_only(self, settings: Settings) -> None:
+        (row,) = bench.measure(settings, ["crowdsec"])
+        assert row.measured.startswith("skipped: needs root and namespaces of its own")
 
     def test_live(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(live, "SECONDS", 4)
