@@ -192,6 +192,18 @@ def established(text: str, ports: Iterable[int]) -> dict[int, Subject]:
     return found
 
 
+def listening() -> frozenset[int]:
+    """Return the TCP ports on which somebody listens here."""
+    return listening_in(_read(_NET / "tcp") + _read(_NET / "tcp6"))
+
+
+def listening_in(text: str) -> frozenset[int]:
+    """Parse /proc/net/tcp and tcp6: the ports of sockets that listen."""
+    return frozenset(
+        int(port, 16) for port in re.findall(r"^ *\d+: [0-9A-F]+:([0-9A-F]{4}) \S+ 0A ", text, re.MULTILINE)
+    )
+
+
 def is_session(command: str, users: Collection[int], sshd: int) -> bool:
     """Tell whether a process of sshd serves somebody who has logged in, by its command line and its users.
 

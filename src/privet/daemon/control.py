@@ -60,22 +60,24 @@ class Control:
         pid, user, _group = _PEER.unpack(
             writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
         )
-        with suppress(OSError, TimeoutError):
-            if user in (0, os.geteuid()):
-                try:
-                    line = await asyncio.wait_for(reader.readline(), PATIENCE)
-                except ValueError:  # longer than LARGEST: as little understood as nothing
-                    line = b""
-                answer = await self._answer(line, pid, user)
-            else:
-                answer = {"error": "not allowed"}
-            for piece in _encoded(answer):
-                writer.write(piece)
-                await writer.drain()
-                await asyncio.sleep(0)  # it may be of a hundred thousand bans: everything else gets its turn
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
+        try:
+            with suppress(OSError, TimeoutError):
+                if user in (0, os.geteuid()):
+                    try:
+                        line = await asyncio.wait_for(reader.readline(), PATIENCE)
+                    except ValueError:  # longer than LARGEST: as little understood as nothing
+                        line = b""
+                    answer = await self._answer(line, pid, user)
+                else:
+                    answer = {"error": "not allowed"}
+                for piece in _encoded(answer):
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(0)  # it may be of a hundred thousand bans: everything else gets its turn
+        finally:  # whatever failed, the caller must not wait for an answer that never comes
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def _answer(self, line: bytes, pid: int, user: int) -> dict[str, Any]:
         verbs: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {

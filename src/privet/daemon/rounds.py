@@ -27,6 +27,7 @@ class Rounds:
         self._daemon = daemon
         self._going: dict[str, asyncio.Task[None]] = {}  # what was begun and is not done
         self._complaints: dict[str, str | None] = {}  # of the sources
+        self._slow: frozenset[str] = frozenset()  # what is too slow to see every line, as it was told
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -85,6 +86,7 @@ class Rounds:
             begin("history", daemon.past.look())
             begin("epochs", daemon.epochs.look())
             begin("memory", asyncio.to_thread(give_back))
+            self._voice_slowness()
         self._voice_complaints()
         daemon.swarms.look()
         daemon.masks()  # the keys of days that are over go
@@ -111,6 +113,17 @@ class Rounds:
             place.ledger.shift(seconds)
         daemon.sight.waiting.shift(seconds)
         daemon.keeper.wake()
+
+    def _voice_slowness(self) -> None:
+        """Log each expression that a line made too slow: whoever wrote that line is not found by it any more."""
+        slow = {
+            f"source {name}: filter {one}"
+            for name, state in self._daemon.engine.sources.items()
+            for one in (state.filters.slow if state.filters else ())
+        }
+        for one in sorted(slow - self._slow):
+            self._daemon.log.warning(one)
+        self._slow = frozenset(slow)
 
     def _voice_complaints(self) -> None:
         """Log each complaint of a source when it arises, and when it is over."""

@@ -10,6 +10,7 @@ import msgspec
 
 from privet.adapters.learnt import read_learnt, write_learnt
 from privet.adapters.localtime import local_zone
+from privet.adapters.machine import listening
 from privet.adapters.nearby import gone_to
 from privet.adapters.sources.files import FileSource
 from privet.adapters.suit import unsuitable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 FILE = "rhythm.json"
 """In the state directory: counts by hour of the week, and no address."""
 
+WEB = frozenset((80, 443))  # ports
 HOURLY = 60  # looks
 QUIET = 300.0  # seconds without a line, after which other files are looked at
 MISSED = 5.0  # lines that were to be expected meanwhile
@@ -36,7 +38,8 @@ class Vigilance:
         self._daemon = daemon
         self._path = daemon.state / FILE if daemon.config.store.persist == "sealed" else None
         self.vigil = Vigil(_read(self._path))
-        self._moved: dict[str, str] = {}  # by source, where its lines go
+        self._moved: dict[str, tuple[str, bool]] = {}  # by source, where its lines go, and whether by rotation
+        self._served: frozenset[int] = frozenset()  # ports of web servers on which somebody listens
         self._unsuitable: list[str] = []
         self._told: list[str] = []
         self._looks = 0
@@ -50,6 +53,8 @@ class Vigilance:
             for name, source in list(daemon.files.sources.items())
             if isinstance(source, FileSource) and (path := await self._gone_to(source, now))
         }
+        if any(alarm.kind == "silence" for alarm in self.vigil.alarms):
+            self._served = await asyncio.to_thread(listening) & WEB
         if self._looks % HOURLY == 0:
             self._unsuitable = await asyncio.to_thread(unsuitable, daemon.config, local_zone(), time.time())
             await asyncio.to_thread(self.save)
@@ -71,7 +76,7 @@ class Vigilance:
         """Return the alarms."""
         return [{**msgspec.to_builtins(alarm), "text": self._said(alarm)} for alarm in self.vigil.alarms]
 
-    async def _gone_to(self, source: FileSource, now: float) -> str | None:
+    async def _gone_to(self, source: FileSource, now: float) -> tuple[str, bool] | None:
         """Return where the lines of a source that has stopped go now."""
         state = self._daemon.engine.sources[source.name]
         last = max(state.requests.newest, state.failures.newest)
@@ -89,7 +94,9 @@ class Vigilance:
         """Say why a source may be silent."""
         daemon = self._daemon
         if name in self._moved:
-            return f"its lines go to {self._moved[name]} now: was the log moved?"
+            path, rotated = self._moved[name]
+            why = "was it rotated, and its server not told?" if rotated else "was the log moved?"
+            return f"its lines go to {path} now: {why}"
         if name in daemon.files.sources:
             problems = daemon.files.sources[name].problems
             if problems:
@@ -100,6 +107,9 @@ class Vigilance:
         others = [one for one in daemon.engine.sources if one != name and now - self.vigil.heard(one, 0.0) < LATER]
         if others:
             return f"{others[0]} goes on: did the server's log change its place?"
+        if self._served and daemon.engine.sources[name].plan is not None:
+            ports = " and ".join(map(str, sorted(self._served)))
+            return f"a server listens on port {ports}: where does it log?"
         return "does the server run, and where does it log?"
 
     def _tell(self) -> None:

@@ -229,3 +229,14 @@ def test_all_facts_have_reasons() -> None:
     found = machine.facts({"SSH_CONNECTION": "192.0.2.9 50000 192.0.2.1 22"})
     assert Subject.parse("127.0.0.0/8") in found["this machine's own address"]
     assert Subject.parse("192.0.2.9") in found["somebody who is logged in"]
+
+
+def test_ports_on_which_somebody_listens() -> None:
+    with socket.socket() as quiet, socket.socket() as open_one:
+        quiet.bind(("127.0.0.1", 0))
+        open_one.bind(("127.0.0.1", 0))
+        open_one.listen()
+        found = machine.listening()
+
+        assert open_one.getsockname()[1] in found
+        assert quiet.getsockname()[1] not in found

@@ -22,7 +22,7 @@ def written(path: Path, begin: float, lines: int = 30) -> Path:
     return path
 
 
-def found(log: Path, last: float = START + 29) -> str | None:
+def found(log: Path, last: float = START + 29) -> tuple[str, bool] | None:
     return gone_to([str(log)], [str(log)], last, TIME_OF)
 
 
@@ -30,7 +30,22 @@ def test_the_file_that_goes_on_is_found(tmp_path: Path) -> None:
     log = written(tmp_path / "access.log", START)
     new = written(tmp_path / "other.log", START + 60)
 
-    assert found(log) == str(new)
+    assert found(log) == (str(new), False)
+
+
+def test_a_log_that_was_rotated_away_is_found_where_its_server_still_writes(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.touch()
+    old = written(tmp_path / "access.log.1", START, lines=45)
+    assert found(log) is None  # some lines are not enough
+
+    for number in range(45, 60):
+        with old.open("ab") as file:
+            file.write(entry(START + number, "192.0.2.1", "/")[1])
+    os.utime(old, (START + 60, START + 60))
+    written(tmp_path / "shop-access.log.1", START, lines=60)
+
+    assert found(log) == (str(old), True)
 
 
 def test_files_that_are_something_else_are_not(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import signal
+import threading
 import time
 from contextlib import suppress
 
@@ -53,6 +55,27 @@ def test_many_short_matches_are_not_one_long_one() -> None:
             watch.at, watch.text = thing, str(end)[1:] + "y"  # another text each time
             re.search("z", watch.text)
             watch.at = None
+
+
+def test_what_other_threads_compute_is_no_fault_of_an_expression() -> None:
+    watch, data, over = Watch(), bytes(1 << 20), threading.Event()
+
+    def compute() -> None:
+        while not over.is_set():
+            hashlib.sha256(data).digest()  # which lets the main thread go on
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    try:
+        with Stopwatch(0.005).over(watch):
+            watch.at, watch.text = Thing(), "the match is short, but the thread has to wait for its turn"
+            began = time.process_time()
+            while time.process_time() < began + 0.1:
+                time.sleep(0.01)
+            watch.at = None
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_afterwards_there_is_no_timer_and_the_handler_is_that_of_before() -> None:

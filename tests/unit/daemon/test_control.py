@@ -329,3 +329,17 @@ def test_an_answer_of_any_length_is_one_object_on_one_line(count: int) -> None:
         text = b"".join(control._encoded(whole))  # noqa: SLF001  as the socket gets it
         assert json.loads(text) == whole
         assert text.count(b"\n") == 1
+
+
+def test_who_asks_what_fails_is_not_kept_waiting(place: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(_request: object) -> dict[str, Any]:
+        raise RuntimeError(V4)
+
+    async def scene(place: Served) -> None:
+        monkeypatch.setattr(place.daemon.past, "tell", fails)
+        reader, writer = await asyncio.open_unix_connection(place.runtime / "control.sock")
+        writer.write(b'{"verb": "history"}\n')
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+    play(place, scene)

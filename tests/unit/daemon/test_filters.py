@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from privet.core.address import client_key
-from privet.daemon import lookups
+from privet.daemon import lookups, rounds
 from tests.unit.daemon.serving import serving, until
 
 if TYPE_CHECKING:
@@ -143,3 +143,21 @@ def test_an_expression_that_takes_too_long_is_named_and_the_others_go_on(place: 
         assert "failregex 1" in warning
 
     play(place, SLOW, scene)
+
+
+def test_an_expression_that_a_line_made_too_slow_is_told_of_at_once_and_once(
+    place: Served, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(rounds, "MINUTE", 1)
+    monkeypatch.setattr(rounds, "TICK", 0.05)
+    jails = GATE.replace("gate: <HOST> refused$", r"gate: (\w+)*! <HOST> refused$") % ""
+
+    async def scene() -> None:
+        place.append(gate("192.0.2.1").replace("gate: ", f"gate: {'a' * 60} "))
+        await until(lambda: any(place.daemon.engine.sources["web"].filters.slow))  # type: ignore[union-attr]
+        await asyncio.sleep(0.3)
+        (source,) = (await place.ask("status"))["items"]
+        assert any("is too slow to use" in warning for warning in source["warnings"])
+
+    play(place, jails, scene)
+    assert capfd.readouterr().err.count("failregex 1 is too slow to use") == 1

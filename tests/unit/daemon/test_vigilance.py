@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import msgspec
 
 from privet.core.rhythm import WEEK, Rhythm
 from privet.core.vigil import LATER, Remembered
+from privet.daemon import vigilance
 from privet.daemon.vigilance import FILE
 from tests.unit.core.traffic import entry
 from tests.unit.daemon.serving import Served, serving, until
@@ -75,6 +77,31 @@ def test_a_log_that_was_moved_is_named_with_the_place_it_went_to(place: Served) 
     play(place, scene)
 
 
+def test_a_log_that_was_rotated_away_under_its_server_is_named(place: Served) -> None:
+    place.append()
+    old = place.log.with_name(f"{place.log.name}.1")
+
+    async def scene(place: Served) -> None:
+        daemon, now = place.daemon, time.time()
+        await daemon.vigilance.look()
+        place.append(*lines(now - 200))
+        await until(lambda: daemon.engine.sources["web"].lines == 200)
+        await daemon.vigilance.look()
+        source = daemon.files.sources["web"]
+        place.log.rename(old)
+        place.log.touch()
+        source.close()  # as after a while in which nobody wrote
+        daemon.files.open(daemon.config.sources["web"], now)
+        with old.open("a") as file:
+            file.write("".join(f"{line}\n" for line in lines(now + 10, 100)))
+        daemon.clock.now = lambda: now + LATER  # type: ignore[method-assign]
+        await daemon.vigilance.look()
+        (problem,) = daemon.vigilance.problems
+        assert problem == f"source web: its lines go to {old} now: was it rotated, and its server not told?"
+
+    play(place, scene)
+
+
 def test_a_filter_that_cannot_match_its_log_is_named(place: Served) -> None:
     place.configure(
         f'path = "{place.log}"\nformat = "plain"',
@@ -113,6 +140,27 @@ def test_silence_is_told_with_its_cause_and_the_rhythm_is_remembered(place: Serv
     kept = place.state / FILE
     assert kept.stat().st_mode & 0o777 == 0o600
     assert msgspec.json.decode(kept.read_bytes(), type=Remembered).sources["web"].last == rhythm.last
+
+
+def test_a_silent_source_whose_server_listens_is_told_so(place: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.configure(f'path = "{place.log}"\nformat = "combined"', JAIL)
+    place.append()
+    place.state.mkdir(mode=0o700)
+    rhythm = Rhythm(last=[100] * WEEK, before=[100] * WEEK, known=[2] * WEEK)
+    (place.state / FILE).write_bytes(msgspec.json.encode(Remembered(sources={"web": rhythm})))
+
+    async def scene(place: Served) -> None:
+        daemon, now = place.daemon, time.time()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            monkeypatch.setattr(vigilance, "WEB", {port})
+            for minutes in range(0, 31, 5):
+                daemon.clock.now = lambda minutes=minutes: now + 60 * minutes  # type: ignore[method-assign,misc]
+                await daemon.vigilance.look()
+        (problem,) = daemon.vigilance.problems
+        assert problem.endswith(f"since the last one; a server listens on port {port}: where does it log?")
+
+    play(place, scene)
 
 
 def test_a_file_that_is_damaged_is_begun_anew(place: Served) -> None:

@@ -97,7 +97,7 @@ def test_a_masked_line_stops_at_the_address() -> None:
         "matched up to `login of root failed from `, but no address follows: there is `-`, everything else fits: "
         "the log is masked"
     )
-    assert found.steps[-1] == Step("failregex", "none of 3 matches", good=False)
+    assert found.steps[-1] == Step("failregex", "none of 3 expressions matches", good=False)
 
 
 @pytest.mark.parametrize(

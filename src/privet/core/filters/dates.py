@@ -346,6 +346,8 @@ class Dates:
         self._written.append([usual.pattern.join(_DATE.split(written)) for usual in _USUAL])
         if name in _EPOCHS:
             rest = ("" if line or name == "TAI64N" else _WHERE_EPOCH) + _EPOCHS[name]
+        if name == "TAI64N" and not line:
+            self.between_words = False  # its @ may stand right behind a word
         self._add_regex(rest, line=line, epoch=name in _EPOCHS)
 
     def _add_regex(self, pattern: str, *, line: bool, epoch: bool) -> None:

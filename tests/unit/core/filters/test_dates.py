@@ -139,6 +139,8 @@ def test_patterns_that_cannot_be_used(pattern: str, number: int) -> None:
         ("**%H:%M", False),
         (r"^x(%H:%M)y", False),
         ("EPOCH", True),
+        ("TAI64N", False),
+        ("^TAI64N", True),
     ],
 )
 def test_whether_words_stay_apart(pattern: str, sound: bool) -> None:  # noqa: FBT001  a table

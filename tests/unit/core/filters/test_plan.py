@@ -33,6 +33,12 @@ def test_columns() -> None:
     ]
 
 
+def test_a_date_right_behind_a_word_hides_no_needle() -> None:
+    spec = spec_of("login failed from <HOST>", datepattern="TAI64N")
+    line = b"login@400000005f0e0d0c0b0a0908 failed from 192.0.2.1\n"
+    assert FilterPlan([spec], UTC).parse(line, NOW)[spec].places == [0]
+
+
 def test_networks() -> None:
     spec = spec_of("^<SUBNET>$")
     keys = (
