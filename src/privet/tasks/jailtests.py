@@ -199,9 +199,9 @@ class Documentation:
                     return Network(asn, self.name(asn), prefix)
         return None
 
-    def number(self, subject: Subject) -> int | None:
-        """Return the AS number of a subject."""
-        network = self.of(subject)
+    def number(self, key: bytes) -> int | None:
+        """Return the AS number of a client."""
+        network = self.of(Subject.of_key(key))
         return network.asn if network else None
 
     def prefixes(self, asn: int) -> Sequence[Subject]:
