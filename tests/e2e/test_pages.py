@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.cli import client
 from privet.cli.main import run
 from tests.e2e.browser import Browser
+from tests.unit.cli.test_figures import items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +87,7 @@ def test_a_page_looks_as_it_should(browser: Browser, page: str, width: int, sche
     assert browser.tell("document.querySelectorAll('figure, section').length") == 3
     colours = browser.colours(browser.picture())
     points = sum(colours.values())
-    for name, least in (("paper", 0.02), ("card", 0.3), ("ok", 0.001), ("refused", 0.0002), ("failed", 0.0002)):
+    for name, least in (("paper", 0.02), ("card", 0.3), ("ok", 0.0005), ("refused", 0.0001), ("failed", 0.0001)):
         assert colours.get(COLOURS[scheme][name], 0) > least * points, name
 
 
@@ -126,6 +128,27 @@ def test_pages_of_bans_fit_and_can_be_read(browser: Browser, page_of_bans: str, 
     assert browser.tell("document.querySelectorAll('tbody tr').length") > 0
     colours = browser.colours(browser.picture())
     assert colours.get(COLOURS[scheme]["card"], 0) > 0.3 * sum(colours.values())
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (360, "light")])
+def test_the_page_of_the_history_draws_lines(
+    browser: Browser, tmp_path: Path, width: int, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"items": items(), "sites": [{"site": "www", "hits": 480, "failed": 48, "bytes": 5}], "jails": []}
+    monkeypatch.setattr(client, "ask", lambda *_given, **_more: answer)
+    page = tmp_path / "history.html"
+    assert run(["report", "history", "--html", str(page)]) == 0
+
+    browser.open(page.as_uri(), width, scheme)
+
+    assert browser.said == []
+    assert browser.tell("document.documentElement.scrollWidth") == width
+    assert browser.tell(COVERED) is False
+    boxes = browser.tell("[...document.querySelectorAll('path.line')].map((one) => one.getBoundingClientRect().width)")
+    assert len(boxes) == 3
+    assert all(box > 0.7 * width * 0.75 for box in boxes)  # lines go all over the picture
+    colours = browser.colours(browser.picture())
+    assert colours.get({"light": "#6f9bb8", "dark": "#6f9fc0"}[scheme], 0) > 50  # that of the load
 
 
 def test_the_browser_would_say_what_is_wrong(browser: Browser, tmp_path: Path) -> None:

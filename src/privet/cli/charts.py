@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 HEIGHT, FOOT, HEAD = 180, 24, 16  # pixels: of the plot, of the times below it, of what is above the highest line
-TICKS = 6
+TICKS = 8
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _TICK_STEPS = (300, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 1_209_600, 2_419_200)
 _DAY = 86_400
@@ -68,7 +68,8 @@ def bars(title: str, unit: str, times: Times, series: Sequence[Series]) -> Figur
 
 def lines(title: str, times: Times, series: Sequence[Series], form: str = "{:,.1f}") -> Figure:
     """Draw lines over time, from zero; numbers below zero are not known."""
-    top, grid = _grid(max(max(one.numbers) for one in series), _shortest)
+    unit = "%" if form.endswith("%") else ""
+    top, grid = _grid(max(max(one.numbers) for one in series), lambda level: f"{_shortest(level)}{unit}")
     drawn = [_line(one, top) for one in series]
     wide = 100 / len(times.begins)
     hovers = (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from privet.cli.main import EX_DATA, Failure
 from privet.cli.options import json_option, reveal_option
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def command(seed: int, directory: Path | None, *, as_json: bool, reveal: bool) -
     Readers, a leech, a feed fetcher, a comment spammer, a scanner and a swarm visit five wikis; in the end the
     administrator takes the addresses out of the log. Shows who would be banned when, what the log on disk
     looks like, who leeches, who has bad manners, the swarm as one event, and which jails went dead and why.
-    Writes the masked log into DIR. Needs neither root nor network.
+    Writes the masked log and a page with pictures into DIR. Needs neither root nor network.
     """
     from privet.cli.names import Names  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.tasks.demo import demo  # noqa: PLC0415
@@ -49,7 +50,42 @@ def command(seed: int, directory: Path | None, *, as_json: bool, reveal: bool) -
     where = directory or Path(tempfile.mkdtemp(prefix="privet-demo-"))
     with _progress() as progress:
         outcome = demo(where, seed, progress=progress)
-    (_print_json if as_json else print_outcome)(outcome, Names(reveal=reveal))
+    names = Names(reveal=reveal)
+    _write_page(outcome, names)
+    (_print_json if as_json else print_outcome)(outcome, names)
+
+
+def _page_of(outcome: Outcome) -> Path:
+    return outcome.log.with_name("report.html")
+
+
+def _write_page(outcome: Outcome, names: Names) -> None:
+    """Write the night as a page with pictures."""
+    from privet.adapters.pages import write_page  # noqa: PLC0415
+    from privet.cli import figures, sheets  # noqa: PLC0415
+    from privet.cli.page import BEGINNING, render  # noqa: PLC0415
+    from privet.cli.sheet import Column, Page, Sheet  # noqa: PLC0415
+    from privet.ports import SinkError  # noqa: PLC0415
+
+    cast = Sheet(
+        "cast",
+        "Who they were",
+        [],
+        [Column("visitor"), Column("story", "text"), Column("clients", "number"), Column("banned", "number")],
+        [(part.name, part.story, part.clients, part.banned) for part in outcome.cast],
+    )
+    when, leeches = outcome.requests, sheets.leeches(outcome.leeches, names.of, 2 * LEECHES)
+    page = Page(
+        "One night of a small server",
+        figures.period(when, 1),
+        figures.tiles(when, ("Clients", f"{len(outcome.leeches):,}"), ("Kept away", f"{outcome.spared:,}")),
+        [*figures.requests(when), *figures.bans(outcome.bans, when.span)],
+        [cast, leeches, sheets.manners(outcome.habits, names.of, 2 * LEECHES)],
+    )
+    try:
+        write_page(_page_of(outcome), render(page), BEGINNING)
+    except SinkError as error:
+        raise Failure(str(error), EX_DATA) from None
 
 
 @contextmanager
@@ -116,11 +152,12 @@ def print_outcome(outcome: Outcome, names: Names) -> None:
         click.echo(f"So these match nothing any more, since (last match): {', '.join(last)}")
     click.secho("\nNext", bold=True)
     for what, how in (
-        ("the same night as a page with pictures", f"privet report overview --html night.html {outcome.log}"),
+        ("the same night with pictures, in a browser", str(_page_of(outcome))),
+        ("such a page of your own log", "privet report overview --html FILE YOUR-ACCESS-LOG"),
         ("what these rules would do to you", "privet replay --config examples/web.toml YOUR-ACCESS-LOG"),
         ("guard a real server", "docs/apache.md, docs/nginx.md"),
     ):
-        click.echo(f"  {what + ':':40} {how}")
+        click.echo(f"  {what + ':':44} {how}")
 
 
 def _print_json(outcome: Outcome, names: Names) -> None:
@@ -146,6 +183,7 @@ def _print_json(outcome: Outcome, names: Names) -> None:
             "unparsed": outcome.unparsed,
             "spared": outcome.spared,
         },
+        page=str(_page_of(outcome)),
         cast=[{"name": p.name, "clients": p.clients, "banned": p.banned} for p in outcome.cast],
         log={"path": str(outcome.log), "lines": outcome.log_lines, "leaked": outcome.leaked},
         manners=manners(outcome.habits, names.of, None).items,

@@ -42,7 +42,8 @@ def history(runtime: str | None, by: str, since: str | None, output: Output) -> 
     answer = ask(runtime, "history", since=seconds("--since", wanted), step=STEPS[by])
     items, sites, jails = _times(answer, output.limit), _sites(answer["sites"]), _jails(answer["jails"])
     if output.html is not None:
-        _put_page(output, answer, [sites, jails, items], by, wanted)
+        newest_first = items._replace(rows=items.rows[::-1])
+        _put_page(output, answer, [sites, jails, newest_first], by, wanted)
         return
     put(output, items, Top())
     if not (output.json or output.csv):
@@ -106,4 +107,4 @@ def _jails(found: Sequence[dict[str, Any]]) -> Sheet:
 
 
 def _mib(size: int) -> str:
-    return f"{size / (1 << 20):.1f}"
+    return f"{size / (1 << 20):,.1f}"

@@ -125,7 +125,8 @@ def trace(found: Trace, limit: int | None) -> Sheet:
 
 def manners(found: Habits, name: Name, limit: int | None) -> Sheet:
     """Return the clients with bad manners, most offences first; in a terminal each habit in a line of its own."""
-    known = [(name(row.subject), row) for row in found.rows(limit)]
+    everybody = found.rows()
+    known = [(name(row.subject), row) for row in everybody[:limit]]
     items = [
         {"client": who, "hits": row.hits, "agent": row.agent, "habits": row.habits, "says": row.says}
         for who, row in known
@@ -139,7 +140,7 @@ def manners(found: Habits, name: Name, limit: int | None) -> Sheet:
     ]
     says = "Offences against good manners that were found at least five times; to be somebody else takes one."
     lines = lines or ["nobody has bad manners"]
-    return Sheet("manners", "Bad manners", items, columns, rows, says, lines=lines, total=len(found))
+    return Sheet("manners", "Bad manners", items, columns, rows, says, lines=lines, total=len(everybody))
 
 
 def offenders(found: Sequence[Mapping[str, Any]], limit: int | None) -> Sheet:

@@ -12,8 +12,10 @@ from privet.config.model import PLAIN
 from privet.core.engine import Engine
 from privet.core.filters.plan import FilterPlan
 from privet.core.formats import parse_format
+from privet.core.forms import COLUMNS as FORMS
 from privet.core.forwarded import Proxies
 from privet.core.manners.window import COLUMNS as MANNERS
+from privet.core.manners.window import NEEDS
 from privet.core.parse import Plan, plan_of
 from privet.core.recognise import AutoPlan
 from privet.core.select import columns_for, columns_of
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 
 Observe = Callable[[str, "FilterSpec", int, "Failure"], None]
 """Who is told of a failure: the source, the filter, the place of the line in its block, and the failure."""
+
+_KINDS = {"swarm": COLUMNS, "form": FORMS}
+"""What jails of these kinds read."""
 
 MASKED_COLUMNS = frozenset(
     {"host", "user", "request", "method", "target", "path", "query", "status", "size", "referer", "agent"}
@@ -134,7 +139,7 @@ def _columns_for(jail: Jail) -> set[str]:
     """Return the columns that a jail reads."""
     distinct = columns_of({jail.distinct}) if jail.distinct else set()
     manners = MANNERS[jail.signal] if jail.signal else frozenset[str]()
-    return columns_for(jail.predicates) | distinct | manners | (COLUMNS if jail.kind == "swarm" else set())
+    return columns_for(jail.predicates) | distinct | manners | _KINDS.get(jail.kind, frozenset())
 
 
 def lists_of(config: Config) -> Iterator[Listed]:
@@ -201,6 +206,7 @@ def missing_fields(config: Config) -> list[str]:
             if "path" in fields:
                 fields.add("target")
             wanted = [p.field for p in jail.predicates] + ([jail.distinct] if jail.distinct else [])
+            wanted += sorted(NEEDS[jail.signal]) if jail.signal else []
             missing += [
                 f"jail {jail.name}: source {name} has no field {field}"
                 for field in dict.fromkeys(wanted)

@@ -31,8 +31,14 @@ _OTHERS = (
 """Settings that say who does too much alone: a swarm has no numbers."""
 
 
+_NO_FORM = ("counting", "distinct", "filter", "bans_of", "key", "prefixes", "clients")
+"""Settings that say that something else counts than forms of clients."""
+
+
 def swarm_problems(settings: Mapping[str, object]) -> list[Problem]:
     """Check that a jail has only settings of its kind."""
+    if settings.get("kind") == "form":
+        return [Problem("a jail for forms does not have this", key=(name,)) for name in _NO_FORM if name in settings]
     if settings.get("kind") == "swarm":
         return [Problem("a jail for swarms does not have this", key=(name,)) for name in _OTHERS if name in settings]
     return [Problem("only a jail with 'kind = \"swarm\"' has this", key=("action",))] if "action" in settings else []

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Codes = npt.NDArray[np.uint8]
     Places = npt.NDArray[np.intp]
 
+_NOWHERE = np.empty(0, np.intp)
 _NEWLINE = ord("\n")
 FEW = 2048  # bytes: below, starting numpy costs more than it saves
 
@@ -49,10 +50,10 @@ def replaced(data: bytes, masked: Words, few: int = FEW) -> bytes:
         return by_expression(data, masked)
     text = b"%b%b%b" % (_EDGE, data, _EDGE)
     codes = np.frombuffer(text, np.uint8)
-    places = np.concatenate((_dots(codes), _colons(codes), _dashes(codes), _percents(codes)))
+    places = np.concatenate((_dots(codes), _colons(codes), _dashes(codes), _percents(text, codes)))
     if not places.size:
         return data
-    places.sort()
+    places.sort(kind="stable")  # which makes use of the order that there is
     starts, ends = _words(text, places)
     for number in np.flatnonzero(codes[ends] == CLOSE).tolist():
         if text[starts[number] - 8 : starts[number]] in CLIENTS:
@@ -82,11 +83,12 @@ def _pieced(codes: Codes, befores: Places, ends: Places, masked: Words) -> bytes
     marked = codes.copy()
     marked[befores] = marked[ends] = 0
     pieces = marked.tobytes().split(b"\0")
-    pieces[1::2] = masked(pieces[1::2])
+    words = pieces[1::2] = masked(pieces[1::2])
     text = bytearray(b"\0").join(pieces)
     whole = np.frombuffer(text, np.uint8)
-    marks = np.flatnonzero(whole == 0)
-    whole[marks[::2]], whole[marks[1::2]] = codes[befores], codes[ends]
+    longer = np.fromiter(map(len, words), np.intp, len(words)) - (ends - befores - 1)
+    moved = np.cumsum(longer)
+    whole[befores + moved - longer], whole[ends + moved] = codes[befores], codes[ends]
     return bytes(memoryview(text)[_SIDE:-_SIDE])
 
 
@@ -99,7 +101,7 @@ def _words(text: bytes, places: Places) -> tuple[Places, Places]:
     starts = places - _SIDE + np.frexp(before.astype(float))[1]
     ends = places - 1 + np.frexp((behind & (~behind + 1)).astype(float))[1]
     _look_further(text, places, starts, ends, np.flatnonzero((before == 0) | (behind == 0)).tolist())
-    last = np.flatnonzero(np.diff(ends, append=0))  # of the spots of a word
+    last = np.append(np.flatnonzero(ends[1:] != ends[:-1]), len(ends) - 1)  # of the spots of a word
     return starts[last], ends[last]
 
 
@@ -148,7 +150,9 @@ def _pairs(at: Places) -> Places:
     return first
 
 
-def _percents(codes: Codes) -> Places:
+def _percents(text: bytes, codes: Codes) -> Places:
+    if b"%" not in text:  # as in many logs
+        return _NOWHERE
     at = np.flatnonzero(codes == ord("%"))
     following = codes[at + 1]
     some: Places = at[_ENCODING[following]]

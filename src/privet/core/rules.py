@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from privet.core.detect import Limit, Window
 from privet.core.distinct import Distinct
 from privet.core.evidence import Recent
+from privet.core.forms import Forms
 from privet.core.manners.window import Manners
 from privet.core.neighbours import Keys, Neighbours
 from privet.core.rate import Rate
@@ -63,7 +64,7 @@ class Rule:
         keys, times = rows.keys, rows.times
         if len(chosen) < len(rows):
             keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
-        if isinstance(self.window, Manners):
+        if isinstance(self.window, Manners | Forms):
             chosen = self.window.offences(rows, chosen)
             keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
         if isinstance(self.window, Swarms):  # it learns from all rows who is a browser
@@ -172,6 +173,8 @@ def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> 
         return Neighbours(limits[0], tolerance, max_clients)
     if first.kind == "swarm":
         return Swarms(limits[0], max_clients)
+    if first.kind == "form":
+        return Forms(limits, tolerance, max_clients)
     if first.kind == "manners":
         return Manners(limits, tolerance, max_clients)
     if first.distinct is not None:
@@ -184,4 +187,4 @@ def identity_of(jail: Jail) -> tuple[object, ...]:
     alone = jail.counting == "rate" or jail.kind == "swarm" or jail.key != "address" or jail.distinct is not None
     own = (jail.name, jail.findtime, jail.kind, jail.key, jail.prefixes, jail.distinct) if alone else ()
     manners = (jail.signal, jail.wait, jail.every) if jail.kind == "manners" else ()
-    return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr)), jail.filter, own, manners
+    return tuple(sorted(jail.sources)), tuple(sorted(jail.predicates, key=repr)), jail.filter, own, manners, jail.kind

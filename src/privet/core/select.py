@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 from privet.core.cache import Cache
@@ -36,10 +35,10 @@ def values_of(rows: Rows, field: str, chosen: Sequence[int]) -> Sequence[bytes]:
         if field == "target" and "path" in rows.columns:
             return list(map(_joined, values_of(rows, "path", chosen), values_of(rows, "query", chosen)))
         if field in ("path", "query") and "target" in rows.columns:
-            column, part = rows.columns["target"], _target_part(field)
-        else:
-            column, part = rows.column("request"), _request_part(field)
-        return [part[column[row]] for row in chosen]
+            column, place = rows.columns["target"], 2 * (field == "query")
+            return [column[row].partition(b"?")[place] for row in chosen]
+        column, place = rows.column("request"), REQUEST_PARTS.index(field)
+        return [PARTS[column[row]][place] for row in chosen]
     column = rows.column(field)
     if field == "query":  # Apache writes %q with its question mark
         return [column[row].removeprefix(b"?") for row in chosen]
@@ -68,13 +67,5 @@ def split_request(request: bytes) -> tuple[bytes, bytes, bytes]:
     return method, path, query
 
 
-@cache
-def _request_part(field: str) -> Cache[bytes]:
-    place = REQUEST_PARTS.index(field)
-    return Cache(lambda request: parts_of(request)[place], REMEMBERED)
-
-
-@cache
-def _target_part(field: str) -> Cache[bytes]:
-    place = 0 if field == "path" else 2
-    return Cache(lambda target: target.partition(b"?")[place], REMEMBERED)
+PARTS = Cache(parts_of, REMEMBERED)
+"""The parts of requests that were asked for lately."""

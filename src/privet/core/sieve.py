@@ -16,7 +16,7 @@ from ahocorasick_rs import BytesAhoCorasick, Implementation
 from privet.core.cache import Cache
 from privet.core.filters.trees import needles_of
 from privet.core.jails import NUMBER_FIELDS, Between, Is, Matches
-from privet.core.select import REQUEST_PARTS, parts_of, values_of
+from privet.core.select import PARTS, REQUEST_PARTS, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -42,7 +42,7 @@ class Sieve:
             for predicate in predicates:
                 fields.setdefault(predicate.field, []).append((1 << number, predicate))
         self._masks = {field: Cache(_Field(field, some, everybody), REMEMBERED) for field, some in fields.items()}
-        self._parts = [field for field in REQUEST_PARTS if field in fields]
+        self._parts = [(place, self._masks[field]) for place, field in enumerate(REQUEST_PARTS) if field in self._masks]
         self._requests = Cache(self._of_request, REQUESTS)
         self._numbers: dict[int, list[int]] = {}
 
@@ -68,13 +68,12 @@ class Sieve:
             return others
         if "request" in rows.columns and len(_WHOLE & rows.columns.keys()) == 1:
             return [("request", self._requests), *others]
-        return [*((field, self._masks[field]) for field in self._parts), *others]
+        return list(self._masks.items())
 
     def _of_request(self, request: bytes) -> int:
-        parts = dict(zip(REQUEST_PARTS, parts_of(request), strict=True))
-        mask = self._everybody
-        for field in self._parts:
-            mask &= self._masks[field][parts[field]]
+        parts, mask = PARTS[request], self._everybody
+        for place, masks in self._parts:
+            mask &= masks[parts[place]]
         return mask
 
     def _numbers_of(self, mask: int) -> list[int]:

@@ -23,6 +23,7 @@ from privet.core.leeches import COLUMNS, Leeches
 from privet.core.manners.habits import FIELDS, Habits
 from privet.core.manners.known import Known
 from privet.core.mask import Masks, masked_log
+from privet.core.pulse import Pulse
 from privet.core.swarm import Event
 from privet.core.vigil import Vigil
 from privet.tasks.night import CAST, Actor, Night
@@ -111,6 +112,7 @@ class Outcome(msgspec.Struct):
 
     `seconds` is how long it took, `night` how long it lasted; other times are those of the log. `spared`
     counts requests that a firewall would have kept away, `leaked` how many of the `addresses` stand in the log.
+    `requests` and `bans` tell when they came.
     """
 
     seconds: float
@@ -124,6 +126,8 @@ class Outcome(msgspec.Struct):
     swarms: list[Event]
     leeches: Leeches
     habits: Habits
+    requests: Pulse
+    bans: Pulse
     dead: Dead | None
     log: Path
     log_lines: int
@@ -137,7 +141,7 @@ class _Stage:
     """What watches the engine while the night goes by."""
 
     def __init__(self, log: Path) -> None:
-        self.leeches = Leeches()
+        self.leeches, self.requests, self.bans = Leeches(), Pulse(), Pulse()
         self.habits = Habits(Known())
         self.spared = self.log_lines = 0
         self.banned: dict[tuple[str, bytes], Banned] = {}
@@ -152,6 +156,7 @@ class _Stage:
         """Count the rows, write them masked, and note who would not have come this far."""
         self.leeches.take(rows)
         self.habits.take(rows)
+        self.requests.take(rows)
         until = self._until.get
         self.spared += sum(time < until(key, 0.0) for key, time in zip(rows.keys, rows.times, strict=True))
         block = masked_log(rows, self._plan, self._masks, source.encode())
@@ -164,6 +169,7 @@ class _Stage:
     def judge(self, verdict: Verdict) -> None:
         """Note a verdict."""
         key = verdict.subject.packed[: verdict.subject.length // 8]
+        self.bans.count([verdict.time], [verdict.jail])
         self._until[key] = max(verdict.until, self._until.get(key, 0.0))
         ban = self.banned.setdefault(
             (verdict.jail, key), Banned(verdict.jail, verdict.subject, verdict.time, 0, verdict.failures)
@@ -214,6 +220,8 @@ def demo(
         swarms=engine.swarms(),
         leeches=stage.leeches,
         habits=stage.habits,
+        requests=stage.requests,
+        bans=stage.bans,
         dead=dead,
         log=log,
         log_lines=stage.log_lines,

@@ -43,7 +43,10 @@ def test_a_script_can_be_read_by_its_shell(capsys: pytest.CaptureFixture[str], s
     [
         ("privet ", set(VERBS)),
         ("privet un", {"unban"}),
-        ("privet report ", {"leeches", "hits", "networks", "trace", "offenders", "history", "limits", "overview"}),
+        (
+            "privet report ",
+            {"leeches", "hits", "networks", "trace", "offenders", "history", "limits", "manners", "overview"},
+        ),
         ("privet status --", {"--runtime", "--json", "--help"}),
         ("privet completion ", set(SHELLS)),
     ],

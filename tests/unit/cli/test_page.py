@@ -9,6 +9,7 @@ import pytest
 
 from privet.cli.main import run
 from privet.cli.page import BEGINNING, render
+from privet.cli.report import command
 from privet.cli.sheet import ROWS, Column, Page, Sheet
 from tests.privacy.search import leaks
 from tests.unit.cli.test_markup import Seen
@@ -140,3 +141,13 @@ def test_nothing_else_is_overwritten_and_one_form_is_enough(log: Path, capsys: p
     assert "is no report of Privet" in capsys.readouterr().err
     assert log.read_text() == before
     assert run(["report", "leeches", "--html", "-", "--json", str(log)]) == 64
+
+
+@pytest.mark.parametrize("name", command.commands)
+def test_each_report_has_the_same_forms_and_examples(name: str) -> None:
+    report = command.commands[name]
+    options = {option for parameter in report.params for option in parameter.opts}
+
+    assert {"--json", "--html", "--limit"} <= options
+    assert ("--csv" in options) is (name != "overview")  # which is many tables
+    assert f"privet report {name}" in (report.epilog or "")

@@ -103,7 +103,7 @@ def test_each_is_written_as_all_of_them(name: str) -> None:
     assert about.endswith(".")
     assert one.samples, "no samples"
     assert one.settings.keys() <= SETTINGS["jail"].keys()
-    assert {"findtime", "maxretry", "bantime"} <= one.settings.keys() or one.settings.get("kind") == "swarm"
+    assert {"findtime", "maxretry", "bantime"} <= one.settings.keys() or one.group == "swarms"
     assert max(map(len, one.text.splitlines())) < 4000
 
 

@@ -30,7 +30,7 @@ def test_what_happens_to_members_is_said_by_the_jail() -> None:
     [
         (
             "kind = 'swarms'",
-            "5: jail.one.kind: expected 'clients', 'swarm' or 'manners', got 'swarms', did you mean 'swarm'?",
+            "5: jail.one.kind: expected 'clients', 'swarm', 'manners' or 'form', got 'swarms', did you mean 'swarm'?",
         ),
         ("action = 'ban'", "5: jail.one.action: only a jail with 'kind = \"swarm\"' has this"),
         ("kind = 'swarm'\nmaxretry = 5", "6: jail.one.maxretry: a jail for swarms does not have this"),

@@ -1,0 +1,128 @@
+"""Jails for forms: who sends one without having fetched it, or faster than anybody fills it in.
+
+The rules:
+- a page is what a client fetches by GET with success, assets aside, or gets in answer to a form that was no offence;
+- the page of a form is the one that its referer names, where that names more than a site, else any page of the client;
+- a form that is sent less than `QUICK` after its page was fetched last is an offence;
+- so is one whose page was not fetched in the `LOOK_BACK` before, once the log has been watched for `WARM`.
+
+Offences count as failures do. Pages are remembered by hashes, at most as many as the window may have clients; those
+that were fetched longest ago go first.
+"""
+
+from __future__ import annotations
+
+from itertools import chain, islice
+from math import inf
+from typing import TYPE_CHECKING
+
+from privet.core.cache import LONGEST, Cache
+from privet.core.detect import Window
+from privet.core.select import PARTS, REMEMBERED, values_of
+from privet.core.shapes import is_asset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from privet.core.detect import Limit
+    from privet.core.parse import Rows
+
+QUICK = 3.0
+"""Seconds in which nobody reads a form and fills it in."""
+
+LOOK_BACK = 86_400.0
+"""Seconds for which a page may stand open before its form is sent."""
+
+WARM = 3600.0
+"""Seconds of log before somebody may be told to have fetched nothing."""
+
+COLUMNS = frozenset({"request", "method", "target", "path", "query", "status", "referer"})
+"""What is read of each row."""
+
+_EVICT_SHARE = 8
+_FETCHED = frozenset((b"200", b"203", b"206", b"301", b"302", b"303", b"304", b"307", b"308"))
+
+
+class Forms(Window):
+    """The offences that jails on the same forms share."""
+
+    def __init__(self, limits: Sequence[Limit], tolerance: float, max_clients: int) -> None:
+        super().__init__(limits, tolerance, max_clients)
+        self.pages: dict[int, float] = {}  # by the hash of client and page, when it was fetched last
+        self.first: dict[bytes, float] = {}  # when a client was seen to fetch any page
+        self._most = max_clients
+        self.start = inf
+        self._asked = Cache(lambda request: _page_asked(*PARTS[request][:2]), REMEMBERED)
+
+    def offences(self, rows: Rows, chosen: Sequence[int]) -> list[int]:
+        """Return which of the chosen rows, the forms, are offences; learn from all rows who has fetched what."""
+        if self.start == inf and rows.times:
+            self.start = rows.times[0]
+        found, forms = [], chain(chosen, (-1,))
+        form = next(forms)
+        columns = (rows.keys, rows.times, self._pages_in(rows), rows.column("status"))
+        for row, (key, time, page, status) in enumerate(zip(*columns, strict=True)):
+            if row == form:
+                form = next(forms)
+                if self._is_offence(key, time, rows.column("referer")[row]):
+                    found.append(row)
+                elif status in _FETCHED:
+                    self._fetched(key, values_of(rows, "path", [row])[0], time)
+            elif page and status in _FETCHED:
+                self._fetched(key, page, time)
+        return found
+
+    def _pages_in(self, rows: Rows) -> Iterable[bytes]:
+        """Return the path of each row that asks for a page, else nothing."""
+        if "request" in rows.columns and "path" not in rows.columns:
+            return map(self._asked.__getitem__, rows.columns["request"])
+        every = range(len(rows))
+        return map(_page_asked, values_of(rows, "method", every), values_of(rows, "path", every))
+
+    def carry(self, old: Window) -> None:
+        """Take over what an equal window has counted and seen."""
+        super().carry(old)
+        if isinstance(old, Forms):
+            self.pages, self.first, self.start = old.pages, old.first, old.start
+
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock was set forward by so much."""
+        super().shift(seconds)
+        self.pages = {name: time + seconds for name, time in self.pages.items()}
+        self.first = {key: time + seconds for key, time in self.first.items()}
+        self.start += seconds
+
+    def _is_offence(self, key: bytes, time: float, referer: bytes) -> bool:
+        page = _page_of(referer)
+        seen = self.pages.get(hash((key, page))) if page else self.first.get(key)
+        if seen is None or time - seen > LOOK_BACK:
+            return time - self.start >= WARM
+        return time - seen < QUICK
+
+    def _fetched(self, key: bytes, path: bytes, time: float) -> None:
+        """Take note of a page."""
+        pages, first, name = self.pages, self.first, hash((key, path))
+        pages.pop(name, None)  # so that what was fetched longest ago stands first
+        pages[name] = time
+        if time - first.get(key, -inf) > LOOK_BACK:
+            first.pop(key, None)
+            first[key] = time
+        if len(pages) > self._most:
+            for old in list(islice(pages, len(pages) // _EVICT_SHARE)):
+                del pages[old]
+        if len(first) > self._most:
+            for client in list(islice(first, len(first) // _EVICT_SHARE)):
+                del first[client]
+                self.evicted += 1
+
+
+def _page_asked(method: bytes, path: bytes) -> bytes:
+    return path if method == b"GET" and not is_asset(path) else b""
+
+
+def _page_of(referer: bytes) -> bytes:
+    """Return the path that a referer names; nothing where it names only a site, or nothing."""
+    _scheme, colon, rest = referer[:LONGEST].partition(b"://")
+    _host, slash, target = rest.partition(b"/")
+    path = slash + target.partition(b"?")[0].partition(b"#")[0]
+    return path if colon and path != b"/" else b""
