@@ -15,6 +15,7 @@ from privet.adapters.daykeys import filesystem_of
 from privet.adapters.denylist import DenyList
 from privet.core.address import Subject
 from privet.core.bans import Held, Order
+from privet.core.plurals import counted
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def test_files_are_called_like_the_beginning_of_an_address(
     assert names(folder) == files
     assert list(one.held()) == [Held(ban, 60.0)]
     assert list(made(folder, clock).held()) == [Held(ban, 60.0)]
-    assert one.show() == f"# {folder}: {len(files)} files\n"
+    assert one.show() == f"# {folder}: {counted(len(files), 'file')}\n"
     assert one.apply([Order(ban, None, known=True)]) == [None]
     assert names(folder) == set()
     assert list(one.held()) == []

@@ -101,6 +101,7 @@ def test_without_warnings_status_is_0(
         "items": [],
         "firewall": place,
         "web": place,
+        "slow": place,
         "feeds": [],
         "actions": [],
         "swarms": [],
