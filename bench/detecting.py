@@ -10,6 +10,7 @@ import math
 import sys
 from pathlib import Path
 
+from privet.adapters.manners import MannersFiles
 from privet.adapters.networks import Networks
 from privet.adapters.sources.archive import Archive
 from privet.config.compile import engine_for
@@ -30,6 +31,9 @@ def main(config_path: str, log: str) -> None:
         table.refresh()
     tallies, vigil, tokens = Tallies(), Vigil(), Tokens((bytes(32),))
     engine = engine_for(config, want=history.COLUMNS, observers=(tallies.see,), networks=table)
+    files = MannersFiles(config.manners.robots, config.manners.crawlers)
+    files.refresh()
+    engine.know(files.known())
     (source,) = engine.sources
     verdicts, minute = 0, 0.0
     for block in Archive([log], engine.sources[source].time_of).blocks():

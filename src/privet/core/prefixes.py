@@ -105,16 +105,16 @@ class PrefixMap:
             if not ranges.in_order:
                 ranges.flatten()
 
-    def value(self, subject: Subject) -> int | None:
-        """Return the number of the range that a subject lies in."""
-        ranges = self._of[subject.version]
-        place = ranges.find(*self._units(subject))
+    def value(self, version: int, number: int) -> int | None:
+        """Return the number of the range that a client lies in, who is given as ranges are."""
+        ranges = self._of[version]
+        place = ranges.find(number, number)
         return None if place is None else ranges.values[place]
 
     def find(self, subject: Subject) -> tuple[int, Subject] | None:
         """Return the number of the range that a subject lies in, and the largest prefix of that range around it."""
         version, ranges = subject.version, self._of[subject.version]
-        first, last = self._units(subject)
+        first, last = (bound >> (_WIDTH[version] - _UNIT[version]) for bound in bounds(subject))
         place = ranges.find(first, last)
         if place is None:
             return None
@@ -123,14 +123,6 @@ class PrefixMap:
             bits += 1
         start = first >> bits << bits + _WIDTH[version] - _UNIT[version]
         return ranges.values[place], Subject(start.to_bytes(_WIDTH[version] // 8), _UNIT[version] - bits)
-
-    @staticmethod
-    def _units(subject: Subject) -> tuple[int, int]:
-        """Return the first and the last client of a subject, as they are counted here."""
-        version = subject.version
-        first, last = bounds(subject)
-        cut = _WIDTH[version] - _UNIT[version]
-        return first >> cut, last >> cut
 
     def prefixes(self, value: int) -> PrefixSet:
         """Return all prefixes with a number."""

@@ -37,8 +37,8 @@ class Table:
         mine = Subject.parse("192.0.2.0/24")
         return Network(64500, "Example", mine) if mine.covers(subject) else None
 
-    def number(self, subject: Subject) -> int | None:
-        network = self.of(subject)
+    def number(self, key: bytes) -> int | None:
+        network = self.of(Subject.of_key(key))
         return network.asn if network else None
 
     def prefixes(self, asn: int) -> list[Subject]:
