@@ -193,7 +193,7 @@ def _source(daemon: Daemon, state: SourceState) -> dict[str, Any]:
     warnings += [
         f"source {state.name}: {path}: {problem}" for path, problem in (files.problems if files else {}).items()
     ]
-    warnings += [f"source {state.name}: filter {slow}" for slow in filters.slow] if filters else []
+    warnings += [f"source {state.name}: {slow}" for slow in daemon.engine.slow(state.name)]
     return {
         "source": state.name,
         "kind": "pipe" if config.pipe else "files" if config.journal is None else "journal",
