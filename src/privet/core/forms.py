@@ -58,18 +58,26 @@ class Forms(Window):
         """Return which of the chosen rows, the forms, are offences; learn from all rows who has fetched what."""
         if self.start == inf and rows.times:
             self.start = rows.times[0]
-        found, forms = [], chain(chosen, (-1,))
+        found, forms, pages, first = [], chain(chosen, (-1,)), self.pages, self.first
         form = next(forms)
         columns = (rows.keys, rows.times, self._pages_in(rows), rows.column("status"))
         for row, (key, time, page, status) in enumerate(zip(*columns, strict=True)):
+            asked = page
             if row == form:
                 form = next(forms)
                 if self._is_offence(key, time, rows.column("referer")[row]):
                     found.append(row)
-                elif status in _FETCHED:
-                    self._fetched(key, values_of(rows, "path", [row])[0], time)
-            elif page and status in _FETCHED:
-                self._fetched(key, page, time)
+                    continue
+                asked = values_of(rows, "path", [row])[0]
+            if asked and status in _FETCHED:
+                name = hash(key) ^ hash(asked)
+                pages.pop(name, None)  # so that what was fetched longest ago stands first
+                pages[name] = time
+                if key not in first or time - first[key] > LOOK_BACK:
+                    first.pop(key, None)
+                    first[key] = time
+                if len(pages) > self._most:
+                    self._make_room_for_pages()
         return found
 
     def _pages_in(self, rows: Rows) -> Iterable[bytes]:
@@ -94,26 +102,19 @@ class Forms(Window):
 
     def _is_offence(self, key: bytes, time: float, referer: bytes) -> bool:
         page = _page_of(referer)
-        seen = self.pages.get(hash((key, page))) if page else self.first.get(key)
+        seen = self.pages.get(hash(key) ^ hash(page)) if page else self.first.get(key)
         if seen is None or time - seen > LOOK_BACK:
             return time - self.start >= WARM
         return time - seen < QUICK
 
-    def _fetched(self, key: bytes, path: bytes, time: float) -> None:
-        """Take note of a page."""
-        pages, first, name = self.pages, self.first, hash((key, path))
-        pages.pop(name, None)  # so that what was fetched longest ago stands first
-        pages[name] = time
-        if time - first.get(key, -inf) > LOOK_BACK:
-            first.pop(key, None)
-            first[key] = time
-        if len(pages) > self._most:
-            for old in list(islice(pages, len(pages) // _EVICT_SHARE)):
-                del pages[old]
-        if len(first) > self._most:
-            for client in list(islice(first, len(first) // _EVICT_SHARE)):
-                del first[client]
-                self.evicted += 1
+    def _make_room_for_pages(self) -> None:
+        """Forget one page in eight, and the clients who came before all pages that are left."""
+        pages, first = self.pages, self.first
+        for name in list(islice(pages, len(pages) // _EVICT_SHARE + 1)):
+            del pages[name]
+        for client in list(islice(first, max(0, len(first) - len(pages)))):
+            del first[client]
+            self.evicted += 1
 
 
 def _page_asked(method: bytes, path: bytes) -> bytes:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 MOST_FACTS = 10_000
 """Failures whose facts are kept, for tags such as `<F-USER>`; a client has one in each filter, the last."""
 
+LONGEST_FACT = 1024
+"""Characters of one of them."""
+
 MOST_LINES = 100
 """Lines of one ban that programs get."""
 
@@ -90,7 +93,9 @@ class Told:
             return
         known = spec, widened(key, self._daemon.config.engine.ipv6_client)
         self._facts.pop(known, None)  # so that it is the youngest
-        self._facts[known] = {name: text for name, text in failure.facts.items() if isinstance(text, str)}
+        self._facts[known] = {
+            name: text[:LONGEST_FACT] for name, text in failure.facts.items() if isinstance(text, str)
+        }
         if len(self._facts) > MOST_FACTS:
             del self._facts[next(iter(self._facts))]
 

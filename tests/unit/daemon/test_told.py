@@ -239,3 +239,14 @@ def test_a_jail_that_closes_nothing_tells_its_programs(place: Served, out: Path)
         await until(lambda: said(out) == ["ban", "over"])
 
     play(place, scene)
+
+
+def test_of_what_a_filter_found_a_program_gets_the_beginning(place: Served, out: Path) -> None:
+    place.configure(f'path = "{place.log}"\nformat = "plain"', f"{FILTER}\n[action.one]\nban = 'echo <F-USER> > {out}'")
+    place.log.touch()
+
+    async def scene(place: Served) -> None:
+        place.append(*[f"app: login of {'x' * 30_000} failed from 192.0.2.9"] * 2)
+        await until(lambda: said(out) == ["x" * module.LONGEST_FACT])
+
+    play(place, scene)
