@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _NEWEST = -1  # in place of a hash, which is never that: when the client was seen last
-_SWEEP_FROM = 1024  # fewer clients than this are not worth sweeping
+_SWEEP_FROM = 4096  # fewer clients than this are not worth sweeping
 _EVICT_SHARE = 8  # at the cap one in eight goes, so that the sort is paid once per cap / 8 new clients
 
 
@@ -112,4 +112,4 @@ class Distinct:
         if len(limit.until) > self._cap:
             for key in sorted(limit.until, key=limit.until.__getitem__)[: -self._cap]:
                 del limit.until[key]
-        self._room = min(max(_SWEEP_FROM, len(self.clients) >> 1), self._cap - len(self.clients))
+        self._room = min(max(_SWEEP_FROM, len(self.clients)), self._cap - len(self.clients))
