@@ -100,7 +100,8 @@ def _store(daemon: Daemon) -> dict[str, Any]:
 
 def jails(daemon: Daemon) -> list[dict[str, Any]]:
     """Return the jails with how often they matched and whom they hold."""
-    matches, banned = daemon.engine.matches(), Counter(ban.jail for ban in daemon.bans())
+    matches = daemon.engine.matches()
+    banned = Counter(ban.jail for ban in daemon.bans() if ban.action is not Action.SLOW)
     load = daemon.engine.loads.at(daemon.clock.now())
     return [
         {

@@ -55,6 +55,8 @@ def test_who_is_told_first_stands_in_the_list_of_the_web_server(place: Served) -
             status = await place.ask("status")
             assert (status["slow"]["bans"]["ordered"], status["bans"]["ordered"]) == (1, 0)
             (ban,) = (await place.ask("bans"))["items"]
-            assert ban["jail"] == "fast"
+            assert (ban["jail"], ban["action"], ban["places"]) == ("fast", "slow", ["web server (429)"])
+            (jail,) = (await place.ask("jails"))["items"]
+            assert (jail["verdicts"], jail["banned"]) == (1, 0)
 
     asyncio.run(scene())
