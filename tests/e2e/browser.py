@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATIENCE = 60.0  # seconds
+TALLEST = 2000  # pixels of a page that are photographed
 
 COLOURS = """
 (async () => {
@@ -21,12 +22,12 @@ COLOURS = """
   const picture = await createImageBitmap(new Blob([bytes], {type: "image/png"}));
   const canvas = new OffscreenCanvas(picture.width, picture.height), context = canvas.getContext("2d");
   context.drawImage(picture, 0, 0);
-  const data = new Uint32Array(context.getImageData(0, 0, picture.width, picture.height).data.buffer), seen = {};
-  for (const pixel of data) {
-    const colour = [pixel & 255, pixel >> 8 & 255, pixel >> 16 & 255].map((n) => n.toString(16).padStart(2, "0"));
-    seen["#" + colour.join("")] = (seen["#" + colour.join("")] || 0) + 1;
-  }
-  return seen;
+  const seen = new Map();
+  for (const pixel of new Uint32Array(context.getImageData(0, 0, picture.width, picture.height).data.buffer))
+    seen.set(pixel, (seen.get(pixel) || 0) + 1);
+  const parts = (pixel) => [pixel & 255, pixel >> 8 & 255, pixel >> 16 & 255];
+  const named = (pixel) => "#" + parts(pixel).map((part) => part.toString(16).padStart(2, "0")).join("");
+  return Object.fromEntries([...seen].map(([pixel, times]) => [named(pixel), times]));
 })()
 """
 
@@ -87,9 +88,9 @@ class Browser:
         return done["result"].get("value")
 
     def picture(self) -> bytes:
-        """Return the whole page as PNG."""
+        """Return the page as PNG, as far as its first `TALLEST` pixels."""
         width, height = self.tell("[innerWidth, document.documentElement.scrollHeight]")
-        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        clip = {"x": 0, "y": 0, "width": width, "height": min(height, TALLEST), "scale": 1}
         taken: str = self._do("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)["data"]
         return base64.b64decode(taken)
 

@@ -60,6 +60,15 @@ class Counts(msgspec.Struct):
     last_failure_at: float | None = None
 
 
+class Behind(msgspec.Struct, frozen=True):
+    """An action that has had no pause for some seconds, and how many commands wait for it meanwhile."""
+
+    jail: str
+    action: str
+    seconds: float
+    waiting: int
+
+
 class ActionState(msgspec.Struct, frozen=True):
     """One action as `privet status` shows it."""
 
@@ -91,6 +100,7 @@ class _Line:
         self.counts = Counts()
         self.waiting: deque[_Job] = deque()
         self.busy = False
+        self.since = 0.0  # when it became so
         self.told: dict[Subject, Occasion] = {}  # the bans that it was told of, or that wait for that
         self.unbegun: set[Subject] = set()  # those that wait for that
         self.started: set[str] = set()  # families
@@ -187,6 +197,16 @@ class Actions:
                 for (jail, name), line in self._lines.items()
             ]
 
+    def behind(self) -> list[Behind]:
+        """Return the actions for which something waits."""
+        now = time.monotonic()
+        with self._calm:
+            return [
+                Behind(jail, name, now - line.since, len(line.waiting))
+                for (jail, name), line in self._lines.items()
+                if line.busy and line.waiting
+            ]
+
     def settle(self, seconds: float) -> bool:
         """Wait until nothing waits; tell whether that came about in time."""
         with self._calm:
@@ -261,7 +281,7 @@ class Actions:
             line.waiting.append(job)
             if line.busy:
                 return
-            line.busy = True
+            line.busy, line.since = True, time.monotonic()
         self._pool.submit(self._work, line)
 
     def _work(self, line: _Line) -> None:

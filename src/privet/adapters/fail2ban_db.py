@@ -35,7 +35,7 @@ class RunningBan(msgspec.Struct, frozen=True):
 
 
 class RunningBans(msgspec.Struct, frozen=True):
-    """What was found; `skipped` are bans of what is no address (of user names, say)."""
+    """What was found; `skipped` are bans of what is no address (of user names, say), or of no time."""
 
     bans: tuple[RunningBan, ...] = ()
     skipped: int = 0
@@ -60,10 +60,8 @@ def _read(rows: Iterable[tuple[str, str, float, float, int]]) -> RunningBans:
     bans, skipped = list[RunningBan](), 0
     for jail, address, since, seconds, count in rows:
         try:
-            subject = Subject.parse(str(address))
-        except ValueError:
+            until = None if seconds < 0 else float(since + seconds)
+            bans.append(RunningBan(str(jail), Subject.parse(str(address)), float(since), until, int(count)))
+        except (ValueError, TypeError):  # SQLite holds whatever was written to it
             skipped += 1
-            continue
-        until = None if seconds < 0 else float(since + seconds)
-        bans.append(RunningBan(str(jail), subject, float(since), until, int(count)))
     return RunningBans(tuple(bans), skipped)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from privet.core.filters.watch import Overrun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import FrameType
 
     from privet.core.filters.watch import Watch
@@ -31,29 +31,29 @@ class Stopwatch:
 
     def __init__(self, interval: float = INTERVAL) -> None:
         self._interval = interval
-        self._watch: Watch | None = None
+        self._watches: Sequence[Watch] = ()
         self._before: tuple[object, object] = (None, None)
         self._since = 0.0  # the main thread's time then
 
     @contextmanager
-    def over(self, watch: Watch | None) -> Iterator[None]:
+    def over(self, *watches: Watch) -> Iterator[None]:
         """Watch over what is matched meanwhile; must be called on the main thread."""
-        if watch is None:
+        if not watches:
             yield
             return
         before = signal.signal(signal.SIGVTALRM, self._tick)
-        self._watch, self._before = watch, (None, None)
+        self._watches, self._before = watches, (None, None)
         signal.setitimer(signal.ITIMER_VIRTUAL, self._interval, self._interval)
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-            self._watch = None
+            self._watches = ()
             signal.signal(signal.SIGVTALRM, before)
 
     def _tick(self, _number: int, _frame: FrameType | None) -> None:
-        watch = self._watch
-        if watch is None or watch.at is None:
+        watch = next((one for one in self._watches if one.at is not None), None)
+        if watch is None:
             self._before = (None, None)
             return
         now = (watch.at, watch.text)

@@ -99,7 +99,7 @@ def _list(runtime: str | None, *, as_json: bool) -> None:
         (
             item["jail"],
             ", ".join(item["sources"] or [f"bans of {name}" for name in item["bans_of"]]),
-            _limit(item),
+            _limit({**item, "maxretry": item["limit"]}),
             rounded(item["bantime"])
             + (", growing" if item["increment"] else "")
             + (" (dry run)" if item["dry_run"] else "" if item["close"] else " (told only)"),

@@ -143,7 +143,7 @@ def _about_rules(found: Limits, name: Callable[[Subject], str], limit: int | Non
     from privet.core.verdicts import Action, decisions  # noqa: PLC0415  as above
 
     decided = [verdict for verdict, _ in decisions(found.replayed.verdicts)]
-    bans = [verdict for verdict in decided if verdict.action is not Action.REPORT]
+    bans = [verdict for verdict in decided if verdict.action not in (Action.REPORT, Action.SLOW)]
     when = Pulse()
     when.count([one.time for one in bans], [one.jail for one in bans])
     offenders = _offenders(bans, name)

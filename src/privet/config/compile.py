@@ -15,6 +15,7 @@ from privet.core.formats import parse_format
 from privet.core.forms import COLUMNS as FORMS
 from privet.core.forwarded import Proxies
 from privet.core.manners.window import COLUMNS as MANNERS
+from privet.core.manners.window import NEEDS
 from privet.core.parse import Plan, plan_of
 from privet.core.recognise import AutoPlan
 from privet.core.select import columns_for, columns_of
@@ -205,6 +206,7 @@ def missing_fields(config: Config) -> list[str]:
             if "path" in fields:
                 fields.add("target")
             wanted = [p.field for p in jail.predicates] + ([jail.distinct] if jail.distinct else [])
+            wanted += sorted(NEEDS[jail.signal]) if jail.signal else []
             missing += [
                 f"jail {jail.name}: source {name} has no field {field}"
                 for field in dict.fromkeys(wanted)

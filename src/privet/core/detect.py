@@ -46,8 +46,7 @@ class Limit:
     def look(self, time: float) -> None:
         """Find the limit that holds at a time."""
         if self._loads is not None:
-            load = self._loads.at(time)
-            self.maxretry = [most for above, most in self.jail.by_load if not above or load > above][-1]
+            self.maxretry = self.jail.limit_at(self._loads.at(time))
 
 
 class Reached(msgspec.Struct, frozen=True):

@@ -11,7 +11,6 @@ A value is remembered by its hash, with a time: `maxretry` - 1 of them at most, 
 
 from __future__ import annotations
 
-from math import inf
 from typing import TYPE_CHECKING
 
 from privet.core.detect import Limit, Reached
@@ -19,7 +18,8 @@ from privet.core.detect import Limit, Reached
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_SWEEP_FROM = 1024  # fewer clients than this are not worth sweeping
+_NEWEST = -1  # in place of a hash, which is never that: when the client was seen last
+_SWEEP_FROM = 4096  # fewer clients than this are not worth sweeping
 _EVICT_SHARE = 8  # at the cap one in eight goes, so that the sort is paid once per cap / 8 new clients
 
 
@@ -28,8 +28,9 @@ class Distinct:
 
     def __init__(self, limit: Limit, tolerance: float, max_clients: int) -> None:
         self.limits: Sequence[Limit] = [limit]
-        self.clients: dict[bytes, dict[int, float]] = {}  # by hash of the value, when it was seen last
-        self._last: dict[bytes, float] = {}  # the newest failure of each
+        self.clients: dict[
+            bytes, dict[int, float]
+        ] = {}  # by hash of the value, and by `_NEWEST`, when it was seen last
         self.evicted = 0
         self._limit, self._cap = limit, max_clients
         self._keep = limit.findtime + tolerance
@@ -39,23 +40,23 @@ class Distinct:
         self, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float], values: Sequence[bytes]
     ) -> Iterator[Reached]:
         """Count failures in order of arrival; yield those that reach the limit, as `Window.hit` does."""
-        limit, clients, last, most = self._limit, self.clients, self._last, self._limit.maxretry
+        limit, clients, most = self._limit, self.clients, self._limit.maxretry
         for row, key, time, value in zip(rows, keys, times, values, strict=True):
             if key in limit.until and time < limit.until[key]:
                 continue
             name, seen = hash(value), clients.get(key)
             if seen is None:
-                seen = clients[key] = {}
+                seen = clients[key] = {_NEWEST: time}
                 self._room -= 1
-            if time > last.get(key, -inf):
-                last[key] = time
+            elif time > seen[_NEWEST]:
+                seen[_NEWEST] = time
             if name in seen:  # no new value: the count does not rise
                 if time > seen[name]:  # noqa: PLR1730  max() costs more
                     seen[name] = time
                 continue
             seen[name] = time
-            if len(seen) >= most and self._is_reached(key, seen):
-                del clients[key], last[key]
+            if len(seen) > most and self._is_reached(key, seen):
+                del clients[key]
                 limit.until[key] = time + limit.bantime
                 yield Reached(row, limit, key, time, most)
             if self._room <= 0:
@@ -63,7 +64,7 @@ class Distinct:
 
     def carry(self, old: Distinct) -> None:
         """Take over what an equal jail has counted, and its bans if it is unchanged."""
-        self.clients, self._last, self.evicted, self._room = old.clients, old._last, old.evicted, 0
+        self.clients, self.evicted, self._room = old.clients, old.evicted, 0
         if self._limit.jail == old.limits[0].jail:
             self._limit.until = old.limits[0].until
 
@@ -72,45 +73,43 @@ class Distinct:
         for seen in self.clients.values():
             for name in seen:
                 seen[name] += seconds
-        self._last = {key: time + seconds for key, time in self._last.items()}
         self._limit.until = {key: until + seconds for key, until in self._limit.until.items()}
 
     def forget(self, key: bytes) -> None:
         """Forget a client: its count starts anew."""
         self.clients.pop(key, None)
-        self._last.pop(key, None)
         self._limit.until.pop(key, None)
 
     def failing(self, limit: Limit, now: float) -> int:
         """Return how many clients have values that still count."""
-        return sum(time >= now - limit.findtime for time in self._last.values())
+        return sum(seen[_NEWEST] >= now - limit.findtime for seen in self.clients.values())
 
     def counted(self, limit: Limit, key: bytes, _time: float) -> int:
         """Return how many values of a client count."""
-        times = self.clients.get(key, {}).values()
-        return sum(time >= max(times) - limit.findtime for time in times)
+        seen = self.clients.get(key)
+        return sum(time >= seen[_NEWEST] - limit.findtime for time in seen.values()) - 1 if seen else 0
 
     def _is_reached(self, key: bytes, seen: dict[int, float]) -> bool:
         """Tell whether enough values count; forget those that do not."""
-        since = self._last[key] - self._limit.findtime
+        since = seen[_NEWEST] - self._limit.findtime
         kept = {name: time for name, time in seen.items() if time >= since}
         self.clients[key] = kept
-        return len(kept) >= self._limit.maxretry
+        return len(kept) > self._limit.maxretry
 
     def _make_room(self, now: float) -> None:
         """Drop clients whose values are over; at the cap also those with the fewest, longest silent."""
         horizon = now - self._keep
-        for key in [key for key, time in self._last.items() if time < horizon]:
-            del self.clients[key], self._last[key]
+        for key in [key for key, seen in self.clients.items() if seen[_NEWEST] < horizon]:
+            del self.clients[key]
         excess = len(self.clients) - self._cap
         if excess >= 0:
-            order = sorted(self.clients, key=lambda key: (len(self.clients[key]), self._last[key]))
+            order = sorted(self.clients, key=lambda key: (len(self.clients[key]), self.clients[key][_NEWEST]))
             for key in order[: excess + max(1, self._cap // _EVICT_SHARE)]:
-                del self.clients[key], self._last[key]
+                del self.clients[key]
                 self.evicted += 1
         limit = self._limit
         limit.until = {key: until for key, until in limit.until.items() if until >= horizon}
         if len(limit.until) > self._cap:
             for key in sorted(limit.until, key=limit.until.__getitem__)[: -self._cap]:
                 del limit.until[key]
-        self._room = min(max(_SWEEP_FROM, len(self.clients) >> 1), self._cap - len(self.clients))
+        self._room = min(max(_SWEEP_FROM, len(self.clients)), self._cap - len(self.clients))

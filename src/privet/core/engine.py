@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from privet.core.evidence import Recent
     from privet.core.filters.model import FilterSpec
     from privet.core.filters.plan import FilterPlan
+    from privet.core.filters.watch import Watch
     from privet.core.guard import Listed
     from privet.core.jails import Jail
     from privet.core.limits import Peaks
@@ -236,6 +237,16 @@ class Engine:
         times = source.failures.keep([columns[number].times[index] for _, number, index in spots], now, self._tolerance)
         for (_, number, index), time in zip(spots, times, strict=True):
             columns[number].times[index] = time
+
+    def watches(self, source: str) -> list[Watch]:
+        """Return where regular expressions say what they look at, for whoever bounds the time that they take."""
+        filters, sifted = self.sources[source].filters, self._sieves.get(source)
+        return [*([filters.watch] if filters else ()), *([sifted.sieve.watch] if sifted else ())]
+
+    def slow(self, source: str) -> list[str]:
+        """Return the expressions that took too long on a source, and what that means for them."""
+        filters, sifted = self.sources[source].filters, self._sieves.get(source)
+        return [*(f"filter {one}" for one in (filters.slow if filters else ())), *(sifted.sieve.slow if sifted else ())]
 
     def carry(self, old: Engine) -> None:
         """Take over the state of an engine that this one replaces: sources, and windows of equal rules."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from privet.core.mask import sample
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from privet.core.parse import Rows
 
@@ -33,8 +33,7 @@ class Lines:
 
     def __getitem__(self, row: int) -> bytes:
         if self._lines is None:
-            bad = {line for _, line in self._bad}
-            lines = [line for line in self._block.split(b"\n") if line and line not in bad]
+            lines = [line for _, line in self._good()]
             self._lines = lines if len(lines) == self._count else []
         return self._lines[row] if self._lines else b""
 
@@ -42,12 +41,16 @@ class Lines:
         """Return where the line of a row begins in the block; 0 when that is not sure."""
         line = self[row]
         if self._starts is None:
-            self._starts, start = [], 0
-            for one in self._block.split(b"\n") if self._lines else ():
-                if one and one not in {bad for _, bad in self._bad}:
-                    self._starts.append(start)
-                start += len(one) + 1
+            self._starts = [start for start, _ in self._good()] if self._lines else []
         return self._starts[row] if line else 0
+
+    def _good(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the lines that parsed and where they begin, and with them those that were ignored."""
+        bad, start = {line for _, line in self._bad}, 0
+        for line in self._block.split(b"\n"):
+            if line and line not in bad:
+                yield start, line
+            start += len(line) + 1
 
 
 class Places:

@@ -6,13 +6,13 @@ The rules:
 - a form that is sent less than `QUICK` after its page was fetched last is an offence;
 - so is one whose page was not fetched in the `LOOK_BACK` before, once the log has been watched for `WARM`.
 
-Offences count as failures do. Pages are remembered by hashes, at most as many as the window may have clients; those
-that were fetched longest ago go first.
+Offences count as failures do. Pages are remembered by hashes, at most as many as the window may have clients: when
+there are half as many, those before them are forgotten.
 """
 
 from __future__ import annotations
 
-from itertools import chain, islice
+from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,6 @@ WARM = 3600.0
 COLUMNS = frozenset({"request", "method", "target", "path", "query", "status", "referer"})
 """What is read of each row."""
 
-_EVICT_SHARE = 8
 _FETCHED = frozenset((b"200", b"203", b"206", b"301", b"302", b"303", b"304", b"307", b"308"))
 
 
@@ -50,7 +49,8 @@ class Forms(Window):
         super().__init__(limits, tolerance, max_clients)
         self.pages: dict[int, float] = {}  # by the hash of client and page, when it was fetched last
         self.first: dict[bytes, float] = {}  # when a client was seen to fetch any page
-        self._most = max_clients
+        self.older: tuple[dict[int, float], dict[bytes, float]] = {}, {}  # those before
+        self._half = max(1, max_clients // 2)
         self.start = inf
         self._asked = Cache(lambda request: _page_asked(*PARTS[request][:2]), REMEMBERED)
 
@@ -58,18 +58,26 @@ class Forms(Window):
         """Return which of the chosen rows, the forms, are offences; learn from all rows who has fetched what."""
         if self.start == inf and rows.times:
             self.start = rows.times[0]
-        found, forms = [], chain(chosen, (-1,))
+        found, forms, pages, first = [], chain(chosen, (-1,)), self.pages, self.first
         form = next(forms)
         columns = (rows.keys, rows.times, self._pages_in(rows), rows.column("status"))
         for row, (key, time, page, status) in enumerate(zip(*columns, strict=True)):
+            asked = page
             if row == form:
                 form = next(forms)
                 if self._is_offence(key, time, rows.column("referer")[row]):
                     found.append(row)
-                elif status in _FETCHED:
-                    self._fetched(key, values_of(rows, "path", [row])[0], time)
-            elif page and status in _FETCHED:
-                self._fetched(key, page, time)
+                    continue
+                asked = values_of(rows, "path", [row])[0]
+            if asked and status in _FETCHED:
+                pages[hash(key) ^ hash(asked)] = time
+                if key not in first or time - first[key] > LOOK_BACK:
+                    since = self.older[1].get(key, time)
+                    first[key] = since if time - since <= LOOK_BACK else time
+                if len(pages) >= self._half:  # begin anew, and forget what was before
+                    self.evicted += len(self.older[1].keys() - first.keys())
+                    self.older = pages, first
+                    self.pages, self.first = pages, first = {}, {}
         return found
 
     def _pages_in(self, rows: Rows) -> Iterable[bytes]:
@@ -83,37 +91,24 @@ class Forms(Window):
         """Take over what an equal window has counted and seen."""
         super().carry(old)
         if isinstance(old, Forms):
-            self.pages, self.first, self.start = old.pages, old.first, old.start
+            self.pages, self.first, self.older, self.start = old.pages, old.first, old.older, old.start
 
     def shift(self, seconds: float) -> None:
         """Take note that the clock was set forward by so much."""
         super().shift(seconds)
-        self.pages = {name: time + seconds for name, time in self.pages.items()}
-        self.first = {key: time + seconds for key, time in self.first.items()}
+        for times in (self.pages, self.older[0]):
+            times.update({name: time + seconds for name, time in times.items()})
+        for since in (self.first, self.older[1]):
+            since.update({key: time + seconds for key, time in since.items()})
         self.start += seconds
 
     def _is_offence(self, key: bytes, time: float, referer: bytes) -> bool:
         page = _page_of(referer)
-        seen = self.pages.get(hash((key, page))) if page else self.first.get(key)
+        name, (pages, first) = hash(key) ^ hash(page), self.older
+        seen = self.pages.get(name, pages.get(name)) if page else self.first.get(key, first.get(key))
         if seen is None or time - seen > LOOK_BACK:
             return time - self.start >= WARM
         return time - seen < QUICK
-
-    def _fetched(self, key: bytes, path: bytes, time: float) -> None:
-        """Take note of a page."""
-        pages, first, name = self.pages, self.first, hash((key, path))
-        pages.pop(name, None)  # so that what was fetched longest ago stands first
-        pages[name] = time
-        if time - first.get(key, -inf) > LOOK_BACK:
-            first.pop(key, None)
-            first[key] = time
-        if len(pages) > self._most:
-            for old in list(islice(pages, len(pages) // _EVICT_SHARE)):
-                del pages[old]
-        if len(first) > self._most:
-            for client in list(islice(first, len(first) // _EVICT_SHARE)):
-                del first[client]
-                self.evicted += 1
 
 
 def _page_asked(method: bytes, path: bytes) -> bytes:

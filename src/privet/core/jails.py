@@ -116,6 +116,10 @@ class Jail(msgspec.Struct, frozen=True):
             return Action.REPORT
         return Action.BAN if self.close else Action.TELL
 
+    def limit_at(self, load: float) -> int:
+        """Return the limit that holds at a load of the machine."""
+        return next((limit for above, limit in reversed(self.by_load) if load > above), self.maxretry)
+
     def watches(self, other: Jail) -> bool:
         """Tell whether bans of the other jail are failures of this one."""
         if self.bans_of is None or other.bans_of is not None or other.key != "address":

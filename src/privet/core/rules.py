@@ -158,13 +158,13 @@ class Sifted:
         rules = [rule for rule in rules if rule.filter is None]
         self._all = [rule for rule in rules if not rule.predicates]
         self._some = [rule for rule in rules if rule.predicates]
-        self._sieve = Sieve([rule.predicates for rule in self._some])
+        self.sieve = Sieve([rule.predicates for rule in self._some])
 
     def __call__(self, rows: Rows) -> Iterator[tuple[Rule, Sequence[int]]]:
         """Yield each rule with its rows."""
         yield from ((rule, range(len(rows))) for rule in self._all)
         if self._some:
-            yield from zip(self._some, self._sieve(rows), strict=True)
+            yield from zip(self._some, self.sieve(rows), strict=True)
 
 
 def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> AnyWindow:

@@ -2,12 +2,15 @@
 
 A mask has one bit for each jail. For each field, what a value means for all jails is found out once and remembered,
 so that a row costs a few look-ups however many jails there are. What must stand in a value for a regular expression to
-match is sought first, for all of them together.
+match is sought first, for all of them together. An expression that takes too long is ended (`core.filters.watch`): it
+does not match then, and sees no value as long as that one any more.
 """
 
 from __future__ import annotations
 
 import re
+import sys
+from functools import partial
 from operator import and_
 from typing import TYPE_CHECKING
 
@@ -15,6 +18,7 @@ from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from privet.core.cache import Cache
 from privet.core.filters.trees import needles_of
+from privet.core.filters.watch import Overrun, Watch, penalty
 from privet.core.jails import NUMBER_FIELDS, Between, Is, Matches
 from privet.core.select import PARTS, REQUEST_PARTS, values_of
 
@@ -35,13 +39,15 @@ class Sieve:
     """Answers which rows fulfil all predicates of each jail; a jail without any takes them all."""
 
     def __init__(self, wanted: Sequence[Sequence[Predicate]]) -> None:
+        self.watch = Watch()
         self._count = len(wanted)
         self._everybody = everybody = (1 << len(wanted)) - 1
         fields: dict[str, list[tuple[int, Predicate]]] = {}
         for number, predicates in enumerate(wanted):
             for predicate in predicates:
                 fields.setdefault(predicate.field, []).append((1 << number, predicate))
-        self._masks = {field: Cache(_Field(field, some, everybody), REMEMBERED) for field, some in fields.items()}
+        self._fields = {field: _Field(field, some, everybody, self.watch) for field, some in fields.items()}
+        self._masks = {field: Cache(one, REMEMBERED) for field, one in self._fields.items()}
         self._parts = [(place, self._masks[field]) for place, field in enumerate(REQUEST_PARTS) if field in self._masks]
         self._requests = Cache(self._of_request, REQUESTS)
         self._numbers: dict[int, list[int]] = {}
@@ -60,6 +66,14 @@ class Sieve:
                 for number in numbers.get(mask) or self._numbers_of(mask):
                     chosen[number].append(row)
         return chosen
+
+    @property
+    def slow(self) -> list[str]:
+        """What took too long, and what that means for it."""
+        told = [(field, one) for field, each in self._fields.items() for one in each.expressions]
+        return [
+            f"{field}: the regular expression {one.text} {penalty(one.longest)}" for field, one in told if one.overruns
+        ]
 
     def _columns(self, rows: Rows) -> list[tuple[str, Cache[int]]]:
         """Return the columns to look at; method, path and query go together where the log has whole requests."""
@@ -83,20 +97,44 @@ class Sieve:
         return found
 
 
+class _Expression:
+    """A regular expression on values of a field, matched under watch."""
+
+    def __init__(self, text: str, watch: Watch) -> None:
+        self.text, self.longest, self.overruns = text, sys.maxsize, 0
+        self._search, self._watch = re.compile(text.encode()).search, watch
+
+    def __call__(self, value: bytes) -> object:
+        """Tell whether it is found."""
+        if len(value) > self.longest:
+            return None
+        watch = self._watch
+        watch.text = value
+        try:
+            watch.at = self
+            found = self._search(value)
+            watch.at = None
+        except Overrun:
+            watch.punish()
+            return None
+        return found
+
+
 class _Field:
     """What a value of one field means for all jails: the mask of those whose predicates on it hold.
 
     Tests have bits of their own; one that several predicates share is asked once.
     """
 
-    def __init__(self, field: str, predicates: Sequence[tuple[int, Predicate]], everybody: int) -> None:
+    def __init__(self, field: str, predicates: Sequence[tuple[int, Predicate]], everybody: int, watch: Watch) -> None:
         self._lower = field == "host"
         self._everybody = everybody
         self._masks: dict[int, int] = {}  # by the bits of the tests that hold
-        convert = _number if field in NUMBER_FIELDS else _text
+        convert = _number if field in NUMBER_FIELDS else partial(_text, watch)
         tests = dict.fromkeys(test for _, one in predicates for test in one.any + one.none)
         bits = {test: 1 << place for place, test in enumerate(tests)}
         self._tests = {bits[test]: convert(test) for test in tests}
+        self.expressions = [one for one in self._tests.values() if isinstance(one, _Expression)]
         self._wanted = [
             (bit, sum(bits[test] for test in set(one.any)), sum(bits[test] for test in set(one.none)))
             for bit, one in predicates
@@ -151,11 +189,11 @@ def _needed(test: Test) -> Collection[bytes]:
     return [text.encode().lower() for text in found]
 
 
-def _text(test: Test) -> Callable[[bytes], object]:
+def _text(watch: Watch, test: Test) -> Callable[[bytes], object]:
     if isinstance(test, Is):
         return test.text.encode().__eq__
     if isinstance(test, Matches):
-        return re.compile(test.regex.encode()).search
+        return _Expression(test.regex, watch)
     raise TypeError("a text is not between numbers")
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 LONGEST = 100 * 366 * 86_400.0  # seconds of one ban: what the configuration allows, and dates can be told
 LONGEST_PAUSE = 86_400.0  # seconds: who needs more wants to stop the daemon
 BY_HAND = "by hand"
-PLACES = {Action.BAN: "firewall", Action.DENY: "web server", Action.TELL: "programs", Action.SLOW: "web server"}
+PLACES = {Action.BAN: "firewall", Action.DENY: "web server", Action.TELL: "programs", Action.SLOW: "web server (429)"}
 DEFAULT = 3600.0  # seconds
 MOST = 1_000_000  # entries of one list
 ADDRESS = {4: 32, 6: 128}  # bits

@@ -91,6 +91,7 @@ class Clock:
             return
         draft = self._path.with_name(f".{self._path.name}.new")
         with suppress(OSError):
+            draft.touch(0o600)
             draft.write_text(json.dumps({"boot": _boot(), "date": self._date, "asleep": self._asleep}))
             draft.replace(self._path)
             self._written = known

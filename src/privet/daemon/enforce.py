@@ -168,6 +168,7 @@ class Enforcement:
         if mark is None:
             self._mark.unlink(missing_ok=True)
         else:
+            self._mark.touch(0o600)
             self._mark.write_text(mark)
 
     def _as_left(self) -> bool:

@@ -117,9 +117,7 @@ class Rounds:
     def _voice_slowness(self) -> None:
         """Log each expression that a line made too slow: whoever wrote that line is not found by it any more."""
         slow = {
-            f"source {name}: filter {one}"
-            for name, state in self._daemon.engine.sources.items()
-            for one in (state.filters.slow if state.filters else ())
+            f"source {name}: {one}" for name in self._daemon.engine.sources for one in self._daemon.engine.slow(name)
         }
         for one in sorted(slow - self._slow):
             self._daemon.log.warning(one)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from privet.core.verdicts import Action
 from privet.daemon.byhand import described, merged
 from privet.daemon.whom import Refusal, found, shown
 
@@ -19,7 +20,10 @@ def jail(daemon: Daemon, request: Request) -> dict[str, Any]:
     one = daemon.config.jails.get(str(request.get("jail")))
     if one is None:
         return {"jail": None}
-    bans = sorted((ban for ban in daemon.bans() if ban.jail == one.name), key=lambda ban: ban.until)
+    bans = sorted(
+        (ban for ban in daemon.bans() if ban.jail == one.name and ban.action is not Action.SLOW),
+        key=lambda ban: ban.until,
+    )
     failures, _ = daemon.engine.matches()[one.name]
     return {
         "jail": one.name,

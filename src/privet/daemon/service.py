@@ -201,9 +201,9 @@ class Daemon:
             self.unknown_lines += block.count(b"\n")
             return
         now = self.clock.now()
-        filters, config = self.engine.sources[source].filters, self.config.sources.get(source)
+        config = self.config.sources.get(source)
         old = old or (config is not None and config.journal is not None)  # the journal knows when it was written
-        with self._stopwatch.over(filters.watch if filters else None):
+        with self._stopwatch.over(*self.engine.watches(source)):
             verdicts = self.engine.feed(Batch(source, block, old), now)
         if verdicts:
             self.act(verdicts, now)

@@ -45,6 +45,7 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "slow": {**_place(daemon.slow), "bans": _accounts(daemon.slow.ledger)},
         "told": _accounts(daemon.places[Action.TELL].ledger),
         "clients": {"tracked": daemon.engine.tracked, "evicted": daemon.engine.evicted},
+        "load": daemon.engine.loads.at(daemon.clock.now()),
         "paused_until": daemon.pause.until,
         "networks": {"rows": len(daemon.networks), "problem": daemon.networks.problem},
         "feeds": daemon.lists.state(),
@@ -99,7 +100,9 @@ def _store(daemon: Daemon) -> dict[str, Any]:
 
 def jails(daemon: Daemon) -> list[dict[str, Any]]:
     """Return the jails with how often they matched and whom they hold."""
-    matches, banned = daemon.engine.matches(), Counter(ban.jail for ban in daemon.bans())
+    matches = daemon.engine.matches()
+    banned = Counter(ban.jail for ban in daemon.bans() if ban.action is not Action.SLOW)
+    load = daemon.engine.loads.at(daemon.clock.now())
     return [
         {
             "jail": jail.name,
@@ -109,6 +112,7 @@ def jails(daemon: Daemon) -> list[dict[str, Any]]:
             "actions": list(jail.actions),
             "findtime": jail.findtime,
             "maxretry": jail.maxretry,
+            "limit": jail.limit_at(load),
             "by_load": [{"load": above, "limit": limit} for above, limit in jail.by_load],
             "bantime": jail.bantime,
             "increment": jail.escalation.increment,
@@ -193,7 +197,7 @@ def _source(daemon: Daemon, state: SourceState) -> dict[str, Any]:
     warnings += [
         f"source {state.name}: {path}: {problem}" for path, problem in (files.problems if files else {}).items()
     ]
-    warnings += [f"source {state.name}: filter {slow}" for slow in filters.slow] if filters else []
+    warnings += [f"source {state.name}: {slow}" for slow in daemon.engine.slow(state.name)]
     return {
         "source": state.name,
         "kind": "pipe" if config.pipe else "files" if config.journal is None else "journal",

@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 MOST_FACTS = 10_000
 """Failures whose facts are kept, for tags such as `<F-USER>`; a client has one in each filter, the last."""
 
+SLOW = 60.0
+"""Seconds without a pause after which an action is called slow."""
+
+LONGEST_FACT = 1024
+"""Characters of one of them."""
+
 MOST_LINES = 100
 """Lines of one ban that programs get."""
 
@@ -90,7 +96,9 @@ class Told:
             return
         known = spec, widened(key, self._daemon.config.engine.ipv6_client)
         self._facts.pop(known, None)  # so that it is the youngest
-        self._facts[known] = {name: text for name, text in failure.facts.items() if isinstance(text, str)}
+        self._facts[known] = {
+            name: text[:LONGEST_FACT] for name, text in failure.facts.items() if isinstance(text, str)
+        }
         if len(self._facts) > MOST_FACTS:
             del self._facts[next(iter(self._facts))]
 
@@ -156,6 +164,12 @@ class Told:
                 found.append(f"{name}: {one.failures} of {runs} failed, the last one: {one.last_failure}")
             if one.untold:
                 found.append(f"{name}: was not told of {counted(one.untold, 'ban')}, since too many waited for it")
+        found += [
+            f"action {one.action} of jail {one.jail}: is slow: busy for {one.seconds:.0f} s, "
+            f"and {counted(one.waiting, 'command')} more to run: bans and their ends reach it late"
+            for one in self._actions.behind()
+            if one.seconds >= SLOW
+        ]
         found += [
             f"jail {jail}: ignorecommand gave no answer {counted(count, 'time')}; whom it should have spared was banned"
             for jail, count in self.unanswered.items()

@@ -41,15 +41,10 @@ maxretry = 100
 bantime  = "10m"
 dry_run  = true                     # only reports, until you take out this line
 
-# Who looks for what is not there, and never was on this site.
-[jail.scanner]
-source   = "web"
-status   = [400, 403, 404]
-path     = '\\.(env|git|php|sql)\\b'
-findtime = "10m"
-maxretry = 5
-bantime  = "1h"
-dry_run  = true
+# Scanners, exploits, passwords tried on forms, crawlers: privet jails --builtin lists what these jails catch.
+[builtin.web]
+source  = "web"
+dry_run = true
 
 # Bans grow for those who come back.
 [escalation]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from privet.adapters.manners import MannersFiles
 from privet.config.builtin import builtins
 from privet.config.cases import BAN, NOTHING, Case, cases
 from privet.config.compile import engine_for
@@ -99,7 +100,11 @@ class _Trial:
             yield self._session()
 
     def _engine(self) -> Engine:
-        return engine_for(self._config, zone=UTC, networks=Documentation(), today=START)
+        engine = engine_for(self._config, zone=UTC, networks=Documentation(), today=START)
+        files = MannersFiles(self._config.manners.robots, self._config.manners.crawlers)
+        files.refresh()
+        engine.know(files.known())
+        return engine
 
     def _line(self, engine: Engine, what: str, line: str, number: int) -> Result:
         """Tell whether a line is a failure as it should be, or not."""

@@ -136,12 +136,12 @@ class Player:
         self._clients: set[bytes] = set()
         self._rows: Rows | None = None
         self._found: list[Found] = []
-        self._stopwatch, self._filters = Stopwatch(), self.engine.sources[source].filters
+        self._stopwatch = Stopwatch()
 
     def feed(self, block: bytes) -> None:
         """Take whole lines."""
         self._rows, self._found = None, []
-        with self._stopwatch.over(self._filters.watch if self._filters else None):
+        with self._stopwatch.over(*self.engine.watches(self.source)):
             verdicts = [
                 one for one in self.engine.feed(Batch(self.source, block), math.inf) if one.jail in self._chosen
             ]
@@ -155,7 +155,8 @@ class Player:
     def outcome(self) -> Replayed:
         """Return what came of all blocks."""
         state = self.engine.sources[self.source]
-        problems = [*self._lists.problems, *self._manners.problems, *self._problems]
+        own = [*self._lists.problems, *self._manners.problems, *self._problems]
+        problems = [*self.engine.slow(self.source), *own]
         outcome = _outcome(state, self.verdicts, len(self._clients), problems, self.engine.swarms())
         outcome.effects, outcome.looks = self.effects, self.looks
         return outcome
@@ -241,5 +242,4 @@ def _outcome(
         pseudonyms=state.pseudonyms,
     )
     complaints = [state.complaint] if state.complaint else []
-    complaints += [f"filter {slow}" for slow in state.filters.slow] if state.filters else []
     return Replayed(verdicts, totals, state.samples, complaints + problems, swarms)

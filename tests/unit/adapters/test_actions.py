@@ -368,3 +368,15 @@ def test_names_of_this_machine_are_known(make: Make, out: Path) -> None:
     assert short
     assert full
     assert (at, nobody) == ("2000", ".")
+
+
+def test_an_action_for_which_bans_wait_is_behind(make: Make) -> None:
+    actions = make(program(ban="sleep 0.3"), program("quick", ban="true"))
+    for number in range(3):
+        actions.ban("ssh", occasion(number))
+    time.sleep(0.05)
+    (one,) = [one for one in actions.behind() if one.action == "one"]
+    assert (one.jail, one.waiting) == ("ssh", 2)
+    assert 0.0 < one.seconds < PATIENCE
+    assert actions.settle(PATIENCE)
+    assert actions.behind() == []

@@ -109,3 +109,22 @@ def test_no_address_shows(tmp_path: Path) -> None:
     path = database(tmp_path / "db", ("192.0.2.1", "sshd", NOW, 600, 1))
 
     assert "192.0.2" not in repr(running_bans(path, NOW))
+
+
+@pytest.mark.parametrize("ends", ["while it runs", "in the middle of a write", "well"])
+def test_a_server_with_a_write_ahead_log(tmp_path: Path, ends: str) -> None:
+    path = database(tmp_path / "fail2ban.sqlite3")
+    with closing(sqlite3.connect(path, isolation_level=None)) as server:
+        server.execute("PRAGMA journal_mode = WAL")
+        server.execute("INSERT INTO bips VALUES ('192.0.2.1', 'sshd', ?, 600, 1, '{}')", (NOW - 100,))
+        if ends == "in the middle of a write":
+            server.execute("BEGIN IMMEDIATE")
+            server.execute("INSERT INTO bips VALUES ('192.0.2.2', 'sshd', ?, 600, 1, '{}')", (NOW - 100,))
+        elif ends == "well":
+            server.close()
+        assert [ban.subject for ban in running_bans(path, NOW).bans] == [Subject.parse("192.0.2.1")]
+
+
+def test_what_is_no_time_is_counted(tmp_path: Path) -> None:
+    path = database(tmp_path / "fail2ban.sqlite3", ("192.0.2.1", "sshd", "soon", -1, 1))  # type: ignore[arg-type]
+    assert running_bans(path, NOW).skipped == 1

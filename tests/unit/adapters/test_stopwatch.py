@@ -90,5 +90,5 @@ def test_afterwards_there_is_no_timer_and_the_handler_is_that_of_before() -> Non
 
 
 def test_where_nobody_matches_no_timer_runs() -> None:
-    with Stopwatch().over(None):
+    with Stopwatch().over():
         assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)

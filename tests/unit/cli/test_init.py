@@ -111,7 +111,8 @@ def test_logs_that_are_there_are_found(tmp_path: Path, capsys: Captured, monkeyp
     config = load(target)
     assert config.sources["web"].paths == (patterns[0], patterns[2])
     assert all(jail.dry_run for jail in config.jails.values())
-    assert capsys.readouterr().out.startswith(f"{target}: 1 source, 2 jails\n")
+    assert capsys.readouterr().out.startswith(f"{target}: 1 source, {len(config.jails)} jails\n")
+    assert {"leech", "web-probing"} <= config.jails.keys()
 
 
 def test_without_any_log_it_says_so(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,7 +172,7 @@ def test_bad_manners_are_named_in_plain_words(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.splitlines() == [
         f"{LEECH}  72 requests, Friendica 'Giant Rhubarb'; https://social.example",
         "    asks by HEAD twice or more before it fetches a page (24 pages)",
-        "    comes back no slower after 429 or 503 (27 requests, every 4 s)",
+        "    comes back no slower after 429 or 503 (27 requests, after 4 s)",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from time import process_time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,8 @@ from privet.config.builtin import FOLDER, builtins, groups
 from privet.config.errors import ConfigErrors
 from privet.config.loader import SETTINGS, parse
 from privet.core.address import Subject
-from privet.core.jails import Jail
+from privet.core.jails import Jail, Matches
+from privet.core.sieve import LONGEST
 from privet.tasks.jailtests import alone
 
 if TYPE_CHECKING:
@@ -112,3 +114,23 @@ def test_samples_name_nobody(path: Path) -> None:
     found = [Subject.parse(word) for word in ADDRESS.findall(path.read_text())]
 
     assert [one for one in found if not any(net.overlaps(one) for net in DOCUMENTATION)] == []
+
+
+HOSTILE = (
+    *("/", "..", "../", "%2e", "%252e", " ", "+", "a", "/a", "%20", "<a ", "${", "or a=", "union ", "select from "),
+    *("/x.php", "x:1", "/wp-", "/run?", "/autodiscover/autodiscover.json", "update ", ";drop", "on", "/admin", "?a&"),
+)
+"""What a line may be full of, to make expressions go over it again and again."""
+
+
+@pytest.mark.parametrize("name", builtins())
+def test_no_value_takes_long(name: str) -> None:
+    predicates = alone(name).jails[name].predicates
+    tests = [test for one in predicates for test in one.any + one.none if isinstance(test, Matches)]
+    searches = [re.compile(test.regex.encode()).search for test in tests]
+    values = [(word * LONGEST)[:LONGEST].encode() for word in HOSTILE]
+    for search in searches:
+        begin = process_time()
+        for value in values:
+            search(value)
+        assert process_time() - begin < 1.0

@@ -141,6 +141,12 @@ def test_predicates_that_no_line_can_fulfil_are_named(how: str, missing: list[st
     assert set(missing_fields(made)) == wanted
 
 
+def test_fields_that_a_signal_needs_and_no_line_has_are_named() -> None:
+    made = config("[jail.j]\nsource='web'\nkind='manners'\nsignal='fake-browser'\n", "common")
+
+    assert missing_fields(made) == [f"jail j: source web has no field {field}" for field in ("agent", "referer")]
+
+
 def test_engines_of_one_configuration_are_independent() -> None:
     made = config("[jail.j]\nsource = 'web'\nmaxretry = 2\n")
     one, other = engine_for(made), engine_for(made)

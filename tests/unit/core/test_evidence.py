@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from time import process_time
 
 import pytest
 
@@ -10,6 +11,8 @@ from privet.config.compile import engine_for
 from privet.config.loader import parse
 from privet.core import evidence
 from privet.core.engine import Batch, Engine
+from privet.core.formats import named
+from privet.core.parse import plan_of
 from privet.core.times import write_clf
 
 START = 1_700_000_000.0
@@ -102,3 +105,13 @@ def test_old_blocks_go(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("config", [LOGIN, WEB + '[jail.all]\nsource = "web"\nmaxretry = 3\n'])
 def test_conditions_or_none_make_no_difference(config: str) -> None:
     assert shown(engine(config), *[line(f"2001:db8::{n}", n) for n in range(3)]) == [requests(*["/login"] * 3)]
+
+
+def test_where_lines_begin_is_found_in_one_go_among_many_that_are_bad() -> None:
+    block = b"".join(line("192.0.2.1", n) + b"garbage %d\n" % n for n in range(6000))
+    rows = plan_of(named("common")).parse(block)
+    assert len(rows) == len(rows.bad) == 6000
+    begin = process_time()
+    place = evidence.Lines(block, rows).place(5999)
+    assert process_time() - begin < 0.5
+    assert block[place:].startswith(line("192.0.2.1", 5999))

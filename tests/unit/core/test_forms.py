@@ -97,8 +97,9 @@ def test_memory_is_bounded() -> None:
             "referer": [b"-"] * 1000,
         }
         assert forms.offences(rows, []) == []
-        assert len(forms.pages) <= 1000
-        assert len(forms.first) <= 1000
+        assert len(forms.pages) + len(forms.older[0]) <= 1000
+        assert len(forms.first) + len(forms.older[1]) <= 1000
+    assert forms.evicted == 20_000 - len(forms.first) - len(forms.older[1])
 
 
 def test_settings_that_do_not_suit_are_refused() -> None:

@@ -93,3 +93,9 @@ def test_a_reload_and_a_clock_that_is_set_keep_the_load() -> None:
     assert new.loads.at(START + 3600) == 11
     assert new.loads.at(START + 3599) == 0
     assert feed(new, ("192.0.2.1", 3601), ("192.0.2.1", 3602)) == [("192.0.2.1", 3602, 2)]
+
+
+def test_a_jail_says_which_limit_holds() -> None:
+    (jail,) = engine(ALONE).jails
+
+    assert [jail.limit_at(load) for load in (0, 5, 5.01, 10, 10.5, 140)] == [6, 6, 4, 4, 2, 2]

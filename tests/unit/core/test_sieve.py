@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.adapters.stopwatch import Stopwatch
 from privet.config.loader import parse
 from privet.core import cache
 from privet.core.formats import named, parse_format
@@ -267,3 +268,27 @@ def test_many_jails_at_once_answer_as_each_alone() -> None:
         assert together == [Sieve([predicates])(parsed)[0] for predicates in SEVERAL.values()]
         assert together[0] == list(range(56))
         assert all(0 < len(rows) < 56 for rows in together[1:])
+
+
+BAD = Predicate("query", any=(Matches(r"^(\w+=?)+$"), Is("x=1")))
+
+
+def test_an_expression_that_takes_too_long_is_ended_and_the_others_go_on() -> None:
+    sieve = Sieve([[BAD], [Predicate("path", any=(Is("/"),))]])
+    hostile, good = rows(request=b"GET /?%b! HTTP/1.1" % (b"a" * 60)), rows(request=b"GET /?x=1 HTTP/1.1")
+    begin = process_time()
+    with Stopwatch(0.005).over(sieve.watch):
+        assert sieve(hostile) == [[], [0]]
+    assert process_time() - begin < 1
+    assert sieve.slow == [r"query: the regular expression ^(\w+=?)+$ is too slow to use"]
+    assert sieve(good) == [[0], [0]]
+
+
+def test_one_that_is_too_slow_for_long_values_still_sees_short_ones() -> None:
+    sieve = Sieve([[Predicate("query", any=(Matches(r"(a+)+$"),))]])
+    with Stopwatch(0.005).over(sieve.watch):
+        sieve(rows(request=b"GET /?%b! HTTP/1.1" % (b"a" * 3000)))
+    assert sieve.slow == [
+        r"query: the regular expression (a+)+$ took too long: it sees no text of more than 1500 characters"
+    ]
+    assert sieve(rows(request=b"GET /?aa HTTP/1.1")) == [[0]]

@@ -149,3 +149,8 @@ def test_the_clocks_of_this_machine(path: Path) -> None:
     one = Clock(path)
     assert one.start() == Change()
     assert one.look() == Change()
+
+
+def test_its_file_is_its_owners_alone(machine: Machine, tmp_path: Path) -> None:
+    machine.clock(tmp_path / "clock").look()
+    assert (tmp_path / "clock").stat().st_mode & 0o777 == 0o600

@@ -11,6 +11,7 @@ import pytest
 from privet.core.address import client_key
 from privet.daemon import lookups, rounds
 from tests.unit.daemon.serving import serving, until
+from tests.unit.processes import line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -161,3 +162,28 @@ def test_an_expression_that_a_line_made_too_slow_is_told_of_at_once_and_once(
 
     play(place, jails, scene)
     assert capfd.readouterr().err.count("failregex 1 is too slow to use") == 1
+
+
+def test_a_request_that_keeps_an_expression_of_a_jail_busy_holds_up_nothing(place: Served) -> None:
+    jails = """
+[jail.odd]
+source = "web"
+query = { regex = '^(\\w+=?)+$' }
+[jail.plain]
+source = "web"
+path = "/bad"
+maxretry = 1
+bantime = "1h"
+"""
+    place.configure(f'path = "{place.log}"', jails)
+    place.log.touch()
+
+    async def run() -> None:
+        async with serving(place):
+            place.append(line("192.0.2.1", f"/?{'a' * 60}!"), line("192.0.2.2", "/bad"))
+            (ban,) = await banned(place)
+            assert (ban["subject"], ban["jail"]) == ("192.0.2.2", "plain")
+            warnings = (await place.ask("status"))["warnings"]
+            assert any("too slow to use" in warning and "query" in warning for warning in warnings)
+
+    asyncio.run(run())

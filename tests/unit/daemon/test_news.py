@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +15,10 @@ from privet.config.errors import ConfigErrors
 from privet.config.loader import parse
 from privet.core.address import Subject
 from privet.core.news import SETTLE
+from privet.core.swarm import WARM
 from privet.core.verdicts import Action, Verdict
+from privet.core.vigil import Alarm
+from tests.unit.core.traffic import entry, swarm
 from tests.unit.daemon.serving import Served, serving, until
 from tests.unit.processes import line
 
@@ -105,6 +110,34 @@ def test_a_program_that_fails_is_a_warning_and_is_tried_again(place: Served, tmp
     asyncio.run(scene())
 
     assert kept.read_text().count("something went wrong") == 2
+
+
+def test_alarms_and_swarms_are_told_when_they_begin_and_when_they_are_over(place: Served, tmp_path: Path) -> None:
+    notify, kept = teller(tmp_path)
+    place.configure(f'path = "{place.log}"', JAIL + notify + '[jail.many]\nsource = "web"\nkind = "swarm"\n')
+    begin = time.time() - 300
+    attack = swarm(random.Random(1), 60, begin, (f"/wiki?action=history&id=Page{n}" for n in count()), seconds=200)
+    before = [entry(begin - second, "192.0.2.9", "/robots.txt") for second in range(int(WARM) + 300, 0, -30)]
+    place.append(*(data.decode().rstrip() for _, data in [*before, *attack]))
+
+    async def scene() -> None:
+        async with serving(place):
+            daemon = place.daemon
+            await until(lambda: bool(daemon.swarms.problems))
+            daemon.swarms.look()
+            alarm = Alarm("dead", "web", "net", "matches nothing any more", time.time())
+            for alarms in ([alarm], []):
+                daemon.vigilance.vigil.alarms = alarms
+                daemon.vigilance._tell()  # noqa: SLF001  what a look ends with
+            await news(place)
+
+    asyncio.run(scene())
+
+    said = kept.read_text()
+    assert "swarm on the shape /wiki?action=history&id=* (jail many): " in said
+    assert "\njail net: matches nothing any more\nover: jail net: matches nothing any more\n" in said
+    assert "192.0.2" not in said
+    assert "2001:db8" not in said
 
 
 def test_without_a_program_nothing_is_collected(place: Served) -> None:

@@ -239,3 +239,28 @@ def test_a_jail_that_closes_nothing_tells_its_programs(place: Served, out: Path)
         await until(lambda: said(out) == ["ban", "over"])
 
     play(place, scene)
+
+
+def test_of_what_a_filter_found_a_program_gets_the_beginning(place: Served, out: Path) -> None:
+    place.configure(f'path = "{place.log}"\nformat = "plain"', f"{FILTER}\n[action.one]\nban = 'echo <F-USER> > {out}'")
+    place.log.touch()
+
+    async def scene(place: Served) -> None:
+        place.append(*[f"app: login of {'x' * 30_000} failed from 192.0.2.9"] * 2)
+        await until(lambda: said(out) == ["x" * module.LONGEST_FACT])
+
+    play(place, scene)
+
+
+def test_a_slow_program_is_told_of(place: Served, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLOW", 0.1)
+    configure(place, f"ban = 'sleep 0.5; echo ban >> {out}'")
+
+    async def scene(place: Served) -> None:
+        place.append(*(line(f"198.51.100.{number}") for number in range(4) for _ in range(3)))
+        await until(lambda: any("is slow: busy for" in problem for problem in place.daemon.told.problems))
+        assert any("is slow" in warning for warning in (await place.ask("status"))["warnings"])
+        await until(lambda: len(said(out)) == 4)
+        await until(lambda: not place.daemon.told.problems)
+
+    play(place, scene)

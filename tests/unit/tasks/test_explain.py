@@ -181,3 +181,13 @@ def test_without_a_name_every_jail_is_told() -> None:
 )
 def test_hostile_lines_are_walked_too(line: str) -> None:
     assert {found.result for found in explain(CONFIG, line, UTC, NOW)} == {NOTHING}
+
+
+def test_a_jail_for_manners_judges_no_line_by_itself() -> None:
+    config = parse("[source.web]\npath = '/x'\n[jail.one]\nsource = 'web'\nkind = 'manners'\nsignal = 'heads'\n", "")
+    line = '192.0.2.1 - - [22/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "curl"'
+
+    (walk,) = explain(config, line, UTC, NOW)
+
+    assert walk.result == HARMLESS_LINE
+    assert walk.steps[-1] == Step("signal", "heads: judged by what the client did before", good=None)

@@ -21,7 +21,7 @@ PIPE_SIZE = 1 << 20  # bytes: a web server's writes wait when its pipe is full
 READ = 1 << 16  # bytes: blocks of this size stay in the cache, and fit a packet to the daemon
 _RECEIVE_BUFFER = 64 << 20  # bytes asked of the kernel, which may grant less
 _DATAGRAM = 1 << 16
-_KEPT = 100_000  # datagrams not yet taken; more are dropped and counted
+_KEPT, _ROOM = 100_000, 64 << 20  # datagrams not yet taken, and their bytes; more are dropped and counted
 _SYSLOG = re.compile(rb"^<\d{1,3}>(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )?(?:[^ :]+ )?[\w.-]+: ")
 
 
@@ -100,6 +100,7 @@ class DatagramInput:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         self.dropped = 0
         self._lines: deque[bytes] = deque()
+        self._came = self._taken = 0  # bytes: each is counted by one thread only
         self._ready, self._wake = os.pipe()
         os.set_blocking(self._ready, False)
         self._finished = False
@@ -121,7 +122,9 @@ class DatagramInput:
             os.read(self._ready, 64)
         block, size = [], 0
         while self._lines and size < READ:
-            line = _SYSLOG.sub(b"", self._lines.popleft(), count=1).rstrip(b"\n") + b"\n"
+            datagram = self._lines.popleft()
+            self._taken += len(datagram)
+            line = _SYSLOG.sub(b"", datagram, count=1).rstrip(b"\n") + b"\n"
             block.append(line)
             size += len(line)
         if self._lines:  # the thread wakes nobody for lines that follow others
@@ -153,7 +156,8 @@ class DatagramInput:
                 return  # closed
             if self._finished and not line:
                 return
-            if len(self._lines) < _KEPT:
+            if len(self._lines) < _KEPT and self._came - self._taken + len(line) <= _ROOM:
+                self._came += len(line)
                 self._lines.append(line)
                 if len(self._lines) == 1:
                     os.write(self._wake, b"!")

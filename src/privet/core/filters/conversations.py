@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LASTS = 300.0  # seconds from its first line on
 MOST = 1024  # conversations at a time; the oldest is forgotten first
 KEPT = 2048  # bytes of one conversation that may stay unread
+LINES, ROOM = 100, 16_384
+"""Lines of the next failure of one conversation that are kept, the last ones, and their characters together."""
+USERS = 100  # of one conversation; two would do to see that somebody tries several
 
 _ADDRESSES = ("ip4", "ip6", "dns")
 _IDENTITIES = ("fid", *_ADDRESSES)
@@ -29,11 +32,12 @@ _IDENTITIES = ("fid", *_ADDRESSES)
 class Conversation:
     """What is known of a connection: its facts, the lines that belong to the next failure, and the users."""
 
-    __slots__ = ("began", "facts", "lines", "users", "waiting")
+    __slots__ = ("_size", "began", "facts", "lines", "users", "waiting")
 
     def __init__(self, began: float | None, facts: Facts) -> None:
         self.began, self.facts = began, facts
         self.lines: list[str] = []
+        self._size = 0
         self.users: set[str] = set()
         self.waiting = False
 
@@ -43,6 +47,18 @@ class Conversation:
             return False
         before = [address for address in map(self.facts.get, _ADDRESSES) if address]
         return not before or all(said[key] in before for key in _ADDRESSES if said.get(key))
+
+    def add(self, line: str) -> None:
+        """Keep a line for the next failure, and not too many of those before."""
+        self.lines.append(line)
+        self._size += len(line)
+        while len(self.lines) > LINES or (self._size > ROOM and len(self.lines) > 1):
+            self._size -= len(self.lines.pop(0))
+
+    def give(self) -> list[str]:
+        """Return the lines of a failure, and begin with those of the next."""
+        lines, self.lines, self._size = self.lines, [], 0
+        return lines
 
     def learn(self, said: Facts) -> None:
         """Take in what a line says."""
@@ -73,19 +89,19 @@ class Conversations:
             if len(self._known) >= MOST:
                 _drop_oldest(self._known)
             talk = self._known[name] = Conversation(time, said)
-        if user := said.get("user"):
+        if (user := said.get("user")) and len(talk.users) < USERS:
             talk.users.add(user)
         if gained:
             talk.waiting = False
         if forget:
             del self._known[name]
-        talk.lines.append(line)
+        talk.add(line)
         if harmless and not (talk.waiting or len(talk.users) > 1):
             return None
         talk.waiting = not any(map(talk.facts.get, _IDENTITIES))
         if talk.waiting:
             return None
-        lines, talk.lines = talk.lines, []
+        lines = talk.give()
         return ({**talk.facts, "users": set(talk.users)} if talk.users else dict(talk.facts)), lines
 
 
@@ -111,7 +127,7 @@ class PutOff:
 
     def keep(self, line: bytes, *, user: bool) -> bool:
         """Put off a line, which may name a user or not; return whether that may be."""
-        process = _process(line) if self.works else b""
+        process = _process(line) if self.works and len(line) <= KEPT else b""
         if not process:
             return False
         lines = self._lines

@@ -16,7 +16,7 @@ from privet.core.filters.shapes import shape_of
 from privet.core.filters.swift import Swift
 from privet.core.filters.trees import Needles, halved, rated
 from privet.core.filters.views import BYTEWISE, History, View
-from privet.core.filters.watch import Watch
+from privet.core.filters.watch import Watch, penalty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -208,7 +208,7 @@ class FilterPlan:
         views = [*self._views, *(ring.view for ring in self._rings)]
         told: list[tuple[str, Watched]] = [(f"{view.name}: datepattern", view.dates) for view in views]
         told += [(f"{one.spec.name}: {e.name}", e) for one in self.filters.values() for e in one.expressions]
-        return [f"{name} {_penalty(thing.longest)}" for name, thing in told if thing.overruns]
+        return [f"{name} {penalty(thing.longest)}" for name, thing in told if thing.overruns]
 
     @property
     def undated(self) -> int:
@@ -244,10 +244,6 @@ class FilterPlan:
                 self._keys.clear()
             self._keys[failure.who] = key
         return key
-
-
-def _penalty(longest: int) -> str:
-    return f"took too long: it sees no text of more than {longest} characters" if longest >= 0 else "is too slow to use"
 
 
 def _task(view: View, one: Filter, chosen: tuple[Expression, ...]) -> _Task:

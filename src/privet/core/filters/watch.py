@@ -31,7 +31,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.at: Watched | None = None
-        self.text = ""
+        self.text: str | bytes = ""
 
     def punish(self) -> None:
         """Let the expression that was interrupted see shorter lines only."""
@@ -40,3 +40,8 @@ class Watch:
             length = len(self.text)
             expression.longest = length // 2 if length > SHORT else -1
             expression.overruns += 1
+
+
+def penalty(longest: int) -> str:
+    """Say what it means for an expression that it took too long."""
+    return f"took too long: it sees no text of more than {longest} characters" if longest >= 0 else "is too slow to use"

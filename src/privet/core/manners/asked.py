@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from privet.core.parse import Rows
 
 _FEED_PATH = re.compile(
-    rb"/(?:feed|rss|atom)s?/?\Z|\.(?:rss|atom|rdf)\Z|/(?:[^/]*[-_.])?(?:feed|index|rss2?|atom)(?:[-_.][^/]*)?\.xml\Z",
+    rb"/(?:feeds?|rss|atom)/?\Z|\.(?:rss|atom|rdf)\Z|/(?:[^/]*[-_.])?(?:feed|index|rss2?|atom)(?:[-_.][^/]*)?\.xml\Z",
     re.IGNORECASE,
 )
 _FEED_QUERY = re.compile(rb"(?:\A|[&;])(?:feed=|[a-z]{1,16}=(?:rss|atom))", re.IGNORECASE)

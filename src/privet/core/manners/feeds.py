@@ -78,6 +78,7 @@ class TooOften(_Feeds):
         super().__init__()
         self.clients: Clients[_Reader, float] = Clients(most, max(every, DAY))
         self._every = every
+        self.pauses: list[float] = []  # before each of the offences that were found last
 
     @property
     def evicted(self) -> int:
@@ -87,6 +88,7 @@ class TooOften(_Feeds):
     def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
         """Return the rows that are offences."""
         statuses, found = rows.column("status"), []
+        self.pauses = []
         for row, _feed, reader in self._fetches(rows, times):
             if statuses[row] not in _COUNT:
                 continue
@@ -94,6 +96,7 @@ class TooOften(_Feeds):
             last = self.clients.get(reader, time)
             if last is not None and abs(time - last) <= self._every - _WHOLE_SECONDS:
                 found.append(row)
+                self.pauses.append(abs(time - last))
             self.clients.put(reader, time, time)
         return found
 

@@ -6,6 +6,7 @@ The signals are those of jails. Memory is bounded: beyond the cap clients with t
 from __future__ import annotations
 
 from collections import Counter
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
@@ -13,6 +14,9 @@ import msgspec
 from privet.core.address import Subject
 from privet.core.jails import Jail, Signal
 from privet.core.manners.asked import ask_of, requests_of
+from privet.core.manners.feeds import TooOften
+from privet.core.manners.pace import Unslowed
+from privet.core.manners.robots import TooSoon
 from privet.core.manners.window import COLUMNS, habit_for
 from privet.core.mask import sample
 from privet.core.plurals import counted
@@ -32,25 +36,23 @@ OFTEN = 5
 WAIT = 3600.0
 """Seconds after a refusal in which somebody is to come back more slowly."""
 
-TOGETHER = 600.0  # seconds between offences that are told as a pause
 _NEEDS_ROBOTS, _NEEDS_CRAWLERS = frozenset(("robots", "crawl-delay")), frozenset(("fake-robot",))
 
 
 class Tally(msgspec.Struct):
-    """The offences of one client and signal: how many, one of them, and the pauses between them."""
+    """The offences of one client and signal: how many, one of them, and the pauses before them that are known."""
 
     times: int = 0
     example: str = ""
-    last: float = 0.0
     pauses: int = 0
     paused: float = 0.0
 
-    def note(self, time: float) -> None:
+    def note(self, pause: float | None) -> None:
         """Count an offence."""
-        if self.times and 0 <= time - self.last <= TOGETHER:
+        self.times += 1
+        if pause is not None:
             self.pauses += 1
-            self.paused += time - self.last
-        self.times, self.last = self.times + 1, time
+            self.paused += pause
 
     def merge(self, other: Tally) -> None:
         """Count what another has counted."""
@@ -61,8 +63,8 @@ class Tally(msgspec.Struct):
 
     @property
     def pace(self) -> str:
-        """How fast they came, in words."""
-        return f", every {self.paused / self.pauses:.0f} s" if self.pauses else ""
+        """How long the pauses are, in words."""
+        return f", after {self.paused / self.pauses:.0f} s" if self.pauses else ""
 
 
 class Offender(msgspec.Struct):
@@ -114,8 +116,10 @@ class Habits:
         """Look at the rows of a block."""
         self._hits.update(rows.keys)
         for signal, habit in self._habits.items():
-            for row in habit.find(rows, rows.times):
-                self._note(signal, rows, row)
+            found = habit.find(rows, rows.times)
+            pauses = habit.pauses if isinstance(habit, TooSoon | TooOften | Unslowed) else repeat(None)
+            for row, pause in zip(found, pauses, strict=False):
+                self._note(signal, rows, row, pause)
         self._bound()
 
     def merge(self, other: Habits) -> None:
@@ -144,7 +148,7 @@ class Habits:
         rows.sort(key=lambda row: (-sum(row.habits.values()), row.subject))
         return rows[:limit]
 
-    def _note(self, signal: Signal, rows: Rows, row: int) -> None:
+    def _note(self, signal: Signal, rows: Rows, row: int, pause: float | None) -> None:
         key = rows.keys[row]
         offender = self._offenders.get(key)
         if offender is None:
@@ -152,7 +156,7 @@ class Habits:
         tally = offender.tallies.setdefault(signal, Tally())
         if not tally.example:
             tally.example = sample(ask_of(requests_of(rows)[row]).target)
-        tally.note(rows.times[row])
+        tally.note(pause)
 
     def _bound(self) -> None:
         if len(self._hits) > 2 * self._most:

@@ -127,6 +127,7 @@ class Unslowed:
     def __init__(self, most: int, wait: float) -> None:
         self.clients: dict[bytes, _Pace] = {}
         self.evicted = 0
+        self.pauses: list[float] = []  # before each of the offences that were found last
         self._most, self._wait = most, wait
         self._is_asset = Cache(lambda request: ask_of(request).is_asset)
 
@@ -136,6 +137,7 @@ class Unslowed:
     def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
         """Return the rows that are offences."""
         clients, wait, found = self.clients, self._wait, []
+        self.pauses = []
         assets = map(self._is_asset.__getitem__, requests_of(rows))
         columns = zip(rows.keys, times, assets, rows.column("status"), strict=True)
         for row, (key, time, asset, status) in enumerate(columns):
@@ -148,6 +150,7 @@ class Unslowed:
             elif pace.refused:
                 if pace.is_offence(time, wait):
                     found.append(row)
+                    self.pauses.append(max(0.0, time - pace.last))
                 pace.refused = False
             elif time > pace.last:
                 pace.learn(time - pace.last)

@@ -143,6 +143,7 @@ class TooSoon(_Robots):
     def __init__(self, most: int) -> None:
         super().__init__(most)
         self._last: Clients[bytes, float] = Clients(most, KNOWS)
+        self.pauses: list[float] = []  # before each of the offences that were found last
 
     @property
     def evicted(self) -> int:
@@ -152,6 +153,7 @@ class TooSoon(_Robots):
     def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
         """Return the rows that are offences."""
         agents, found = rows.column("agent"), []
+        self.pauses = []
         for row, ask, site in self._informed(rows, times):
             delay = site.delay[agents[row][:_LONGEST_AGENT]]
             if ask.is_asset or not delay:
@@ -160,6 +162,7 @@ class TooSoon(_Robots):
             last = self._last.get(key, time)
             if last is not None and abs(time - last) <= delay - _WHOLE_SECONDS:
                 found.append(row)
+                self.pauses.append(abs(time - last))
             self._last.put(key, time, time)
         return found
 

@@ -62,6 +62,18 @@ COLUMNS: Mapping[Signal, frozenset[str]] = {
 }
 """What each signal reads of a row."""
 
+NEEDS: Mapping[Signal, frozenset[str]] = {
+    "robots": frozenset({"path", "agent"}),
+    "crawl-delay": frozenset({"path", "agent"}),
+    "heads": frozenset({"method", "path"}),
+    "backoff": frozenset({"path", "status"}),
+    "feeds": frozenset({"method", "path", "status"}),
+    "whole-feeds": frozenset({"method", "path", "status", "size"}),
+    "fake-browser": frozenset({"method", "path", "status", "referer", "agent"}),
+    "fake-robot": frozenset({"agent"}),
+}
+"""Fields without which a signal finds nothing."""
+
 
 def habit_for(jail: Jail, most: int) -> Habit:
     """Make what finds the offences of a jail, of `most` clients."""

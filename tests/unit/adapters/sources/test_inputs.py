@@ -209,6 +209,21 @@ def test_too_many_lines_are_dropped_and_counted(
     assert datagrams.read() == b"next\n"
 
 
+def test_long_lines_are_dropped_sooner_than_the_memory_is_full(
+    datagrams: DatagramInput, send: Callable[[bytes], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inputs, "_ROOM", 100_000)
+    for _ in range(10):
+        send(b"x" * 30_000)
+    until(lambda: datagrams.dropped == 7)
+    assert (datagrams.waiting, datagrams.dropped) == (3, 7)
+    while datagrams.waiting:
+        assert datagrams.read()
+    send(b"short")
+    assert is_ready(datagrams, 10)
+    assert datagrams.read() == b"short\n"
+
+
 def test_what_waits_in_the_kernel_is_read_when_it_is_finished(tmp_path: Path) -> None:
     for _ in range(20):
         source = DatagramInput(tmp_path / "socket")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from privet.core.filters.conversations import KEPT, LASTS, MOST, Conversations, PutOff
+from privet.core.filters.conversations import KEPT, LASTS, LINES, MOST, ROOM, Conversations, PutOff
 
 ONE, OTHER = {"ip4": "192.0.2.1"}, {"ip6": "2001:db8::1"}
 HARMLESS, GAINED, FORGET = {"nofail": "x"}, {"mlfgained": "x"}, {"mlfforget": "x"}
@@ -127,3 +127,23 @@ def test_what_is_put_off_is_bounded() -> None:
         lines.keep(b"host sshd[%d]: x" % number, user=False)
     assert lines.release("sshd[2]") == []
     assert lines.release(f"sshd[{3 * MOST - 1}]")
+
+
+def test_an_endless_conversation_keeps_its_last_lines_only() -> None:
+    talks = Conversations()
+    for number in range(3 * LINES):
+        assert talks.take({"mlfid": "id", **HARMLESS, **ONE, "user": "bob"}, f"line {number}", 0.0) is None
+    found = talks.take({"mlfid": "id", "user": "bob"}, "end", 0.0)
+    assert found
+    assert found[1] == [*(f"line {number}" for number in range(2 * LINES + 1, 3 * LINES)), "end"]
+    for _ in range(10):
+        talks.take({"mlfid": "id", **HARMLESS}, "x" * ROOM, 0.0)
+    found = talks.take({"mlfid": "id", "user": "bob"}, "end", 0.0)
+    assert found
+    assert found[1] == ["end"]
+
+
+def test_a_long_line_is_not_put_off() -> None:
+    put_off = PutOff()
+    assert not put_off.keep(b"host sshd[7]: " + b"x" * KEPT, user=False)
+    assert put_off.keep(b"host sshd[7]: " + b"x" * 100, user=False)

@@ -32,7 +32,7 @@ def test_the_fetcher_of_old_is_named_in_plain_words() -> None:
     assert row.agent == "Friendica 'Giant Rhubarb'; https://social.example"
     assert row.says == [
         "asks by HEAD twice or more before it fetches a page (24 pages)",
-        "comes back no slower after 429 or 503 (27 requests, every 4 s)",
+        "comes back no slower after 429 or 503 (27 requests, after 4 s)",
     ]
 
 

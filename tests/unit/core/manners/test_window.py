@@ -36,10 +36,14 @@ from tests.unit.core.manners.callers import (
     pretender,
     reader,
 )
+from tests.unit.tasks.test_ordinary import CLIENTS, household
+from tests.unit.tasks.test_ordinary import line as written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    from tests.unit.tasks.test_ordinary import Hit
 
 ROBOTS = "User-agent: *\nDisallow: /private/\nCrawl-delay: 5\n"
 KNOWN = Known(
@@ -133,6 +137,15 @@ def _restamped(entries: Iterable[Entry], seconds: float) -> Iterable[Entry]:
         _, _, tail = rest.partition(b"]")
         stamp = datetime.fromtimestamp(int(time + seconds), UTC).strftime("%d/%b/%Y:%H:%M:%S +0000")
         yield time, head + b"[" + stamp.encode() + b"]" + tail
+
+
+@pytest.mark.parametrize("who", [one for one in CLIENTS if one is not household])  # six people who load no asset ever
+def test_ordinary_clients_are_left_alone(who: Callable[[random.Random], Iterator[Hit]]) -> None:
+    engine = watching(*SIGNALS, base=BASE.replace(FORMAT, "combined"), more="")
+    crowd = [written(f"198.51.100.{number}", (0.0, "GET /style.css", 200, "-", "x")) for number in range(1, 9)]
+    lines = [*crowd, *(written("192.0.2.7", hit) for hit in sorted(who(random.Random(7))))]
+
+    assert engine.feed(Batch("web", b"".join(lines)), inf) == []
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
