@@ -110,20 +110,26 @@ class Tallies:
     def _settle(self) -> None:
         """Count what waits: requests of the same minute and site together."""
         groups: dict[tuple[int, bytes, str], tuple[list[bytes], list[bytes]]] = {}
-        for source, *columns in self._waiting:
-            for time, host, status, size in zip(*columns, strict=True):
+        for source, times, hosts, statuses, sizes in self._waiting:
+            first, last = min(times), max(times)
+            if first > self._since and first // MINUTE == last // MINUTE and hosts.count(hosts[0]) == len(hosts):
+                group = groups.setdefault((int(first // MINUTE), hosts[0], source), ([], []))
+                group[0].extend(statuses)
+                group[1].extend(sizes)
+                continue
+            for time, host, status, size in zip(times, hosts, statuses, sizes, strict=True):
                 if time > self._since:
                     place = int(time // MINUTE), host, source
                     group = groups.get(place) or groups.setdefault(place, ([], []))
-                    group[0].append(status[:1])
+                    group[0].append(status)
                     group[1].append(size)
         self._waiting.clear()
         self._rows = 0
-        for (minute, host, source), (kinds, sizes) in groups.items():
+        for (minute, host, source), (codes, sums) in groups.items():
             site = self._site(minute, host, source)
-            self._bytes[minute, site] += _total(sizes)
-            for kind, count in Counter(kinds).items():
-                self._hits[minute, site, CLASSES.get(kind, "other")] += count
+            self._bytes[minute, site] += _total(sums)
+            for code, count in Counter(codes).items():
+                self._hits[minute, site, CLASSES.get(code[:1], "other")] += count
 
     def judge(self, verdicts: Iterable[Verdict], tokens: Tokens) -> None:
         """Count what jails decided, and note who was banned by their tokens."""

@@ -90,3 +90,21 @@ def test_a_network_that_is_banned_in_many_prefixes_is_one_offender() -> None:
     _, bans, offences = tallies.take()
     assert bans == [Bans(START, "leech", 1, 0)]
     assert [one.who for one in offences] == [Tokens([bytes(32)]).of(64500)]
+
+
+def test_blocks_count_as_their_lines_do() -> None:
+    lines = [
+        b'%b:80 192.0.2.%d - - [01/Jan/2026:12:%02d:%02d +0000] "GET / HTTP/1.1" %d %b "-" "x"\n'
+        % ((b"a", b"b")[number // 150], number % 9, number // 60, number % 60, 200 + number % 4 * 100, size)
+        for number, size in enumerate([b"-", b"7", b"12"] * 100)
+    ]
+    plan = plan_of(parse_format("vhost_combined"), COLUMNS)
+    told = []
+    for size in (1, 7, 50, 300):
+        tallies = Tallies()
+        for start in range(0, len(lines), size):
+            tallies.see("web", plan.parse(b"".join(lines[start : start + size])))
+        told.append(sorted(tallies.take()[0], key=lambda one: (one.time, one.site)))
+
+    assert told[0] == told[1] == told[2] == told[3]
+    assert (sum(one.hits for one in told[0]), sum(one.bytes for one in told[0])) == (300, 1900)
