@@ -216,27 +216,13 @@ class Engine:
         if not batch.old and isfinite(now):
             for columns in found.values():
                 columns.times = source.failures.as_of(columns.times, now)
-        self._keep_all(source, list(found.values()), now)
+        source.keep_failures(list(found.values()), now, self._tolerance)
         for columns in found.values():
             if self._widened is not None:
                 columns.keys = list(map(self._widened.__getitem__, columns.keys))
             if self._observe_found is not None:
                 self._observe_found(source.name, columns)
         return found
-
-    def _keep_all(self, source: SourceState, columns: Sequence[Found], now: float) -> None:
-        """Bring the times of all filters within reach, in the order of the lines."""
-        if len(columns) == 1 and columns[0].times:
-            columns[0].times = source.failures.keep(columns[0].times, now, self._tolerance)
-            return
-        spots = sorted(
-            (place, number, index) for number, one in enumerate(columns) for index, place in enumerate(one.places)
-        )
-        if not spots:
-            return
-        times = source.failures.keep([columns[number].times[index] for _, number, index in spots], now, self._tolerance)
-        for (_, number, index), time in zip(spots, times, strict=True):
-            columns[number].times[index] = time
 
     def watches(self, source: str) -> list[Watch]:
         """Return where regular expressions say what they look at, for whoever bounds the time that they take."""

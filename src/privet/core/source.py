@@ -149,6 +149,20 @@ class SourceState:
             if len(kept) < SAMPLES:
                 kept.append(sample(line))
 
+    def keep_failures(self, columns: Sequence[Found], now: float, tolerance: float) -> None:
+        """Bring the times of what all filters found within reach, in the order of the lines."""
+        if len(columns) == 1 and columns[0].times:
+            columns[0].times = self.failures.keep(columns[0].times, now, tolerance)
+            return
+        spots = sorted(
+            (place, number, index) for number, one in enumerate(columns) for index, place in enumerate(one.places)
+        )
+        if not spots:
+            return
+        times = self.failures.keep([columns[number].times[index] for _, number, index in spots], now, tolerance)
+        for (_, number, index), time in zip(spots, times, strict=True):
+            columns[number].times[index] = time
+
     def count_failures(self, found: Iterable[Found], block: bytes) -> None:
         """Count the lines of a block of which only failures are known."""
         columns = list(found)
