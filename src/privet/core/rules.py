@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from privet.core.detect import Limit, Window
 from privet.core.distinct import Distinct
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from privet.core.networks import Networks
     from privet.core.parse import Rows
 
+
+Value = TypeVar("Value")
 
 Counting = Window | Rate | Distinct | Neighbours
 AnyWindow = Counting | Swarms
@@ -63,10 +65,10 @@ class Rule:
         """
         keys, times = rows.keys, rows.times
         if len(chosen) < len(rows):
-            keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
+            keys, times = _rows_of(keys, chosen), _rows_of(times, chosen)
         if isinstance(self.window, Manners | Forms):
             chosen = self.window.offences(rows, chosen)
-            keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
+            keys, times = _rows_of(rows.keys, chosen), _rows_of(rows.times, chosen)
         if isinstance(self.window, Swarms):  # it learns from all rows who is a browser
             self._note(chosen, keys, times, lines)
             return self.window.take(rows, chosen)
@@ -165,6 +167,10 @@ class Sifted:
         yield from ((rule, range(len(rows))) for rule in self._all)
         if self._some:
             yield from zip(self._some, self.sieve(rows), strict=True)
+
+
+def _rows_of(column: Sequence[Value], chosen: Sequence[int]) -> list[Value]:
+    return list(map(column.__getitem__, chosen))
 
 
 def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> AnyWindow:

@@ -51,9 +51,9 @@ class Clients(Generic[Key, State]):
 
     def swap(self, key: Key, time: float, state: State) -> State | None:
         """Remember a state, and return the one before if it is young enough."""
-        before = self.get(key, time)
+        found = self._states.get(key)
         self.put(key, time, state)
-        return before
+        return found[1] if found is not None and found[0] >= time - self._keep else None
 
     def among(self, keys: frozenset[Key]) -> set[Key]:
         """Return which of some keys have a state, however old."""
