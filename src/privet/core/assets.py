@@ -8,6 +8,9 @@ page of theirs, with that page as the referer, is an asset, unless it is often f
 from __future__ import annotations
 
 import re
+from collections import Counter
+from itertools import compress
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from privet.core.cache import LONGEST
@@ -27,6 +30,7 @@ CLEAR = 5  # fetches with a page that make an asset
 RATIO = 4  # how many of them there must be for each one without
 
 _TYPES = re.compile(rb"(?:image|font|video|audio)/|text/css|(?:text|application)/(?:x-)?javascript", re.IGNORECASE)
+_page_of, _path_of = attrgetter("page"), attrgetter("path")
 _UNTOLD = frozenset((b"-", b""))
 
 
@@ -68,6 +72,8 @@ class Assets:
 
     def _learn(self, rows: Rows, urls: Sequence[Url], referers: Sequence[bytes], answers: list[bool]) -> None:
         """Look at pages with a referer: those that came with the page before them are assets, or become some."""
+        if self._is_plain(rows, urls, referers, answers):
+            return
         pages, votes = self._pages, self._votes
         for row, (key, time, url, referer) in enumerate(zip(rows.keys, rows.times, urls, referers, strict=True)):
             if answers[row]:
@@ -87,6 +93,47 @@ class Assets:
             if len(pages) >= CLIENTS:
                 pages.clear()
             pages[key] = url.page, time
+
+    def _is_plain(self, rows: Rows, urls: Sequence[Url], referers: Sequence[bytes], answers: Sequence[bool]) -> bool:
+        """Learn from rows all at once, as row by row; False if some came with the page before them, or may be assets.
+
+        Then nothing is learnt.
+        """
+        pages, votes = self._pages, self._votes
+        if len(pages) + len(urls) >= CLIENTS:
+            return False
+        others = [not answer for answer in answers]
+        keys = list(compress(rows.keys, others))
+        mine = list(zip(map(_page_of, compress(urls, others)), compress(rows.times, others), strict=True))
+        once = set(keys)
+        again = pages.keys() & once
+        if len(once) < len(keys):
+            again |= {key for key, times in Counter(keys).items() if times > 1}
+        if again and self._any_with_page(again, keys, mine, list(compress(referers, others))):
+            return False
+        if votes:
+            paths = Counter(map(_path_of, compress(urls, others)))
+            known = votes.keys() & paths.keys()
+            if any(_is_clear(votes[path]) for path in known):
+                return False
+            for path in known:
+                fetched, without, by = votes[path]
+                votes[path] = fetched, without + paths[path], by
+        pages.update(zip(keys, mine, strict=True))
+        return True
+
+    def _any_with_page(
+        self, again: set[bytes], keys: Sequence[bytes], mine: Sequence[tuple[bytes, float]], referers: Sequence[bytes]
+    ) -> bool:
+        """Tell whether one of the clients who had a page before fetched something with it as the referer."""
+        begun: dict[bytes, tuple[bytes, float]] = {}
+        for row in compress(range(len(keys)), map(again.__contains__, keys)):
+            key, referer = keys[row], referers[row]
+            last = begun.get(key) or self._pages.get(key)
+            if last and len(referer) > 1 and 0 <= mine[row][1] - last[1] <= AT_ONCE and _target(referer) == last[0]:
+                return True
+            begun[key] = mine[row]
+        return False
 
     def _vote(self, path: bytes, known: tuple[int, int, bytes] | None, key: bytes) -> None:
         """Count a fetch with a page, once for each client in a row."""

@@ -18,7 +18,6 @@ from privet.core.detect import Limit, Reached
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_NEWEST = -1  # in place of a hash, which is never that: when the client was seen last
 _SWEEP_FROM = 4096  # fewer clients than this are not worth sweeping
 _EVICT_SHARE = 8  # at the cap one in eight goes, so that the sort is paid once per cap / 8 new clients
 
@@ -28,9 +27,7 @@ class Distinct:
 
     def __init__(self, limit: Limit, tolerance: float, max_clients: int) -> None:
         self.limits: Sequence[Limit] = [limit]
-        self.clients: dict[
-            bytes, dict[int, float]
-        ] = {}  # by hash of the value, and by `_NEWEST`, when it was seen last
+        self.clients: dict[bytes, dict[int, float]] = {}  # by hash of the value, when it was seen last
         self.evicted = 0
         self._limit, self._cap = limit, max_clients
         self._keep = limit.findtime + tolerance
@@ -41,26 +38,28 @@ class Distinct:
     ) -> Iterator[Reached]:
         """Count failures in order of arrival; yield those that reach the limit, as `Window.hit` does."""
         limit, clients, most = self._limit, self.clients, self._limit.maxretry
-        for row, key, time, value in zip(rows, keys, times, values, strict=True):
-            if key in limit.until and time < limit.until[key]:
+        until, get = limit.until, clients.get
+        for row, key, time, name in zip(rows, keys, times, map(hash, values), strict=True):
+            if key in until and time < until[key]:
                 continue
-            name, seen = hash(value), clients.get(key)
+            seen = get(key)
             if seen is None:
-                seen = clients[key] = {_NEWEST: time}
+                seen = clients[key] = {name: time}
                 self._room -= 1
-            elif time > seen[_NEWEST]:
-                seen[_NEWEST] = time
-            if name in seen:  # no new value: the count does not rise
+            elif name in seen:  # no new value: the count does not rise
                 if time > seen[name]:  # noqa: PLR1730  max() costs more
                     seen[name] = time
                 continue
-            seen[name] = time
-            if len(seen) > most and self._is_reached(key, seen):
+            else:
+                seen[name] = time
+            if len(seen) >= most and self._is_reached(key, seen):
                 del clients[key]
-                limit.until[key] = time + limit.bantime
+                until[key] = time + limit.bantime
                 yield Reached(row, limit, key, time, most)
+                until = limit.until  # whoever takes it may shift the clock or forget clients
             if self._room <= 0:
                 self._make_room(time)
+                until = limit.until
 
     def carry(self, old: Distinct) -> None:
         """Take over what an equal jail has counted, and its bans if it is unchanged."""
@@ -82,28 +81,26 @@ class Distinct:
 
     def failing(self, limit: Limit, now: float) -> int:
         """Return how many clients have values that still count."""
-        return sum(seen[_NEWEST] >= now - limit.findtime for seen in self.clients.values())
+        return sum(max(seen.values()) >= now - limit.findtime for seen in self.clients.values())
 
     def counted(self, limit: Limit, key: bytes, _time: float) -> int:
         """Return how many values of a client count."""
         seen = self.clients.get(key)
-        return sum(time >= seen[_NEWEST] - limit.findtime for time in seen.values()) - 1 if seen else 0
+        return len(_within(seen, limit.findtime)) if seen else 0
 
     def _is_reached(self, key: bytes, seen: dict[int, float]) -> bool:
         """Tell whether enough values count; forget those that do not."""
-        since = seen[_NEWEST] - self._limit.findtime
-        kept = {name: time for name, time in seen.items() if time >= since}
-        self.clients[key] = kept
-        return len(kept) > self._limit.maxretry
+        kept = self.clients[key] = _within(seen, self._limit.findtime)
+        return len(kept) >= self._limit.maxretry
 
     def _make_room(self, now: float) -> None:
         """Drop clients whose values are over; at the cap also those with the fewest, longest silent."""
         horizon = now - self._keep
-        for key in [key for key, seen in self.clients.items() if seen[_NEWEST] < horizon]:
+        for key in [key for key, seen in self.clients.items() if max(seen.values()) < horizon]:
             del self.clients[key]
         excess = len(self.clients) - self._cap
         if excess >= 0:
-            order = sorted(self.clients, key=lambda key: (len(self.clients[key]), self.clients[key][_NEWEST]))
+            order = sorted(self.clients, key=lambda key: (len(self.clients[key]), max(self.clients[key].values())))
             for key in order[: excess + max(1, self._cap // _EVICT_SHARE)]:
                 del self.clients[key]
                 self.evicted += 1
@@ -113,3 +110,9 @@ class Distinct:
             for key in sorted(limit.until, key=limit.until.__getitem__)[: -self._cap]:
                 del limit.until[key]
         self._room = min(max(_SWEEP_FROM, len(self.clients)), self._cap - len(self.clients))
+
+
+def _within(seen: dict[int, float], findtime: float) -> dict[int, float]:
+    """Return the values that count, seen from the newest."""
+    since = max(seen.values()) - findtime
+    return {name: time for name, time in seen.items() if time >= since}

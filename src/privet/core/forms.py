@@ -12,8 +12,9 @@ there are half as many, those before them are forgotten.
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import compress
 from math import inf
+from operator import xor
 from typing import TYPE_CHECKING
 
 from privet.core.cache import LONGEST, Cache
@@ -58,27 +59,46 @@ class Forms(Window):
         """Return which of the chosen rows, the forms, are offences; learn from all rows who has fetched what."""
         if self.start == inf and rows.times:
             self.start = rows.times[0]
-        found, forms, pages, first = [], chain(chosen, (-1,)), self.pages, self.first
-        form = next(forms)
-        columns = (rows.keys, rows.times, self._pages_in(rows), rows.column("status"))
-        for row, (key, time, page, status) in enumerate(zip(*columns, strict=True)):
-            asked = page
-            if row == form:
-                form = next(forms)
-                if self._is_offence(key, time, rows.column("referer")[row]):
-                    found.append(row)
-                    continue
-                asked = values_of(rows, "path", [row])[0]
-            if asked and status in _FETCHED:
-                pages[hash(key) ^ hash(asked)] = time
-                if key not in first or time - first[key] > LOOK_BACK:
-                    since = self.older[1].get(key, time)
-                    first[key] = since if time - since <= LOOK_BACK else time
-                if len(pages) >= self._half:  # begin anew, and forget what was before
-                    self.evicted += len(self.older[1].keys() - first.keys())
-                    self.older = pages, first
-                    self.pages, self.first = pages, first = {}, {}
+        found, start = [], 0
+        pages, fetched = self._pages_in(rows), map(_FETCHED.__contains__, rows.column("status"))
+        asked = [page if was else b"" for page, was in zip(pages, fetched, strict=True)]
+        for row in chosen:
+            self._learn(rows, asked, start, row)
+            start = row + 1
+            if self._is_offence(rows.keys[row], rows.times[row], rows.column("referer")[row]):
+                found.append(row)
+            elif rows.column("status")[row] in _FETCHED:
+                asked[row] = values_of(rows, "path", [row])[0]
+                self._learn(rows, asked, row, start)
+        self._learn(rows, asked, start, len(rows))
         return found
+
+    def _learn(self, rows: Rows, asked: Sequence[bytes], start: int, end: int) -> None:
+        """Take note of the pages that were fetched in some rows."""
+        part = asked[start:end]
+        names = [hash(page) for page in part if page]
+        keys, times = list(compress(rows.keys[start:end], part)), list(compress(rows.times[start:end], part))
+        names = list(map(xor, map(hash, keys), names))
+        if len(self.pages) + len(names) < self._half:
+            self.pages.update(zip(names, times, strict=True))
+            first = self.first
+            for key, time in zip(keys, times, strict=True):
+                if key not in first or time - first[key] > LOOK_BACK:
+                    self._begin(key, time)
+            return
+        for key, name, time in zip(keys, names, times, strict=True):
+            self.pages[name] = time
+            if key not in self.first or time - self.first[key] > LOOK_BACK:
+                self._begin(key, time)
+            if len(self.pages) >= self._half:  # begin anew, and forget what was before
+                self.evicted += len(self.older[1].keys() - self.first.keys())
+                self.older = self.pages, self.first
+                self.pages, self.first = {}, {}
+
+    def _begin(self, key: bytes, time: float) -> None:
+        """Take note of the first page that a client fetches, or of the first after so long."""
+        since = self.older[1].get(key, time)
+        self.first[key] = since if time - since <= LOOK_BACK else time
 
     def _pages_in(self, rows: Rows) -> Iterable[bytes]:
         """Return the path of each row that asks for a page, else nothing."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from hashlib import blake2b
-from itertools import accumulate, chain, compress, islice, pairwise
+from itertools import accumulate, chain, compress, islice, pairwise, repeat
 from math import exp, inf
 from typing import TYPE_CHECKING
 
@@ -169,7 +169,10 @@ class _Sum:
 
     def add(self, key: bytes, time: float, weight: float, *, regular: bool = False) -> None:
         """Count a suspect."""
-        if time > self.at or self.sum <= 0:
+        if time > self.at:
+            self.sum -= (time - self.at) * self.loss
+            self.at = time
+        if self.sum <= 0:
             self.fall(time)
         self.suspects[key] = time
         self.strangers += not regular
@@ -230,7 +233,7 @@ class Swarms:
                     waiting.popleft()
                     self.evicted += 1
                 waiting.append((time + GRACE, keys[row], urls[row], duration(row) if duration else None))
-            self.clients.update((keys[row], time) for row in fetched[place:after])
+            self.clients.update(zip(map(keys.__getitem__, fetched[place:after]), repeat(time), strict=False))
             place = after
 
     def _fresh(self, rows: Rows, asked: Sequence[int], assets: Sequence[bool], fetched: Sequence[int]) -> list[int]:
@@ -356,12 +359,14 @@ class Swarms:
         now = self._now
         if self.clients.get(key, -inf) >= now - LOOK_BACK - GRACE:
             return ()
-        regular, weight = self._is_regular(key), self._weight(seconds)
+        known = self._known.get(key)
+        regular = known is not None and now - known[0] >= NEW
+        weight = 1.0 if seconds is None else self._weight(seconds)
         sums = self._of.get(url) or self._sums_of(url)
         for one in sums:
             if one.event is not None:
                 return () if regular else self._join(one, row, key, weight)
-        self._learn(key, seconds)
+        self._learn(key, now if known is None else known[0], seconds)
         for place, one in enumerate(sums[:-1] if regular else sums):
             if key not in one.suspects:
                 one.add(key, now, weight, regular=regular)
@@ -384,20 +389,20 @@ class Swarms:
         known = self._known.get(key)
         return known is not None and self._now - known[0] >= NEW
 
-    def _learn(self, key: bytes, seconds: float | None) -> None:
-        """Take note of a suspect, and of how long its request took."""
-        first, _ = self._known.pop(key, (self._now, 0.0))
+    def _learn(self, key: bytes, first: float, seconds: float | None) -> None:
+        """Take note of a suspect who was first here at a time, and of how long its request took."""
+        self._known.pop(key, None)
         self._known[key] = first, self._now  # the latest last
-        if len(self._known) > min(REGULARS, self._cap):
+        if len(self._known) > REGULARS or len(self._known) > self._cap:
             for old in list(islice(self._known, len(self._known) // 8 + 1)):
                 del self._known[old]
         if seconds is not None:
             self._timed = min(self._timed + 1, TYPICAL)
             self._typical += (min(seconds, DEAREST * max(DEAR, 2 * self._typical)) - self._typical) / self._timed
 
-    def _weight(self, seconds: float | None) -> float:
-        """Return for how many suspects one counts."""
-        return 1.0 if seconds is None else min(DEAREST, max(1.0, seconds / max(DEAR, 2 * self._typical)))
+    def _weight(self, seconds: float) -> float:
+        """Return for how many suspects one counts whose request took so long."""
+        return min(DEAREST, max(1.0, seconds / max(DEAR, 2 * self._typical)))
 
     def _join(self, one: _Sum, row: int, key: bytes, weight: float) -> Iterator[Reached]:
         """Count a client that shares the aim of a swarm."""

@@ -1,20 +1,22 @@
-"""What requests ask for and who says he is asking, found out once for each text."""
+"""What requests ask for and who says he is asking: found out once for each text, and once for all signals."""
 
 from __future__ import annotations
 
 import re
+from functools import cached_property
+from itertools import compress
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from privet.core.cache import LONGEST
+from privet.core.cache import LONGEST, Cache
+from privet.core.parse import Rows
 from privet.core.select import split_request
 from privet.core.shapes import is_asset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from privet.core.parse import Rows
 
 _FEED_PATH = re.compile(
     rb"/(?:feeds?|rss|atom)/?\Z|\.(?:rss|atom|rdf)\Z|/(?:[^/]*[-_.])?(?:feed|index|rss2?|atom)(?:[-_.][^/]*)?\.xml\Z",
@@ -29,6 +31,8 @@ _NO_BROWSER = re.compile(rb"compatible;|https?://", re.IGNORECASE)
 UNTOLD = frozenset((b"-", b""))
 REFUSED = frozenset((b"429", b"503"))
 """Statuses that ask the client to come back later."""
+
+ROBOTS = b"/robots.txt"
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
@@ -82,3 +86,74 @@ def site_of(host: bytes) -> bytes:
     """Return the name of a site without its port, in lower case."""
     name, colon, port = host.rpartition(b":")
     return (name if colon and port.isdigit() else host).lower()
+
+
+_ASKS, _IS_ROBOT, _IS_BROWSER = Cache(ask_of), Cache(is_robot), Cache(is_browser)
+
+
+class Asked:
+    """What the rows of one batch ask for, and what their agents say: each column is found out when first wanted."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self._every = range(len(rows))
+
+    @cached_property
+    def requests(self) -> Sequence[bytes]:
+        """The request lines."""
+        return requests_of(self.rows)
+
+    @cached_property
+    def asks(self) -> list[Ask]:
+        """What each row asks for."""
+        return list(map(_ASKS.__getitem__, self.requests))
+
+    @cached_property
+    def assets(self) -> list[bool]:
+        """Whether each row is for an asset, by its looks."""
+        return list(map(attrgetter("is_asset"), self.asks))
+
+    @cached_property
+    def feeds(self) -> list[int]:
+        """The rows for feeds, by their looks."""
+        return list(compress(self._every, map(attrgetter("is_feed"), self.asks)))
+
+    @cached_property
+    def heads(self) -> list[int]:
+        """The rows that ask by HEAD."""
+        return [row for row, ask in enumerate(self.asks) if ask.method == b"HEAD"]
+
+    @cached_property
+    def robots_txt(self) -> list[int]:
+        """The rows for `robots.txt`."""
+        return [row for row, ask in enumerate(self.asks) if ask.path == ROBOTS]
+
+    @cached_property
+    def refused(self) -> list[bool]:
+        """Whether each row was asked to come back later."""
+        return list(map(REFUSED.__contains__, self.rows.column("status")))
+
+    @cached_property
+    def robots(self) -> list[bool]:
+        """Whether each row's agent says that it is a robot."""
+        return list(map(_IS_ROBOT.__getitem__, self.rows.column("agent")))
+
+    @cached_property
+    def browsers(self) -> list[bool]:
+        """Whether each row's agent says that it is a browser, and nothing else."""
+        return list(map(_IS_BROWSER.__getitem__, self.rows.column("agent")))
+
+    @cached_property
+    def who(self) -> frozenset[bytes]:
+        """The clients."""
+        return frozenset(self.rows.keys)
+
+
+_latest = [Asked(Rows(0))]
+
+
+def asked_in(rows: Rows) -> Asked:
+    """Return what the rows ask for; signals are given the same rows one after the other, so it is kept that long."""
+    if _latest[0].rows is not rows:
+        _latest[0] = Asked(rows)
+    return _latest[0]

@@ -5,11 +5,12 @@ What is a feed says the type of a response where the log has it, and else how it
 
 from __future__ import annotations
 
-from itertools import repeat
+from itertools import compress, repeat
+from operator import attrgetter, or_
 from typing import TYPE_CHECKING, TypeVar
 
 from privet.core.cache import Cache
-from privet.core.manners.asked import REFUSED, UNTOLD, ask_of, is_feed_type, requests_of
+from privet.core.manners.asked import REFUSED, UNTOLD, asked_in, is_feed_type
 from privet.core.manners.memory import Clients
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ class _Feeds:
     )
 
     def __init__(self) -> None:
-        self._asks, self._is_type = Cache(ask_of), Cache(is_feed_type)
-        self._looks = Cache(lambda request: ask_of(request).is_feed)
+        self._is_type = Cache(is_feed_type)
         self._told: Clients[int, bool] = Clients(FEEDS, 7 * DAY)  # by what is asked for, what types said
 
     def know(self, _known: Known) -> None:
@@ -49,13 +49,10 @@ class _Feeds:
 
     def _fetches(self, rows: Rows, times: Sequence[float]) -> Iterator[tuple[int, int, _Reader]]:
         """Yield the rows that fetch feeds, a number for the feed, and the reader."""
-        types, statuses, requests = rows.columns.get("content_type"), rows.column("status"), requests_of(rows)
-        hosts, agents, keys, asks = rows.column("host"), rows.column("agent"), rows.keys, self._asks
-        looks = map(self._looks.__getitem__, requests)
-        said = map(self._is_type.__getitem__, types) if types else map(bool, repeat(0, len(rows)))
-        either = zip(looks, said, statuses, strict=True)
-        for row in [row for row, (a, b, status) in enumerate(either) if a or b or status in _UNTYPED]:
-            ask = asks[requests[row]]
+        types, statuses, asks = rows.columns.get("content_type"), rows.column("status"), asked_in(rows).asks
+        hosts, agents, keys = rows.column("host"), rows.column("agent"), rows.keys
+        for row in self._candidates(rows, types, statuses):
+            ask = asks[row]
             if types is not None and statuses[row] == FULL and types[row] not in UNTOLD:
                 is_feed = self._is_type[types[row]]
                 if is_feed is not ask.is_feed:
@@ -65,6 +62,15 @@ class _Feeds:
             if is_feed and ask.method == b"GET":
                 feed = hash((hosts[row], ask.target))
                 yield row, feed, (keys[row], hash((feed, agents[row])))
+
+    def _candidates(self, rows: Rows, types: Sequence[bytes] | None, statuses: Sequence[bytes]) -> Sequence[int]:
+        """Return the rows that may fetch feeds, or tell that something is none."""
+        asked = asked_in(rows)
+        if types is None and not len(self._told):
+            return asked.feeds
+        said = map(self._is_type.__getitem__, types) if types else repeat(0, len(rows))
+        looks = map(or_, said, map(attrgetter("is_feed"), asked.asks))
+        return list(compress(range(len(rows)), map(or_, looks, map(_UNTYPED.__contains__, statuses))))
 
     def _looks_like_one(self, ask: Ask, host: bytes, time: float) -> bool:
         told = self._told.get(hash((host, ask.target)), time) if len(self._told) else None
@@ -93,11 +99,10 @@ class TooOften(_Feeds):
             if statuses[row] not in _COUNT:
                 continue
             time = times[row]
-            last = self.clients.get(reader, time)
+            last = self.clients.swap(reader, time, time)
             if last is not None and abs(time - last) <= self._every - _WHOLE_SECONDS:
                 found.append(row)
                 self.pauses.append(abs(time - last))
-            self.clients.put(reader, time, time)
         return found
 
     def forget(self, key: bytes) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from itertools import islice, repeat
+from itertools import islice
 from math import inf
+from operator import or_
 from typing import TYPE_CHECKING
 
 from privet.core.address import Subject, is_pseudonym
 from privet.core.assets import is_asset_type
 from privet.core.cache import LONGEST, Cache
-from privet.core.manners.asked import UNTOLD, ask_of, is_browser, requests_of
+from privet.core.manners.asked import UNTOLD, asked_in
 from privet.core.manners.memory import Clients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from privet.core.manners.asked import Ask
     from privet.core.manners.known import Known
     from privet.core.parse import Rows
 
@@ -42,8 +44,7 @@ class FakeBrowser:
         self._dressed: dict[bytes, float] = {}  # who loads assets, or follows links, by when he did last
         self._evicted, self._most = 0, most
         self._sites: Clients[bytes, frozenset[bytes]] = Clients(SITES, DAY)  # some of those who load assets
-        self._asks, self._is_browser = Cache(ask_of), Cache(is_browser)
-        self._is_asset, self._is_asset_type = Cache(lambda request: ask_of(request).is_asset), Cache(is_asset_type)
+        self._is_asset_type = Cache(is_asset_type)
 
     @property
     def evicted(self) -> int:
@@ -57,23 +58,26 @@ class FakeBrowser:
         """Return the rows that are offences."""
         if "referer" not in rows.columns:
             return []
-        found, keys, requests, statuses = [], rows.keys, requests_of(rows), rows.column("status")
-        hosts, types = rows.column("host"), rows.columns.get("content_type")
-        assets = map(self._is_asset.__getitem__, requests)
-        typed = map(self._is_asset_type.__getitem__, types) if types else map(bool, repeat(0, len(rows)))
-        browsers = map(self._is_browser.__getitem__, rows.column("agent"))
-        columns = zip(assets, typed, rows.columns["referer"], browsers, strict=True)
-        for row, (asset, is_typed, referer, browser) in enumerate(columns):
-            if asset or is_typed:
-                self._dress(keys[row], times[row])
-                self._note(keys[row], hosts[row], times[row])
-            elif referer not in UNTOLD:
-                self._dress(keys[row], times[row])
+        found, asked, hosts, statuses = [], asked_in(rows), rows.column("host"), rows.column("status")
+        types, assets = rows.columns.get("content_type"), asked.assets
+        if types is not None:
+            assets = list(map(or_, assets, map(self._is_asset_type.__getitem__, types)))
+        untold = map(UNTOLD.__contains__, rows.columns["referer"])
+        dressed, most = self._dressed, self._most
+        columns = zip(rows.keys, times, assets, untold, asked.browsers, strict=True)
+        for row, (key, time, asset, came_alone, browser) in enumerate(columns):
+            if asset or not came_alone:
+                dressed[key] = time
+                if len(dressed) > most:
+                    dressed = self._forget_dressed(time)
+                if asset:
+                    self._note(key, hosts[row], time)
             elif (
                 browser
+                and dressed.get(key, -inf) < time - DAY
                 and statuses[row] in _PAGE
                 and (types is None or types[row] in UNTOLD or b"html" in types[row][:LONGEST])
-                and self._is_offence(keys[row], hosts[row], requests[row], times[row])
+                and self._is_offence(key, hosts[row], asked.asks[row], time)
             ):
                 found.append(row)
         return found
@@ -83,14 +87,13 @@ class FakeBrowser:
         self.clients.drop(key)
         self._dressed.pop(key, None)
 
-    def _dress(self, key: bytes, time: float) -> None:
-        dressed = self._dressed
-        dressed[key] = time
-        if len(dressed) > self._most:
-            young = {one: at for one, at in dressed.items() if at >= time - DAY}
-            kept = dict(islice(young.items(), len(young) // 8, None)) if len(young) > self._most // 2 else young
-            self._evicted += len(young) - len(kept)
-            self._dressed = kept
+    def _forget_dressed(self, time: float) -> dict[bytes, float]:
+        """Make room for more who load assets, and return them."""
+        young = {one: at for one, at in self._dressed.items() if at >= time - DAY}
+        kept = dict(islice(young.items(), len(young) // 8, None)) if len(young) > self._most // 2 else young
+        self._evicted += len(young) - len(kept)
+        self._dressed = kept
+        return kept
 
     def _note(self, key: bytes, host: bytes, time: float) -> None:
         """Take note that a site has assets."""
@@ -101,9 +104,8 @@ class FakeBrowser:
         elif not self._sites.since(host, time - HOUR):
             self._sites.put(host, time, crowd)
 
-    def _is_offence(self, key: bytes, host: bytes, request: bytes, time: float) -> bool:
-        ask = self._asks[request]
-        if ask.method != b"GET" or ask.is_feed or self._dressed.get(key, -inf) >= time - DAY:
+    def _is_offence(self, key: bytes, host: bytes, ask: Ask, time: float) -> bool:
+        if ask.method != b"GET" or ask.is_feed:
             return False
         paths = self.clients.get(key, time) or []
         path = hash((host, ask.path))

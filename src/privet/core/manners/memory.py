@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 Key = TypeVar("Key", bound=Hashable)
 State = TypeVar("State")
@@ -20,7 +20,6 @@ class Clients(Generic[Key, State]):
         self.evicted = 0
         self.most, self._keep = most, keep
         self._states: OrderedDict[Key, tuple[float, State]] = OrderedDict()
-        self.holds: Callable[[Key], bool] = self._states.__contains__  # every row is asked for: no call of our own
 
     def __len__(self) -> int:
         return len(self._states)
@@ -41,13 +40,24 @@ class Clients(Generic[Key, State]):
     def put(self, key: Key, time: float, state: State) -> None:
         """Remember a state; forget what is too old."""
         states, horizon = self._states, time - self._keep
+        if key in states:
+            states.move_to_end(key)
         states[key] = (time, state)
-        states.move_to_end(key)
         while states[next(iter(states))][0] < horizon:
             states.popitem(last=False)
         while len(states) > self.most:
             states.popitem(last=False)
             self.evicted += 1
+
+    def swap(self, key: Key, time: float, state: State) -> State | None:
+        """Remember a state, and return the one before if it is young enough."""
+        before = self.get(key, time)
+        self.put(key, time, state)
+        return before
+
+    def among(self, keys: frozenset[Key]) -> set[Key]:
+        """Return which of some keys have a state, however old."""
+        return self._states.keys() & keys
 
     def drop(self, key: Key) -> None:
         """Forget a state."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from privet.core.cache import LONGEST, Cache
-from privet.core.manners.asked import REFUSED, ask_of, requests_of
+from privet.core.cache import LONGEST
+from privet.core.manners.asked import asked_in
 from privet.core.manners.memory import Clients
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ REST = 4.0  # a pause so much longer than usual: that is slowing down, whatever 
 ENOUGH = 4  # pauses from which on there is a usual one, and as many after refusals
 SESSION = 3600.0  # seconds: a longer pause is none, but the end
 _REMEMBERED = 32  # pauses of which the usual one is the mean, the older counting less
+_LAST, _NOTED = 2, 3  # of what is heard of a client: number and sum of pauses, the last time, more times to learn from
+_MANY = 64  # at which they are learnt from
 
 
 class Doubled:
@@ -46,12 +48,13 @@ class Doubled:
 
     def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
         """Return the rows that are offences: the fetches."""
-        requests, keys, clients, found = requests_of(rows), rows.keys, self.clients, []
-        heads = {row for row, request in enumerate(requests) if request.startswith(b"HEAD ")}
-        if not heads and not len(clients):
+        asked, keys, clients, found = asked_in(rows), rows.keys, self.clients, []
+        heads = frozenset(asked.heads)
+        who = {keys[row] for row in heads} | clients.among(asked.who) if heads or len(clients) else ()
+        if not who:
             return []
-        who = {keys[row] for row in heads}
-        for row in [row for row, key in enumerate(keys) if key in who or key in clients]:
+        requests = asked.requests
+        for row in [row for row, key in enumerate(keys) if key in who]:
             key, request = keys[row], requests[row]
             if row in heads:
                 self._note(key, times[row], _target(request))
@@ -73,31 +76,20 @@ class Doubled:
         self.clients.put(key, time, heads)
 
 
-class _Pace:
-    """How long a client pauses, usually and after refusals."""
+class _Told:
+    """How a client behaves after refusals."""
 
-    __slots__ = ("after", "after_total", "last", "pauses", "refused", "since", "told", "total")
+    __slots__ = ("after", "after_total", "since", "told")
 
-    def __init__(self, time: float) -> None:
-        self.last = time
-        self.pauses, self.total = 0.0, 0.0
-        self.refused = False  # by the last answer
+    def __init__(self) -> None:
         self.since = self.told = -inf  # the first refusal of several, and the last one
         self.after, self.after_total = 0, 0.0  # pauses after refusals
 
-    def learn(self, pause: float) -> None:
-        """Take note of a usual pause."""
-        if pause <= SESSION:
-            self.pauses += 1
-            self.total += pause
-            if self.pauses >= _REMEMBERED:
-                self.pauses, self.total = self.pauses / 2, self.total / 2
-
-    def is_offence(self, time: float, wait: float) -> bool:
+    def is_offence(self, time: float, pause: float, heard: Sequence[float], wait: float) -> bool:
         """Tell whether a request after a refusal comes no slower than is usual."""
-        pause = max(0.0, time - self.last)
+        pauses, total, _ = heard
         # At least a second: logs do not tell shorter pauses apart.
-        usual = max(self.total / self.pauses, 1.0) if self.pauses else 0.0
+        usual = max(total / pauses, 1.0) if pauses else 0.0
         if pause >= wait or pause >= REST * usual > 0:
             self.after, self.after_total = 0, 0.0
             return False
@@ -105,14 +97,31 @@ class _Pace:
             return False
         self.after += 1
         self.after_total += pause
-        return min(self.after, self.pauses) >= ENOUGH and self.after_total < SLOWER * usual * self.after
+        return min(self.after, pauses) >= ENOUGH and self.after_total < SLOWER * usual * self.after
 
     def refuse(self, time: float, wait: float) -> None:
         """Take note of a refusal."""
         if time - self.told > wait:
             self.since = time
             self.after, self.after_total = 0, 0.0
-        self.told, self.refused = time, True
+        self.told = time
+
+
+def _learn(heard: list[float]) -> None:
+    """Learn the usual pauses from the times that were only noted."""
+    pauses, total, last = heard[:_NOTED]
+    for time in heard[_NOTED:]:
+        pause = time - last
+        if pause <= 0:
+            pauses += 1
+            continue
+        last = time
+        if pause <= SESSION:
+            pauses += 1
+            total += pause
+            if pauses >= _REMEMBERED:
+                pauses, total = pauses / 2, total / 2
+    heard[:] = pauses, total, last
 
 
 class Unslowed:
@@ -125,62 +134,76 @@ class Unslowed:
     columns = frozenset({"request", "method", "target", "path", "query", "status"})
 
     def __init__(self, most: int, wait: float) -> None:
-        self.clients: dict[bytes, _Pace] = {}
+        self.clients: dict[bytes, list[float]] = {}  # what is heard of each: most are never refused
         self.evicted = 0
         self.pauses: list[float] = []  # before each of the offences that were found last
+        self._told: dict[bytes, _Told] = {}  # who was ever refused
+        self._waiting: set[bytes] = set()  # who was refused by the last answer
         self._most, self._wait = most, wait
-        self._is_asset = Cache(lambda request: ask_of(request).is_asset)
 
     def know(self, _known: Known) -> None:
         """Need no files."""
 
     def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
         """Return the rows that are offences."""
-        clients, wait, found = self.clients, self._wait, []
+        asked, clients, waiting, found = asked_in(rows), self.clients, self._waiting, []
         self.pauses = []
-        assets = map(self._is_asset.__getitem__, requests_of(rows))
-        columns = zip(rows.keys, times, assets, rows.column("status"), strict=True)
-        for row, (key, time, asset, status) in enumerate(columns):
+        columns = zip(rows.keys, times, asked.assets, asked.refused, strict=True)
+        for row, (key, time, asset, refused) in enumerate(columns):
             if asset:
                 continue
-            pace = clients.get(key)
-            if pace is None:
-                pace = self._new(key, time)
-                clients = self.clients
-            elif pace.refused:
-                if pace.is_offence(time, wait):
+            if key in waiting:
+                if self._is_offence(key, time):
                     found.append(row)
-                    self.pauses.append(max(0.0, time - pace.last))
-                pace.refused = False
-            elif time > pace.last:
-                pace.learn(time - pace.last)
+            elif key in clients:
+                heard = clients[key]
+                heard.append(time)
+                if len(heard) >= _MANY:
+                    _learn(heard)
             else:
-                pace.pauses += 1
-            pace.last = max(pace.last, time)
-            if status in REFUSED:
-                pace.refuse(time, wait)
+                if len(clients) >= self._most:
+                    clients = self._make_room(time)
+                clients[key] = [0.0, 0.0, time]
+            if refused:
+                self._refuse(key, time)
         return found
 
     def forget(self, key: bytes) -> None:
         """Forget a client."""
         self.clients.pop(key, None)
+        self._told.pop(key, None)
+        self._waiting.discard(key)
 
-    def _new(self, key: bytes, time: float) -> _Pace:
-        if len(self.clients) >= self._most:
-            self._make_room(time)
-        pace = self.clients[key] = _Pace(time)
-        return pace
+    def _is_offence(self, key: bytes, time: float) -> bool:
+        """Tell whether somebody who was refused comes back too soon."""
+        self._waiting.discard(key)
+        heard = self.clients[key]
+        _learn(heard)
+        pause, heard[_LAST] = max(0.0, time - heard[_LAST]), max(heard[_LAST], time)
+        is_offence = self._told[key].is_offence(time, pause, heard, self._wait)
+        if is_offence:
+            self.pauses.append(pause)
+        return is_offence
 
-    def _make_room(self, time: float) -> None:
-        """Forget whose session is over, and at the cap one in eight."""
-        self.clients = {key: pace for key, pace in self.clients.items() if pace.last >= time - SESSION}
-        excess = len(self.clients) - self._most
+    def _refuse(self, key: bytes, time: float) -> None:
+        """Take note that somebody was refused."""
+        self._waiting.add(key)
+        self._told.setdefault(key, _Told()).refuse(time, self._wait)
+
+    def _make_room(self, time: float) -> dict[bytes, list[float]]:
+        """Forget whose session is over, and at the cap one in eight; return those who are left."""
+        clients = {key: heard for key, heard in self.clients.items() if max(heard[_LAST:]) >= time - SESSION}
+        excess = len(clients) - self._most
         if excess >= 0:
-            order = sorted(self.clients, key=lambda key: self.clients[key].last)
+            order = sorted(clients, key=lambda key: max(clients[key][2:]))
             gone = order[: excess + 1 + self._most // 8]
             self.evicted += len(gone)
             for key in gone:
-                del self.clients[key]
+                del clients[key]
+        self.clients = clients
+        self._told = {key: told for key, told in self._told.items() if key in clients}
+        self._waiting.intersection_update(clients)
+        return clients
 
 
 def _target(request: bytes) -> int:

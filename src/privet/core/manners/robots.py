@@ -6,16 +6,17 @@ did, and agents that say that they are robots.
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import TYPE_CHECKING, Protocol
 
-from privet.core.cache import LONGEST, Cache
-from privet.core.manners.asked import ask_of, is_browser, is_robot, requests_of, site_of
+from privet.core.cache import LONGEST, SIZE, Cache
+from privet.core.manners.asked import asked_in, is_browser, site_of
 from privet.core.manners.memory import Clients
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from privet.core.manners.asked import Ask
+    from privet.core.manners.asked import Asked
     from privet.core.manners.known import Known
     from privet.core.parse import Rows
 
@@ -26,7 +27,6 @@ AGENTS = 8192  # that are known to have fetched the file
 EVERYWHERE = "*"
 """In place of a site: all those that are not named."""
 
-ROBOTS = b"/robots.txt"
 _LONGEST_AGENT = 128
 _WHOLE_SECONDS = 1.0  # by which a pause may be longer than the log says
 
@@ -46,16 +46,18 @@ class Site:
 
     def __init__(self, rules: Rules) -> None:
         self.delay = Cache(rules.delay)
-        self._allowed = Cache(lambda both: rules.allows(*_apart(both)))
+        self._rules = rules
+        self._allowed: dict[tuple[bytes, bytes], bool] = {}
 
     def allows(self, agent: bytes, target: bytes) -> bool:
-        """Tell whether an agent may ask for this."""
-        agent = agent[:_LONGEST_AGENT]
-        return self._allowed[bytes([len(agent)]) + agent + target[: LONGEST - 1 - len(agent)]]
-
-
-def _apart(both: bytes) -> tuple[bytes, bytes]:
-    return both[1 : 1 + both[0]], both[1 + both[0] :]
+        """Tell whether an agent may ask for this; neither is longer than `LONGEST`."""
+        both = agent[:_LONGEST_AGENT], target
+        found = self._allowed.get(both)
+        if found is None:
+            if len(self._allowed) >= SIZE:
+                self._allowed.clear()
+            found = self._allowed[both] = self._rules.allows(*both)
+        return found
 
 
 class _Robots:
@@ -66,7 +68,6 @@ class _Robots:
     def __init__(self, most: int) -> None:
         self.clients: Clients[bytes, None] = Clients(most, KNOWS)  # who fetched the file
         self._agents: Clients[bytes, None] = Clients(AGENTS, KNOWS)
-        self._is_robot, self._is_browser, self._asks = Cache(is_robot), Cache(is_browser), Cache(ask_of)
         self._sites: Cache[Site | None] = Cache(lambda _: None)
         self._any = False
 
@@ -86,46 +87,39 @@ class _Robots:
         """Forget a client."""
         self.clients.drop(key)
 
-    def _informed(self, rows: Rows, times: Sequence[float]) -> Iterator[tuple[int, Ask, Site]]:
-        """Yield what those ask for who know what stands in the file of a site that has one."""
+    def _informed(self, asked: Asked, times: Sequence[float]) -> Iterator[tuple[int, Site]]:
+        """Yield the rows of those who know what stands in the file of a site that has one, with the site."""
         if not self._any:
             return
-        keys, agents, hosts, requests = rows.keys, rows.column("agent"), rows.column("host"), requests_of(rows)
-        for row in self._concerned(keys, agents, requests):
-            key, agent, ask, time = keys[row], agents[row], self._asks[requests[row]], times[row]
-            if ask.path == ROBOTS:
-                self._learn(key, agent, time)
+        rows, sites, robots, fetches = asked.rows, self._sites, asked.robots, frozenset(asked.robots_txt)
+        keys, agents, hosts = rows.keys, rows.column("agent"), rows.column("host")
+        for row in self._concerned(asked, keys, agents):
+            if row in fetches:
+                self._learn(keys[row], agents[row], times[row])
                 continue
-            site = self._sites[hosts[row]]
-            if site is not None and self._knows(key, agent, time):
-                yield row, ask, site
+            site = sites[hosts[row]]
+            if site is not None and (robots[row] or self._knows(keys[row], agents[row], times[row])):
+                yield row, site
 
-    def _concerned(self, keys: Sequence[bytes], agents: Sequence[bytes], requests: Sequence[bytes]) -> Sequence[int]:
+    def _concerned(self, asked: Asked, keys: Sequence[bytes], agents: Sequence[bytes]) -> Iterable[int]:
         """Return the rows of those who may know, or learn with one of these rows."""
-        fetches = {row for row, request in enumerate(requests) if ROBOTS in request}
-        flags = zip(
-            map(self._is_robot.__getitem__, agents),
-            map(self.clients.holds, keys),
-            map(self._agents.holds, agents),
-            strict=True,
-        )
-        if not fetches:
-            return [row for row, flag in enumerate(flags) if True in flag]
-        new, called = {keys[row] for row in fetches}, {agents[row] for row in fetches}
-        return [
-            row
-            for row, flag in enumerate(flags)
-            if True in flag or row in fetches or keys[row] in new or agents[row] in called
-        ]
+        fetches = asked.robots_txt
+        who = self.clients.among(asked.who) | {keys[row] for row in fetches}
+        called = self._agents.among(frozenset(agents)) if len(self._agents) else set()
+        called |= {agents[row] for row in fetches}
+        if not who and not called:
+            return compress(range(len(keys)), asked.robots)
+        columns = zip(asked.robots, keys, agents, strict=True)
+        return [row for row, (robot, key, agent) in enumerate(columns) if robot or key in who or agent in called]
 
     def _learn(self, key: bytes, agent: bytes, time: float) -> None:
         self.clients.put(key, time, None)
-        if len(agent) <= LONGEST and len(agent) > 1 and not self._is_browser[agent]:
+        if len(agent) <= LONGEST and len(agent) > 1 and not is_browser(agent):
             self._agents.put(agent, time, None)
 
     def _knows(self, key: bytes, agent: bytes, time: float) -> bool:
         since = time - KNOWS
-        return self._is_robot[agent] or self.clients.since(key, since) or self._agents.since(agent, since)
+        return self.clients.since(key, since) or self._agents.since(agent, since)
 
 
 class Disallowed(_Robots):
@@ -133,8 +127,9 @@ class Disallowed(_Robots):
 
     def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
         """Return the rows that are offences."""
-        agents = rows.column("agent")
-        return [row for row, ask, site in self._informed(rows, times) if not site.allows(agents[row], ask.target)]
+        asked, agents = asked_in(rows), rows.column("agent")
+        asks = asked.asks
+        return [row for row, site in self._informed(asked, times) if not site.allows(agents[row], asks[row].target)]
 
 
 class TooSoon(_Robots):
@@ -152,18 +147,17 @@ class TooSoon(_Robots):
 
     def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
         """Return the rows that are offences."""
-        agents, found = rows.column("agent"), []
+        asked, agents, found = asked_in(rows), rows.column("agent"), []
+        assets, swap = asked.assets, self._last.swap
         self.pauses = []
-        for row, ask, site in self._informed(rows, times):
-            delay = site.delay[agents[row][:_LONGEST_AGENT]]
-            if ask.is_asset or not delay:
+        for row, site in self._informed(asked, times):
+            if assets[row] or not (delay := site.delay[agents[row][:_LONGEST_AGENT]]):
                 continue
-            key, time = rows.keys[row], times[row]
-            last = self._last.get(key, time)
+            time = times[row]
+            last = swap(rows.keys[row], time, time)
             if last is not None and abs(time - last) <= delay - _WHOLE_SECONDS:
                 found.append(row)
                 self.pauses.append(abs(time - last))
-            self._last.put(key, time, time)
         return found
 
     def forget(self, key: bytes) -> None:

@@ -11,7 +11,9 @@ def test_the_one_that_was_put_longest_ago_goes_first() -> None:
         clients.put(key, float(time), time)
 
     assert (list(clients), clients.evicted) == ([b"a", b"c"], 1)
-    assert (clients.get(b"a", 3.0), clients.get(b"b", 3.0), clients.holds(b"c")) == (2, None, True)
+    assert (clients.get(b"a", 3.0), clients.get(b"b", 3.0)) == (2, None)
+    assert clients.among(frozenset((b"a", b"b", b"c"))) == {b"a", b"c"}
+    assert (clients.swap(b"a", 4.0, 5), clients.swap(b"a", 65.0, 6), list(clients)) == (2, None, [b"a"])
 
 
 def test_what_is_old_counts_no_more_and_is_forgotten() -> None:
