@@ -13,6 +13,7 @@ import sys
 import zlib
 from bz2 import BZ2Decompressor
 from contextlib import suppress
+from importlib import import_module
 from itertools import chain
 from lzma import FORMAT_XZ, LZMADecompressor, LZMAError
 from math import inf
@@ -29,12 +30,19 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from types import ModuleType
+
+try:
+    isal: ModuleType | None = import_module("isal.igzip_lib")
+except ImportError:  # it comes with the extra `fast`
+    isal = None
 
 _STDIN = 0
 _PEEK = 1 << 20  # bytes in which a first time must be found; a file without one goes first
 _STEP = 1 << 14  # bytes; at most this much readable text is lost before a damaged place
 _XZ_MEMORY = 1 << 27  # bytes; `xz -9` needs half of it, and zstd has the same bound built in
-_DAMAGE = (zlib.error, LZMAError, ZstdError)
+_IsalError: type[Exception] = isal.error if isal else zlib.error
+_DAMAGE = (zlib.error, LZMAError, ZstdError, _IsalError)
 
 
 class Archive:
@@ -259,12 +267,18 @@ class _Gunzip:
         return self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
 
 
+def _gunzip() -> _Decoder:
+    """Return isal's decoder, which takes a third of the time, if there is one."""
+    decoder: _Decoder = isal.IgzipDecompressor(flag=isal.DECOMP_GZIP) if isal else _Gunzip()
+    return decoder
+
+
 def _unxz() -> _Decoder:
     return LZMADecompressor(FORMAT_XZ, memlimit=_XZ_MEMORY)
 
 
 _MAGICS: dict[bytes, Callable[[], _Decoder]] = {
-    b"\x1f\x8b": _Gunzip,
+    b"\x1f\x8b": _gunzip,
     b"\xfd7zXZ\0": _unxz,
     b"BZh": BZ2Decompressor,
     b"\x28\xb5\x2f\xfd": ZstdDecompressor,
@@ -273,7 +287,7 @@ _MAGICS: dict[bytes, Callable[[], _Decoder]] = {
 }
 _LONGEST_MAGIC = max(map(len, _MAGICS))
 _SUFFIXES: dict[Callable[[], _Decoder], str] = {
-    _Gunzip: "gz",
+    _gunzip: "gz",
     BZ2Decompressor: "bz2",
     _unxz: "xz",
     ZstdDecompressor: "zst",

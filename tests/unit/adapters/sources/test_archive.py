@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from privet.adapters.sources import archive
 from privet.adapters.sources.archive import Archive
 from privet.core.lines import BLOCK, LONGEST_LINE
 from privet.ports import SourceError
@@ -184,6 +185,32 @@ def test_a_wrong_checksum_costs_little(put: Put) -> None:
     assert data.startswith(out)
     assert len(out) > len(data) - (1 << 14) - 100
     assert "damaged" in message
+
+
+@pytest.mark.parametrize("cut", [0, 8, 9, 5_000])
+@pytest.mark.parametrize("damage", [b"", b"\xff" * 40], ids=["whole", "damaged"])
+def test_gzip_is_unpacked_without_isal_as_well(
+    cut: int, damage: bytes, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = numbered(20_000)
+    packed = bytearray(gzip.compress(data[:90_000]) + bytes(100) + gzip.compress(data[90_000:]))
+    packed[70_000 : 70_000 + len(damage)] = damage
+    path = put("log", bytes(packed[: len(packed) - cut]))
+
+    def told() -> tuple[bytes, str]:
+        out, message = read_damaged(path) if cut or damage else (read(path), "")
+        return out, "damaged" if "damaged" in message else message
+
+    with_isal, told_with = told()
+    monkeypatch.setattr(archive, "isal", None)
+    without, told_without = told()
+
+    shorter, longer = sorted((with_isal, without), key=len)
+    assert longer.startswith(shorter)
+    assert len(longer) - len(shorter) <= 1 << 14
+    assert told_with == told_without
+    if not damage:
+        assert data.startswith(longer)
 
 
 def test_the_other_files_go_on_and_all_damage_is_told(put: Put) -> None:
