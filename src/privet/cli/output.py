@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from privet.cli.markup import visible
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -69,6 +67,8 @@ def console(*, stderr: bool = False) -> Console:
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], footer: str = "") -> None:
     """Print a table; columns whose name begins with `#` are numbers. What visitors wrote cannot steer the terminal."""
     from rich.text import Text  # noqa: PLC0415  slow to import
+
+    from privet.cli.markup import visible  # noqa: PLC0415  nobody else needs it
 
     rows = [[cell if isinstance(cell, Text) else visible(str(cell)) for cell in row] for row in rows]
     if len(rows) > LONG:
