@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from privet.core.engine import Batch
 from privet.core.forwarded import Proxies
 from privet.core.leeches import numbers
 from privet.core.looks import COLUMNS, Looks
+from privet.core.parse import TOO_LONG
 from privet.core.swarm import Event
 from privet.core.verdicts import Verdict
 from privet.ports import SourceError
@@ -152,6 +154,12 @@ class Player:
         if self.looks and self._observing and self._rows:
             self.looks.take(self._rows)
 
+    def miss(self, too_long: int) -> None:
+        """Count lines that were dropped for their length."""
+        state = self.engine.sources[self.source]
+        state.lines += too_long
+        state.unparsed += Counter({TOO_LONG: too_long})  # nothing, if there are none
+
     def outcome(self) -> Replayed:
         """Return what came of all blocks."""
         state = self.engine.sources[self.source]
@@ -215,9 +223,12 @@ def replay(  # noqa: PLR0913  each is a thing of its own
 def play(players: Sequence[Player], paths: Sequence[str], progress: Callable[[int], None] | None = None) -> None:
     """Feed files to several engines in one pass; the first tells the order of the files."""
     time_of = players[0].engine.sources[players[0].source].time_of
-    for block in Archive([path if path == "-" else Path(path) for path in paths], time_of, progress).blocks():
+    archive = Archive([path if path == "-" else Path(path) for path in paths], time_of, progress)
+    for block in archive.blocks():
         for player in players:
             player.feed(block)
+    for player in players:
+        player.miss(archive.too_long)
 
 
 def networks_of(config: Config) -> Networks:

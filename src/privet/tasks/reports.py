@@ -12,6 +12,7 @@ from privet.adapters.sources.archive import Archive, File
 from privet.config.compile import plan_for
 from privet.config.model import SourceConfig
 from privet.core.offenders import Offenders
+from privet.core.parse import TOO_LONG
 from privet.tasks.together import jobs_for, together
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class Read(msgspec.Struct):
         self.parsed += len(rows)
         self.unparsed.update(reason for reason, _ in rows.bad)
 
+    def miss(self, too_long: int) -> None:
+        """Count lines that were dropped for their length."""
+        self.lines += too_long
+        self.unparsed += Counter({TOO_LONG: too_long})  # nothing, if there are none
+
     def merge(self, other: Read) -> None:
         """Count what was read elsewhere."""
         self.lines += other.lines
@@ -69,10 +75,12 @@ def summed(
 
     def one(path: str, count: Callable[[int], None]) -> tuple[S, Read]:
         sums, read, plan = make(path), Read(), plan_for(source, want, local_zone())
-        for block in Archive([path], plan.time_of, count).blocks():
+        archive = Archive([path], plan.time_of, count)
+        for block in archive.blocks():
             rows = plan.parse(block)
             read.see(rows)
             sums.take(rows)
+        read.miss(archive.too_long)
         return sums, read
 
     parts = together(paths, lambda: one, progress, jobs_for(paths))
