@@ -91,7 +91,7 @@ class _Robots:
         """Return the rows of those who know what stands in the file, if there is any."""
         if not self._any:
             return ()
-        robots, keys, agents = asked.robots, asked.rows.keys, asked.rows.column("agent")
+        robots, keys, agents = asked.robots, asked.rows.keys, asked.agents
         if not asked.robots_txt and not len(self.clients) and not len(self._agents):
             return compress(range(len(keys)), robots)
         found, fetches = [], frozenset(asked.robots_txt)
@@ -126,8 +126,8 @@ class Disallowed(_Robots):
 
     def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
         """Return the rows that are offences."""
-        asked, agents, hosts, sites = asked_in(rows), rows.column("agent"), rows.column("host"), self._sites
-        asks = asked.asks
+        asked, sites = asked_in(rows), self._sites
+        asks, agents, hosts = asked.asks, asked.agents, asked.hosts
         return [
             row
             for row in self._informed(asked, times)
@@ -151,7 +151,7 @@ class TooSoon(_Robots):
     def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
         """Return the rows that are offences."""
         asked, found, swap = asked_in(rows), [], self._last.swap
-        agents, hosts, assets, sites = rows.column("agent"), rows.column("host"), asked.assets, self._sites
+        agents, hosts, assets, sites = asked.agents, asked.hosts, asked.assets, self._sites
         self.pauses = []
         for row in self._informed(asked, times):
             site = None if assets[row] else sites[hosts[row]]
