@@ -278,7 +278,8 @@ def test_members_are_banned_or_reported_or_only_counted() -> None:
 
 def test_members_are_slowed_down_or_denied_by_the_web_server() -> None:
     entries = [*warm(), *attack_after()]
-    more = 'ports = "https"\n[escalation]\nincrement = true\n[jail.again]\nbans_of = "*"\nmaxretry = 1\nkey = "prefix"\n'
+    more = 'ports = "https"\n[escalation]\nincrement = true\n'
+    more += '[jail.again]\nbans_of = "*"\nmaxretry = 1\nkey = "prefix"\n'
     for word, action, again in (("slow", Action.SLOW, False), ("deny", Action.DENY, True)):
         engine = watching(f'{CONFIG}action = "{word}"\n{more}')
         verdicts = fed(engine, entries)
