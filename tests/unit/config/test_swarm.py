@@ -45,7 +45,10 @@ def test_a_ban_by_hand_goes_where_those_of_the_jail_do() -> None:
         ("action = 'ban'", "5: jail.one.action: only a jail with 'kind = \"swarm\"' has this"),
         ("kind = 'swarm'\nmaxretry = 5", "6: jail.one.maxretry: a jail for swarms does not have this"),
         ("kind = 'swarm'\nfindtime = 5", "6: jail.one.findtime: a jail for swarms does not have this"),
-        ("kind = 'swarm'\naction = 'challenge'", "6: jail.one.action: expected 'report', 'slow', 'deny' or 'ban', got 'challenge'"),
+        (
+            "kind = 'swarm'\naction = 'challenge'",
+            "6: jail.one.action: expected 'report', 'slow', 'deny' or 'ban', got 'challenge'",
+        ),
     ],
 )
 def test_mistakes(text: str, said: str) -> None:
