@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from privet.cli.main import EX_WARNING
+from privet.cli.main import EX_WARNING, spoilt
 from privet.cli.options import config_option, json_option, load_config, members_option, reveal_option
 from privet.cli.replaying import (
     config_for,
@@ -105,7 +105,7 @@ def command(
         _write_page(outcome, output, names, len(logs))
     else:
         _print_tables(outcome, names)
-    return EX_WARNING if outcome.totals.unparsed or outcome.complaints else 0
+    return spoilt(outcome.damages, EX_WARNING if outcome.totals.unparsed or outcome.complaints else 0)
 
 
 def _compare(
@@ -176,7 +176,7 @@ def _write_page(outcome: Replayed, output: Output, names: Names, logs: int) -> N
         says = "Many clients with one aim that fetch no assets"
         sheets.insert(0, Sheet("swarms", "Swarms", items, heads, _swarm_rows(outcome.swarms), f"{says}."))
     left_out = [f"{counted(lines, 'line')}: {reason}" for reason, lines in outcome.totals.unparsed.items()]
-    notes = [*left_out, *outcome.complaints]
+    notes = [*left_out, *outcome.complaints, *outcome.damages]
     put_page(output, Page("Replay", *effect_top(effects, judged, says), sheets, notes))
 
 

@@ -56,7 +56,8 @@ class Replayed(msgspec.Struct):
     """The outcome of a replay. `samples` hold masked lines per reason, `complaints` what the sources suffer from.
 
     `swarms` are those that were found last, the oldest first. `effects` are what the verdicts would have done to whom,
-    and `looks` how innocent these are, if that was asked for.
+    and `looks` how innocent these are, if that was asked for. `damages` name the files that could not be read to their
+    end.
     """
 
     verdicts: list[Verdict]
@@ -66,6 +67,7 @@ class Replayed(msgspec.Struct):
     swarms: list[Event]
     effects: Effects | None = None
     looks: Looks | None = None
+    damages: list[str] = []
 
 
 def source_of(config: Config, paths: Sequence[str], name: str | None) -> str:
@@ -138,6 +140,7 @@ class Player:
         self._clients: set[bytes] = set()
         self._rows: Rows | None = None
         self._found: list[Found] = []
+        self.damages: list[str] = []
         self._stopwatch = Stopwatch()
 
     def feed(self, block: bytes) -> None:
@@ -166,7 +169,7 @@ class Player:
         own = [*self._lists.problems, *self._manners.problems, *self._problems]
         problems = [*self.engine.slow(self.source), *own]
         outcome = _outcome(state, self.verdicts, len(self._clients), problems, self.engine.swarms())
-        outcome.effects, outcome.looks = self.effects, self.looks
+        outcome.effects, outcome.looks, outcome.damages = self.effects, self.looks, self.damages
         return outcome
 
     def _learn_loads(self, config: Config, jails: Mapping[str, Jail]) -> list[str]:
@@ -213,7 +216,7 @@ def replay(  # noqa: PLR0913  each is a thing of its own
 ) -> Replayed:
     """Feed files to the engine of the configuration and collect its verdicts, as `Player` says.
 
-    Raises SourceError for files that cannot be read.
+    Raises SourceError where not one line could be read.
     """
     player = Player(config, source, jails, looks)
     play([player], paths, progress)
@@ -221,14 +224,23 @@ def replay(  # noqa: PLR0913  each is a thing of its own
 
 
 def play(players: Sequence[Player], paths: Sequence[str], progress: Callable[[int], None] | None = None) -> None:
-    """Feed files to several engines in one pass; the first tells the order of the files."""
-    time_of = players[0].engine.sources[players[0].source].time_of
-    archive = Archive([path if path == "-" else Path(path) for path in paths], time_of, progress)
-    for block in archive.blocks():
-        for player in players:
-            player.feed(block)
+    """Feed files to several engines in one pass; the first tells the order of the files.
+
+    What cannot be read is left out and taken down by the first. Raises SourceError where not one line could be read.
+    """
+    first = players[0]
+    state = first.engine.sources[first.source]
+    archive = Archive([path if path == "-" else Path(path) for path in paths], state.time_of, progress)
+    try:
+        for block in archive.blocks():
+            for player in players:
+                player.feed(block)
+    except SourceError as error:
+        first.damages.append(str(error))
     for player in players:
         player.miss(archive.too_long)
+    if first.damages and not state.lines:
+        raise SourceError("; ".join(first.damages))
 
 
 def networks_of(config: Config) -> Networks:

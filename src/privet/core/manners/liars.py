@@ -58,8 +58,8 @@ class FakeBrowser:
         """Return the rows that are offences."""
         if "referer" not in rows.columns:
             return []
-        found, asked, hosts, statuses = [], asked_in(rows), rows.column("host"), rows.column("status")
-        types, assets = rows.columns.get("content_type"), asked.assets
+        found, asked, statuses, types = [], asked_in(rows), rows.column("status"), rows.columns.get("content_type")
+        hosts, assets = asked.hosts, asked.assets
         if types is not None:
             assets = list(map(or_, assets, map(self._is_asset_type.__getitem__, types)))
         untold = map(UNTOLD.__contains__, rows.columns["referer"])
