@@ -51,6 +51,7 @@ class Rule:
         self.filter = first.filter
         self.predicates = first.predicates
         self.window = _window_for([Limit(jail, order, loads) for order, jail in jails], tolerance, max_clients)
+        self._learns = isinstance(self.window, Manners | Forms | Swarms)  # from all rows, not only from failures
         self._field = first.distinct or ""
         self._networks = Keys(first, networks) if first.key != "address" else None
         self.recent = Recent()
@@ -63,6 +64,8 @@ class Rule:
 
         The limits that they reach come one by one, as `Window.hit` says.
         """
+        if not chosen and not self._learns:
+            return ()
         keys, times = rows.keys, rows.times
         if len(chosen) < len(rows):
             keys, times = _rows_of(keys, chosen), _rows_of(times, chosen)
@@ -72,7 +75,7 @@ class Rule:
         if isinstance(self.window, Swarms):  # it learns from all rows who is a browser
             self._note(chosen, keys, times, lines)
             return self.window.take(rows, chosen)
-        if isinstance(self.window, Distinct) and chosen:
+        if isinstance(self.window, Distinct):
             self._note(chosen, keys, times, lines)
             columns = (chosen, keys, times, values_of(rows, self._field, chosen))
             return self._watched(self.window, self.window.take, keys, times, columns)

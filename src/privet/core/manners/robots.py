@@ -28,6 +28,7 @@ EVERYWHERE = "*"
 """In place of a site: all those that are not named."""
 
 _LONGEST_AGENT = 128
+_PAIRS = SIZE // 2  # of agents and targets that are remembered
 _WHOLE_SECONDS = 1.0  # by which a pause may be longer than the log says
 
 
@@ -45,18 +46,24 @@ class Site:
     """The answers for one site, each of them found out once."""
 
     def __init__(self, rules: Rules) -> None:
-        self.delay = Cache(rules.delay)
-        self._rules = rules
-        self._allowed: dict[tuple[bytes, bytes], bool] = {}
+        self.delay = Cache(lambda agent: rules.delay(agent[:_LONGEST_AGENT]))
+        self.allows = _Allowed(rules)
 
-    def allows(self, agent: bytes, target: bytes) -> bool:
-        """Tell whether an agent may ask for this; neither is longer than `LONGEST`."""
-        both = agent[:_LONGEST_AGENT], target
-        found = self._allowed.get(both)
-        if found is None:
-            if len(self._allowed) >= SIZE:
-                self._allowed.clear()
-            found = self._allowed[both] = self._rules.allows(*both)
+
+class _Allowed(dict[tuple[bytes, bytes], bool]):
+    """Whether an agent may ask for a target, which is no longer than `LONGEST`."""
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__()
+        self._rules = rules
+
+    def __missing__(self, both: tuple[bytes, bytes]) -> bool:
+        agent, target = both
+        found = self._rules.allows(agent[:_LONGEST_AGENT], target)
+        if len(agent) <= LONGEST:
+            if len(self) >= _PAIRS:
+                self.clear()
+            self[both] = found
         return found
 
 
@@ -131,7 +138,7 @@ class Disallowed(_Robots):
         return [
             row
             for row in self._informed(asked, times)
-            if (site := sites[hosts[row]]) is not None and not site.allows(agents[row], asks[row].target)
+            if (site := sites[hosts[row]]) is not None and not site.allows[agents[row], asks[row].target]
         ]
 
 
@@ -155,7 +162,7 @@ class TooSoon(_Robots):
         self.pauses = []
         for row in self._informed(asked, times):
             site = None if assets[row] else sites[hosts[row]]
-            if site is None or not (delay := site.delay[agents[row][:_LONGEST_AGENT]]):
+            if site is None or not (delay := site.delay[agents[row]]):
                 continue
             time = times[row]
             last = swap(rows.keys[row], time, time)
