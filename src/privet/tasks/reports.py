@@ -68,7 +68,7 @@ def summed(
     plan_for(source, want, local_zone())  # so that a wrong format is told before anything is read
 
     def one(path: str, count: Callable[[int], None]) -> tuple[S, Read]:
-        sums, read, plan = make(path), Read(), plan_for(source, want, local_zone())
+        sums, read, plan = make(path), Read(), plan_for(source, want, local_zone(), lean=True)
         for block in Archive([path], plan.time_of, count).blocks():
             rows = plan.parse(block)
             read.see(rows)
