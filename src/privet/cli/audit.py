@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from privet.cli.main import EX_USAGE, EX_WARNING, Failure
-from privet.cli.options import json_option, runtime_dir, runtime_option
+from privet.cli.options import config_option, json_option, runtime_dir, runtime_option, state_dir
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
     from privet.adapters.canary import Result
+    from privet.config.model import Config
     from privet.core.address import Subject
     from privet.tasks.audit import Leaky, Scan
     from privet.tasks.structure import Remark, Structure
@@ -30,6 +32,7 @@ Examples:
   privet audit > /root/audit.txt || mail -s "addresses at rest" root < /root/audit.txt
 """
 )
+@config_option
 @runtime_option
 @click.option(
     "--accept", metavar="GLOB", multiple=True, help="Leave out files whose path is like that; they are counted."
@@ -40,13 +43,19 @@ Examples:
 @json_option
 @click.argument("roots", metavar="[PATH]...", nargs=-1)
 def command(
-    runtime: str | None, accept: tuple[str, ...], allow: tuple[str, ...], roots: tuple[str, ...], *, as_json: bool
+    config_path: str,
+    runtime: str | None,
+    accept: tuple[str, ...],
+    allow: tuple[str, ...],
+    roots: tuple[str, ...],
+    *,
+    as_json: bool,
 ) -> int:
     """Look for addresses: in the configuration of web servers, in what processes hold open, in files.
 
-    Without PATH, files are those in the directories of logs, state and run-time data, and whatever servers were
-    found to write. No address is ever shown. Exit code 0: none was found. 1: some were, or a log is about to
-    hold some. Doubtful ones (version numbers, mostly) change nothing.
+    Without PATH, files are those in the directories of logs, state and run-time data, those that the configuration
+    names, and whatever servers were found to write. No address is ever shown. Exit code 0: none was found. 1: some
+    were, or a log is about to hold some. Doubtful ones (version numbers, mostly) change nothing.
     """
     from privet.adapters.canary import last_result  # noqa: PLC0415
     from privet.adapters.machine import own_addresses  # noqa: PLC0415  heavy imports wait until the verb is called
@@ -54,11 +63,16 @@ def command(
     from privet.cli.progress import advancing  # noqa: PLC0415
     from privet.core.leaks import Finder  # noqa: PLC0415
     from privet.tasks.audit import places, scan  # noqa: PLC0415
-    from privet.tasks.structure import structure  # noqa: PLC0415
+    from privet.tasks.structure import of_privet, structure  # noqa: PLC0415
 
+    config = _config(config_path)
     finder = Finder([*own_addresses(), *_subjects(allow)])
     rules = structure(finder)
-    where = runtime_dir(runtime)
+    where = runtime_dir(runtime, config)
+    if config:
+        own = of_privet(config)
+        rules.remarks += own.remarks
+        rules.written += [state_dir(None, config), *own.written]
     chosen = [Path(root) for root in roots] or places(where, rules.written)
     tree = Tree(chosen, accept)
     with advancing(lambda: sum(file.size for file in tree.files())) as progress:
@@ -69,6 +83,16 @@ def command(
     else:
         _print(rules, found, canary)
     return EX_WARNING if rules.leaks or found.at_rest or (canary and not canary.passed) else 0
+
+
+def _config(path: str) -> Config | None:
+    """Return Privet's own configuration, None if there is none; one with mistakes is `privet doctor`'s business."""
+    from privet.config.errors import ConfigErrors  # noqa: PLC0415
+    from privet.config.loader import load  # noqa: PLC0415
+
+    with suppress(ConfigErrors):
+        return load(path)
+    return None
 
 
 def _subjects(words: tuple[str, ...]) -> list[Subject]:

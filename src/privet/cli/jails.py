@@ -64,13 +64,20 @@ def _list_builtin(*, as_json: bool) -> None:
                 "maxretry": jail.maxretry,
                 "bantime": jail.bantime,
                 "samples": len(one.samples),
+                "reports": jail.only_reports,
             }
         )
     if as_json:
         print_json("builtin-jails", items)
         return
     rows = [
-        (item["jail"], item["group"], _limit(item), rounded(float(str(item["bantime"]))), item["about"])
+        (
+            item["jail"],
+            item["group"],
+            _limit(item),
+            "only reports" if item["reports"] else rounded(float(str(item["bantime"]))),
+            item["about"],
+        )
         for item in items
     ]
     print_table("", ("JAIL", "GROUP", "LIMIT", "BAN", "CATCHES"), rows)
@@ -102,7 +109,8 @@ def _list(runtime: str | None, *, as_json: bool) -> None:
             _limit({**item, "maxretry": item["limit"]}),
             rounded(item["bantime"])
             + (", growing" if item["increment"] else "")
-            + (" (dry run)" if item["dry_run"] else "" if item["close"] else " (told only)"),
+            + (" (dry run)" if item["dry_run"] else " (only reports)" if item["reports"] else "")
+            + ("" if item["close"] else " (told only)"),
             item["failures"],
             local(item["last_failure"]) if item["last_failure"] else "never",
             item["verdicts"],

@@ -97,6 +97,13 @@ def privet() -> None:
     """Protect small servers from abuse while no client address reaches the disk."""
 
 
+def spoilt(damages: Sequence[str], code: int) -> int:
+    """Say which files could not be read, below a report on the others; return the exit code, else this one."""
+    for damage in damages:
+        click.echo(f"privet: {damage}; this is a report on what could be read", err=True)
+    return EX_DATA if damages else code
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb and exit with its code; called as fail2ban-client, the verb of that name."""
     lastdoor.shut()

@@ -65,22 +65,25 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], footer: str = "") -> None:
-    """Print a table; columns whose name begins with `#` are numbers."""
-    rows = list(rows)
+    """Print a table; columns whose name begins with `#` are numbers. What visitors wrote cannot steer the terminal."""
+    from rich.text import Text  # noqa: PLC0415  slow to import
+
+    from privet.cli.markup import visible  # noqa: PLC0415  nobody else needs it
+
+    rows = [[cell if isinstance(cell, Text) else visible(str(cell)) for cell in row] for row in rows]
     if len(rows) > LONG:
         _print_plain(columns, rows)
         click.echo(footer)
         return
     from rich import box  # noqa: PLC0415  slow to import
     from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
 
     table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         numeric = column.startswith("#")
         table.add_column(column.removeprefix("#"), justify="right" if numeric else "left", no_wrap=numeric)
     for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
     screen = console()
     screen.print(table)
     if footer:

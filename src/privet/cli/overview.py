@@ -83,7 +83,7 @@ def overview(
         print_json("overview", items, totals=totals(read))
     elif output.html is not None:
         drawn = [*top.figures, *part.figures]
-        notes = left_out(read, **warnings)
+        notes = [*left_out(read, **warnings), *read.damages]
         put_page(output, Page("Overview", top.says, [*top.tiles, *part.tiles], drawn, sheets, notes))
     else:
         for sheet in sheets:

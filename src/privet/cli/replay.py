@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from privet.cli.main import EX_WARNING
+from privet.cli.main import EX_WARNING, spoilt
 from privet.cli.options import config_option, json_option, load_config, members_option, reveal_option
 from privet.cli.replaying import (
     config_for,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from privet.cli.names import Names
     from privet.cli.sheet import Output
+    from privet.core.swarm import Event
     from privet.core.verdicts import Verdict
     from privet.tasks.replay import Replayed
 
@@ -104,7 +105,7 @@ def command(
         _write_page(outcome, output, names, len(logs))
     else:
         _print_tables(outcome, names)
-    return EX_WARNING if outcome.totals.unparsed or outcome.complaints else 0
+    return spoilt(outcome.damages, EX_WARNING if outcome.totals.unparsed or outcome.complaints else 0)
 
 
 def _compare(
@@ -148,6 +149,8 @@ def _print_json(outcome: Replayed, names: Names) -> None:
 
 
 def _write_page(outcome: Replayed, output: Output, names: Names, logs: int) -> None:
+    import msgspec  # noqa: PLC0415
+
     from privet.cli.effects import client_sheet, effect_top, jail_sheet, judge  # noqa: PLC0415
     from privet.cli.sheet import Column, Page, Sheet, put_page  # noqa: PLC0415
     from privet.core.verdicts import decisions  # noqa: PLC0415
@@ -166,8 +169,14 @@ def _write_page(outcome: Replayed, output: Output, names: Names, logs: int) -> N
         client_sheet(effects, judged, names),
         Sheet("replay", "Verdicts", names.verdicts(outcome.verdicts), columns, rows, "In the order of the log."),
     ]
+    if outcome.swarms:
+        heads = [Column("began"), Column("seen after", "number"), Column("for", "number"), Column("jail", "text")]
+        heads += [Column("clients", "number"), Column("aim", "text")]
+        items = [msgspec.to_builtins(swarm) for swarm in outcome.swarms]
+        says = "Many clients with one aim that fetch no assets"
+        sheets.insert(0, Sheet("swarms", "Swarms", items, heads, _swarm_rows(outcome.swarms), f"{says}."))
     left_out = [f"{counted(lines, 'line')}: {reason}" for reason, lines in outcome.totals.unparsed.items()]
-    notes = [*left_out, *outcome.complaints]
+    notes = [*left_out, *outcome.complaints, *outcome.damages]
     put_page(output, Page("Replay", *effect_top(effects, judged, says), sheets, notes))
 
 
@@ -181,9 +190,26 @@ def _rows(verdicts: Sequence[tuple[Verdict, int]], names: Names) -> list[tuple[o
     ]
 
 
+def _swarm_rows(swarms: Sequence[Event]) -> list[tuple[object, ...]]:
+    """Return swarms as rows of a table. They end with the last of their requests, whenever that was noticed."""
+    from privet.cli.output import local, rounded  # noqa: PLC0415
+
+    return [
+        (
+            local(one.began),
+            f"{one.seen - one.began:.0f} s",
+            rounded(one.last - one.began),
+            one.jail,
+            one.members,
+            f"{one.level} {one.what}",
+        )
+        for one in swarms
+    ]
+
+
 def _print_tables(outcome: Replayed, names: Names) -> None:
     from privet.cli.effects import print_effects  # noqa: PLC0415
-    from privet.cli.output import local, print_table, rounded  # noqa: PLC0415
+    from privet.cli.output import print_table  # noqa: PLC0415
     from privet.core.verdicts import decisions  # noqa: PLC0415
 
     verdicts, totals = decisions(outcome.verdicts), outcome.totals
@@ -195,18 +221,8 @@ def _print_tables(outcome: Replayed, names: Names) -> None:
         print_table(
             "",
             ("BEGAN", "SEEN AFTER", "FOR", "JAIL", "#CLIENTS", "AIM"),
-            [
-                (
-                    local(one.began),
-                    f"{one.seen - one.began:.0f} s",
-                    rounded((one.ended or one.last) - one.began),
-                    one.jail,
-                    one.members,
-                    f"{one.level} {one.what}",
-                )
-                for one in outcome.swarms
-            ],
-            f"{len(outcome.swarms)} swarms: many clients with one aim that fetch no assets",
+            _swarm_rows(outcome.swarms),
+            f"{counted(len(outcome.swarms), 'swarm')}: many clients with one aim that fetch no assets",
         )
     if outcome.effects and outcome.looks:
         print_effects(outcome.effects, outcome.looks, names)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure
+from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure, spoilt
 from privet.cli.options import DEFAULT_CONFIG, load_config
 from privet.core.plurals import counted
 
@@ -65,9 +65,9 @@ def known(jails: Iterable[str], wanted: Iterable[str]) -> None:
 
 
 def warned(outcome: Replayed) -> int:
-    """Warn of what a source suffers from and of lines that do not parse; return the exit code."""
+    """Warn of what a source suffers from, of lines that do not parse and of damaged files; return the exit code."""
     for reason, lines in outcome.totals.unparsed.items():
         click.secho(f"warning: {counted(lines, 'line')}: {reason}", fg="yellow", err=True)
     for complaint in outcome.complaints:
         click.secho(f"warning: {complaint}", fg="yellow", err=True)
-    return EX_WARNING if outcome.totals.unparsed or outcome.complaints else 0
+    return spoilt(outcome.damages, EX_WARNING if outcome.totals.unparsed or outcome.complaints else 0)

@@ -9,7 +9,7 @@ import click
 
 from privet.cli.history import history
 from privet.cli.limits import limits
-from privet.cli.main import EX_DATA, EX_USAGE, Failure
+from privet.cli.main import EX_DATA, EX_USAGE, Failure, spoilt
 from privet.cli.options import reveal_option, runtime_option
 from privet.cli.overview import overview
 from privet.cli.sheet import Output, Top, output_options, put, totals, warned
@@ -223,11 +223,12 @@ def offenders(logs: tuple[str, ...], since: str, runtime: str | None, output: Ou
     """List who was banned how often."""
     from privet.cli import sheets  # noqa: PLC0415  as above
 
+    damages: list[str] = []
     if logs:
         from privet.tasks.reports import offenders as count  # noqa: PLC0415  as above
 
         with reading_logs(logs) as progress:
-            found = count(logs, progress)
+            found, damages = count(logs, progress)
         name = names_for(reveal=reveal)
         told = [
             {"client": name(row.subject), "bans": row.bans, "share": row.share, "interval": row.interval}
@@ -238,7 +239,7 @@ def offenders(logs: tuple[str, ...], since: str, runtime: str | None, output: Ou
         told = _of_the_daemon(runtime, since)
         top = _past(runtime, since, told) if output.html is not None else Top()
     put(output, sheets.offenders(told, output.rows), top)
-    return 0
+    return spoilt(damages, 0)
 
 
 def _of_the_daemon(runtime: str | None, since: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
-from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure
+from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure, spoilt
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -173,10 +173,10 @@ def totals(read: Read) -> dict[str, object]:
 
 
 def warned(read: Read, **counts: int) -> int:
-    """Warn of what was left out, and return the exit code."""
+    """Warn of what was left out and of what could not be read, and return the exit code."""
     for text in left_out(read, **counts):
         click.secho(f"warning: {text}", fg="yellow", err=True)
-    return EX_WARNING if read.unparsed else 0
+    return spoilt(read.damages, EX_WARNING if read.unparsed else 0)
 
 
 def left_out(read: Read, **counts: int) -> list[str]:

@@ -59,26 +59,25 @@ class Forms(Window):
         """Return which of the chosen rows, the forms, are offences; learn from all rows who has fetched what."""
         if self.start == inf and rows.times:
             self.start = rows.times[0]
-        found, start = [], 0
-        pages, fetched = self._pages_in(rows), map(_FETCHED.__contains__, rows.column("status"))
-        asked = [page if was else b"" for page, was in zip(pages, fetched, strict=True)]
+        found, start, statuses = [], 0, rows.column("status")
+        fetched = map(_FETCHED.__contains__, statuses)
+        pages = [page if was else 0 for page, was in zip(self._pages_in(rows), fetched, strict=True)]
         for row in chosen:
-            self._learn(rows, asked, start, row)
+            self._learn(rows, pages, start, row)
             start = row + 1
             if self._is_offence(rows.keys[row], rows.times[row], rows.column("referer")[row]):
                 found.append(row)
-            elif rows.column("status")[row] in _FETCHED:
-                asked[row] = values_of(rows, "path", [row])[0]
-                self._learn(rows, asked, row, start)
-        self._learn(rows, asked, start, len(rows))
+            elif statuses[row] in _FETCHED:
+                pages[row] = hash(values_of(rows, "path", [row])[0])
+                self._learn(rows, pages, row, start)
+        self._learn(rows, pages, start, len(rows))
         return found
 
-    def _learn(self, rows: Rows, asked: Sequence[bytes], start: int, end: int) -> None:
+    def _learn(self, rows: Rows, pages: Sequence[int], start: int, end: int) -> None:
         """Take note of the pages that were fetched in some rows."""
-        part = asked[start:end]
-        names = [hash(page) for page in part if page]
+        part = pages[start:end]
         keys, times = list(compress(rows.keys[start:end], part)), list(compress(rows.times[start:end], part))
-        names = list(map(xor, map(hash, keys), names))
+        names = list(map(xor, map(hash, keys), compress(part, part)))
         if len(self.pages) + len(names) < self._half:
             self.pages.update(zip(names, times, strict=True))
             first = self.first
@@ -100,8 +99,8 @@ class Forms(Window):
         since = self.older[1].get(key, time)
         self.first[key] = since if time - since <= LOOK_BACK else time
 
-    def _pages_in(self, rows: Rows) -> Iterable[bytes]:
-        """Return the path of each row that asks for a page, else nothing."""
+    def _pages_in(self, rows: Rows) -> Iterable[int]:
+        """Return the hash of the path of each row that asks for a page, else 0."""
         if "request" in rows.columns and "path" not in rows.columns:
             return map(self._asked.__getitem__, rows.columns["request"])
         every = range(len(rows))
@@ -131,8 +130,8 @@ class Forms(Window):
         return time - seen < QUICK
 
 
-def _page_asked(method: bytes, path: bytes) -> bytes:
-    return path if method == b"GET" and not is_asset(path) else b""
+def _page_asked(method: bytes, path: bytes) -> int:
+    return hash(path) if path and method == b"GET" and not is_asset(path) else 0
 
 
 def _page_of(referer: bytes) -> bytes:

@@ -116,6 +116,11 @@ class Jail(msgspec.Struct, frozen=True):
             return Action.REPORT
         return Action.BAN if self.close else Action.TELL
 
+    @property
+    def only_reports(self) -> bool:
+        """Whether this jail leaves everybody alone."""
+        return self.dry_run or (self.kind == "swarm" and self.answer == "report")
+
     def limit_at(self, load: float) -> int:
         """Return the limit that holds at a load of the machine."""
         return next((limit for above, limit in reversed(self.by_load) if load > above), self.maxretry)

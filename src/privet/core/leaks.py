@@ -34,6 +34,9 @@ _VERSION_BEFORE = re.compile(
 )
 _VERSION_AFTER = re.compile(rb"(?:[+~]|-\d{1,2}(?![\d.])|-[a-z]|\.(?:tar|[tg]gz|deb|rpm|zip|jar|so|whl|xz)\b)")
 _V4 = re.compile(rb"(?<!\d)\d{1,3}(?:\.\d{1,3}){3}(?!\d)")
+_DATED = re.compile(rb"(?<![\d.])\d{1,3}(?:\.\d{1,3}){2}\.(?:19|20)\d\d(?:0[1-9]|1[0-2])[0-3]\d(?![\d.])")
+"""A version that ends with a day, such as 2.38.50.20220609: its first digits look like the end of an address."""
+
 _ONLY_NUMBERS = re.compile(rb"[\d-]+")
 _CUT_BEFORE = re.compile(rb"\A[0-9A-Fa-f:.%-]*")
 _CUT_AFTER = re.compile(rb"[0-9A-Fa-f:.%-]*\Z")
@@ -151,8 +154,12 @@ def _doubtful(text: bytes, start: int, end: int, strangers: tuple[bytes, ...]) -
         return True
     if _ONLY_NUMBERS.fullmatch(word):
         return True
+    if len(strangers) > 1:
+        return False
+    if _DATED.search(word):
+        return True
     found = _V4.search(word)
-    if found is None or len(strangers) > 1:
+    if found is None:
         return False
     before = text[max(0, start - AFTER) : start] + word[: found.start()]
     return bool(_VERSION_BEFORE.search(before) or _VERSION_AFTER.match(word, found.end()))

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 SITES = 64  # masks kept at once: `%v` may hold whatever Host a visitor sends
 REMEMBERED = 131_072  # words of all these masks: some 60 MB if visitors make them as long as they can
 _WORDS_OF_A_VALUE = 4  # a value may be as long as four words
+SIX_TO_FOUR = b"\x20\x02"
+"""How the address of a 6to4 client begins; his IPv4 address follows."""
+
 SAMPLE = 200  # bytes shown of a line that does not parse
 
 
@@ -94,7 +97,10 @@ class Mask(Scrubber):
 
     def _truncated(self, key: bytes) -> bytes:
         packed = key if len(key) == 4 else key.ljust(16, b"\0")
-        return unpack(mask_bits(packed, self._kept[len(packed) == 16]))
+        v4, v6 = self._kept
+        if packed.startswith(SIX_TO_FOUR) and len(packed) == 16:  # after which stands the whole IPv4 address
+            v6 = min(v6, 8 * len(SIX_TO_FOUR) + v4)
+        return unpack(mask_bits(packed, v6 if len(packed) == 16 else v4))
 
 
 def _dropped(key: bytes) -> bytes:

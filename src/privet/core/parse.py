@@ -31,6 +31,7 @@ Value = TypeVar("Value")
 FEW = 40  # lines: below, the exact way costs less, as it touches less code after a sleep
 NO_ADDRESS, NOT_IN_FORMAT, NO_TIME = "no client address", "not in the format", "no readable time"
 NOT_TOLD = "no client address from the proxy"
+TOO_LONG = "too long"
 
 
 class Rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from privet.core.detect import Limit, Window
 from privet.core.distinct import Distinct
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from privet.core.parse import Rows
 
 
+Value = TypeVar("Value")
+
 Counting = Window | Rate | Distinct | Neighbours
 AnyWindow = Counting | Swarms
 
@@ -49,6 +51,7 @@ class Rule:
         self.filter = first.filter
         self.predicates = first.predicates
         self.window = _window_for([Limit(jail, order, loads) for order, jail in jails], tolerance, max_clients)
+        self._learns = isinstance(self.window, Manners | Forms | Swarms)  # from all rows, not only from failures
         self._field = first.distinct or ""
         self._networks = Keys(first, networks) if first.key != "address" else None
         self.recent = Recent()
@@ -61,16 +64,18 @@ class Rule:
 
         The limits that they reach come one by one, as `Window.hit` says.
         """
+        if not chosen and not self._learns:
+            return ()
         keys, times = rows.keys, rows.times
         if len(chosen) < len(rows):
-            keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
+            keys, times = _rows_of(keys, chosen), _rows_of(times, chosen)
         if isinstance(self.window, Manners | Forms):
             chosen = self.window.offences(rows, chosen)
-            keys, times = [rows.keys[i] for i in chosen], [rows.times[i] for i in chosen]
+            keys, times = _rows_of(rows.keys, chosen), _rows_of(rows.times, chosen)
         if isinstance(self.window, Swarms):  # it learns from all rows who is a browser
             self._note(chosen, keys, times, lines)
             return self.window.take(rows, chosen)
-        if isinstance(self.window, Distinct) and chosen:
+        if isinstance(self.window, Distinct):
             self._note(chosen, keys, times, lines)
             columns = (chosen, keys, times, values_of(rows, self._field, chosen))
             return self._watched(self.window, self.window.take, keys, times, columns)
@@ -165,6 +170,10 @@ class Sifted:
         yield from ((rule, range(len(rows))) for rule in self._all)
         if self._some:
             yield from zip(self._some, self.sieve(rows), strict=True)
+
+
+def _rows_of(column: Sequence[Value], chosen: Sequence[int]) -> list[Value]:
+    return list(map(column.__getitem__, chosen))
 
 
 def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> AnyWindow:

@@ -107,7 +107,7 @@ class _Lines:
         self._others = 0.0  # lines a second of all clients but the first, likewise
         self._alone = self._missed = 0.0  # lines of the others, and how many there should be, since one has nearly all
         self._judged = 0  # how often clients were looked at
-        self._good = b""
+        self._good = state.good  # of what was read before the first look
         self._begin(state, now)
 
     def look(self, state: SourceState, now: float) -> None:

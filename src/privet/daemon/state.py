@@ -121,6 +121,7 @@ def jails(daemon: Daemon) -> list[dict[str, Any]]:
             "scope": jail.scope,
             "close": jail.close,
             "dry_run": jail.dry_run,
+            "reports": jail.only_reports,
             "adopted_from": str(daemon.config.places[jail.name]) if jail.name in daemon.config.places else None,
             "findings": _findings(daemon, jail),
             "failures": matches[jail.name][0],

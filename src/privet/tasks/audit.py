@@ -171,14 +171,19 @@ def _raw(path: Path) -> Iterator[bytes]:
 def _whole_words(data: Iterable[bytes]) -> Iterator[bytes]:
     """Cut where no address is cut, and leave no more waiting than LONGEST."""
     waiting = bytearray()
-    for piece in data:
-        waiting += piece
-        if len(waiting) < PIECE:
-            continue
-        cut = len(waiting.rstrip(WORD))
-        if cut < len(waiting) - LONGEST:
-            cut = len(waiting)
-        yield bytes(waiting[:cut])
-        del waiting[:cut]
+    try:
+        for piece in data:
+            waiting += piece
+            if len(waiting) < PIECE:
+                continue
+            cut = len(waiting.rstrip(WORD))
+            if cut < len(waiting) - LONGEST:
+                cut = len(waiting)
+            yield bytes(waiting[:cut])
+            del waiting[:cut]
+    except SourceError:  # what could be unpacked before the damage counts
+        if waiting:
+            yield bytes(waiting)
+        raise
     if waiting:
         yield bytes(waiting)

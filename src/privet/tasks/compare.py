@@ -60,7 +60,7 @@ def compare(  # noqa: PLR0913  each is a thing of its own
     members: str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Compared:
-    """Feed files to both. Raises SourceError for files, LookupError where no source fits them."""
+    """Feed files to both. Raises SourceError as `play` does, LookupError where no source fits them."""
     first, second = configs
     names = [source_of(config, paths, source) for config in configs]
     looks = Looks(first.engine.max_clients, members)

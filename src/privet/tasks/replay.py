@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from privet.core.engine import Batch
 from privet.core.forwarded import Proxies
 from privet.core.leeches import numbers
 from privet.core.looks import COLUMNS, Looks
+from privet.core.parse import TOO_LONG
 from privet.core.swarm import Event
 from privet.core.verdicts import Verdict
 from privet.ports import SourceError
@@ -54,7 +56,8 @@ class Replayed(msgspec.Struct):
     """The outcome of a replay. `samples` hold masked lines per reason, `complaints` what the sources suffer from.
 
     `swarms` are those that were found last, the oldest first. `effects` are what the verdicts would have done to whom,
-    and `looks` how innocent these are, if that was asked for.
+    and `looks` how innocent these are, if that was asked for. `damages` name the files that could not be read to their
+    end.
     """
 
     verdicts: list[Verdict]
@@ -64,6 +67,7 @@ class Replayed(msgspec.Struct):
     swarms: list[Event]
     effects: Effects | None = None
     looks: Looks | None = None
+    damages: list[str] = []
 
 
 def source_of(config: Config, paths: Sequence[str], name: str | None) -> str:
@@ -136,6 +140,7 @@ class Player:
         self._clients: set[bytes] = set()
         self._rows: Rows | None = None
         self._found: list[Found] = []
+        self.damages: list[str] = []
         self._stopwatch = Stopwatch()
 
     def feed(self, block: bytes) -> None:
@@ -152,13 +157,19 @@ class Player:
         if self.looks and self._observing and self._rows:
             self.looks.take(self._rows)
 
+    def miss(self, too_long: int) -> None:
+        """Count lines that were dropped for their length."""
+        state = self.engine.sources[self.source]
+        state.lines += too_long
+        state.unparsed += Counter({TOO_LONG: too_long})  # nothing, if there are none
+
     def outcome(self) -> Replayed:
         """Return what came of all blocks."""
         state = self.engine.sources[self.source]
         own = [*self._lists.problems, *self._manners.problems, *self._problems]
         problems = [*self.engine.slow(self.source), *own]
         outcome = _outcome(state, self.verdicts, len(self._clients), problems, self.engine.swarms())
-        outcome.effects, outcome.looks = self.effects, self.looks
+        outcome.effects, outcome.looks, outcome.damages = self.effects, self.looks, self.damages
         return outcome
 
     def _learn_loads(self, config: Config, jails: Mapping[str, Jail]) -> list[str]:
@@ -205,7 +216,7 @@ def replay(  # noqa: PLR0913  each is a thing of its own
 ) -> Replayed:
     """Feed files to the engine of the configuration and collect its verdicts, as `Player` says.
 
-    Raises SourceError for files that cannot be read.
+    Raises SourceError where not one line could be read.
     """
     player = Player(config, source, jails, looks)
     play([player], paths, progress)
@@ -213,11 +224,23 @@ def replay(  # noqa: PLR0913  each is a thing of its own
 
 
 def play(players: Sequence[Player], paths: Sequence[str], progress: Callable[[int], None] | None = None) -> None:
-    """Feed files to several engines in one pass; the first tells the order of the files."""
-    time_of = players[0].engine.sources[players[0].source].time_of
-    for block in Archive([path if path == "-" else Path(path) for path in paths], time_of, progress).blocks():
-        for player in players:
-            player.feed(block)
+    """Feed files to several engines in one pass; the first tells the order of the files.
+
+    What cannot be read is left out and taken down by the first. Raises SourceError where not one line could be read.
+    """
+    first = players[0]
+    state = first.engine.sources[first.source]
+    archive = Archive([path if path == "-" else Path(path) for path in paths], state.time_of, progress)
+    try:
+        for block in archive.blocks():
+            for player in players:
+                player.feed(block)
+    except SourceError as error:
+        first.damages.append(str(error))
+    for player in players:
+        player.miss(archive.too_long)
+    if first.damages and not state.lines:
+        raise SourceError("; ".join(first.damages))
 
 
 def networks_of(config: Config) -> Networks:

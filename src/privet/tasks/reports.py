@@ -12,6 +12,8 @@ from privet.adapters.sources.archive import Archive, File
 from privet.config.compile import plan_for
 from privet.config.model import SourceConfig
 from privet.core.offenders import Offenders
+from privet.core.parse import TOO_LONG
+from privet.ports import SourceError
 from privet.tasks.together import jobs_for, together
 
 if TYPE_CHECKING:
@@ -34,11 +36,12 @@ S = TypeVar("S", bound=Sums)
 
 
 class Read(msgspec.Struct):
-    """What was read: lines, those parsed, and the others by reason."""
+    """What was read: lines, those parsed, the others by reason, and the files that could not be read to their end."""
 
     lines: int = 0
     parsed: int = 0
     unparsed: Counter[str] = msgspec.field(default_factory=Counter)
+    damages: list[str] = []
 
     def see(self, rows: Rows) -> None:
         """Count the rows of a block."""
@@ -46,11 +49,17 @@ class Read(msgspec.Struct):
         self.parsed += len(rows)
         self.unparsed.update(reason for reason, _ in rows.bad)
 
+    def miss(self, too_long: int) -> None:
+        """Count lines that were dropped for their length."""
+        self.lines += too_long
+        self.unparsed += Counter({TOO_LONG: too_long})  # nothing, if there are none
+
     def merge(self, other: Read) -> None:
         """Count what was read elsewhere."""
         self.lines += other.lines
         self.parsed += other.parsed
         self.unparsed.update(other.unparsed)
+        self.damages += other.damages
 
 
 def summed(
@@ -62,17 +71,22 @@ def summed(
 ) -> tuple[S, Read]:
     """Sum up logs: `make` begins the sums of a file, which look at the columns of `want`.
 
-    Raises SourceError for files, FormatError for the format.
+    Raises SourceError where not one line could be read, FormatError for the format.
     """
     source = SourceConfig(name="log", format=format_text)
     plan_for(source, want, local_zone())  # so that a wrong format is told before anything is read
 
     def one(path: str, count: Callable[[int], None]) -> tuple[S, Read]:
         sums, read, plan = make(path), Read(), plan_for(source, want, local_zone(), lean=True)
-        for block in Archive([path], plan.time_of, count).blocks():
-            rows = plan.parse(block)
-            read.see(rows)
-            sums.take(rows)
+        archive = Archive([path], plan.time_of, count)
+        try:
+            for block in archive.blocks():
+                rows = plan.parse(block)
+                read.see(rows)
+                sums.take(rows)
+        except SourceError as error:
+            read.damages.append(str(error))
+        read.miss(archive.too_long)
         return sums, read
 
     parts = together(paths, lambda: one, progress, jobs_for(paths))
@@ -80,13 +94,21 @@ def summed(
     for sums, other in parts:
         whole.merge(sums)
         read.merge(other)
+    if read.damages and not read.lines:
+        raise SourceError("; ".join(read.damages))
     return whole, read
 
 
-def offenders(paths: Sequence[str], progress: Callable[[int], None] | None = None) -> Offenders:
-    """Count the bans in logs of fail2ban. Raises SourceError."""
-    found = Offenders(local_zone())
+def offenders(paths: Sequence[str], progress: Callable[[int], None] | None = None) -> tuple[Offenders, list[str]]:
+    """Count the bans in logs of fail2ban; return what could not be read, too. Raises SourceError if that is all."""
+    found, damages, anything = Offenders(local_zone()), [], False
     for path in paths:
-        for block in (File(path, progress) if progress else File(path)).blocks():
-            found.add(block)
-    return found
+        try:
+            for block in (File(path, progress) if progress else File(path)).blocks():
+                found.add(block)
+                anything = True
+        except SourceError as error:
+            damages.append(str(error))
+    if damages and not anything:
+        raise SourceError("; ".join(damages))
+    return found, damages

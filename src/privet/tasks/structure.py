@@ -6,6 +6,7 @@ A *leak* will write addresses as soon as somebody comes; a *look* is something t
 
 from __future__ import annotations
 
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from privet.adapters.servers.found import Found, Log
+    from privet.config.model import Config
     from privet.core.leaks import Finder
 
 Level = Literal["leak", "look", "unknown"]
@@ -32,6 +34,8 @@ _WHERE = {
     "unknown": "somewhere that is not understood",
 }
 _TAKE_IT = "let privet pipe take it, or turn it off"
+_TOLD = "a program of yours gets the addresses of banned clients, and may show or keep them"
+_MIND_IT = "see what becomes of them: arguments of what it runs can be seen by every user"
 HISTORY = ("root/.bash_history", "root/.zsh_history", "root/.local/share/fish/fish_history")
 
 
@@ -66,6 +70,25 @@ def structure(finder: Finder, root: Path = Path("/")) -> Structure:
     result.remarks += _machine(Machine(root))
     result.written += [root / name for name in HISTORY if (root / name).exists()]
     result.remarks.sort(key=lambda remark: ("leak", "look", "unknown").index(remark.level))
+    return result
+
+
+def of_privet(config: Config) -> Structure:
+    """Look at what Privet's own configuration says: whose logs hold addresses, and which programs get them."""
+    result = Structure()
+    for source in config.sources.values():
+        if source.paths:
+            says = f"reads {', '.join(source.paths)}, which hold the address of everybody who comes"
+            result.remarks.append(Remark(level="look", place=f"source {source.name}", says=says, remedy=_TAKE_IT))
+        found = [path for pattern in source.paths for path in sorted(glob(pattern))]  # noqa: PTH207  a whole path
+        result.written += map(Path, found)
+        result.written += [Path(source.log)] if source.log and Path(source.log).exists() else []
+    for jail in config.jails.values():
+        told = [] if jail.dry_run else [f"action {name}" for name in jail.actions]
+        told += ["ignorecommand"] if jail.ignorecommand else []
+        result.remarks += [
+            Remark(level="look", place=f"jail {jail.name}", says=f"{one}: {_TOLD}", remedy=_MIND_IT) for one in told
+        ]
     return result
 
 

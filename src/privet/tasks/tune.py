@@ -98,7 +98,7 @@ def tune(  # noqa: PLR0913  each is a thing of its own
     looks: Looks,
     progress: Callable[[int], None] | None = None,
 ) -> Tuned:
-    """Try limits of a jail. Raises SourceError for files, LookupError for a jail that has no such limits.
+    """Try limits of a jail. Raises SourceError as `play` does, LookupError for a jail that has no such limits.
 
     The jail is multiplied: where jails count the same, they share a window. Each has its own
     repeat offenders.

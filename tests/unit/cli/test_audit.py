@@ -62,6 +62,44 @@ def test_an_address_is_1_and_not_shown(capsys: pytest.CaptureFixture[str], log: 
     assert "accepted by --accept (1)" in capsys.readouterr().out
 
 
+def test_what_the_configuration_says_counts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("privet.tasks.audit.ROOTS", ())
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/one.log").write_text("203.0.113.7 - - x\n")
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/old").write_text("203.0.113.8\n")
+    config = tmp_path / "privet.toml"
+    config.write_text(f"""
+[daemon]
+state = "{tmp_path}/state"
+runtime = "{tmp_path}/run"
+[source.app]
+path = "{tmp_path}/app/*.log"
+[action.mail]
+ban = "/usr/bin/mail -s <ip> root"
+[jail.leech]
+source = "app"
+findtime = "60s"
+maxretry = 3
+bantime = "1h"
+actions = ["mail"]
+ignorecommand = "/usr/bin/is-friend <ip>"
+""")
+
+    assert run(["audit", "--config", str(config)]) == 1
+    said = capsys.readouterr().out
+    assert f"source app\n           reads {tmp_path}/app/*.log, which hold" in said
+    assert "action mail: a program of yours gets the addresses" in said
+    assert "ignorecommand: a program of yours" in said
+    assert f"LEAK     {tmp_path}/app/one.log" in said
+    assert f"LEAK     {tmp_path}/state/old" in said
+
+    config.write_text("[source")
+    assert run(["audit", "--config", str(config), str(tmp_path / "app")]) == 1
+
+
 def test_json_is_the_envelope(capsys: pytest.CaptureFixture[str], log: Path) -> None:
     log.write_text("203.0.113.7 - - x\n")
 

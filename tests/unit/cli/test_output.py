@@ -102,3 +102,12 @@ def test_a_table_of_very_many_rows_is_printed_at_once(capsys: pytest.CaptureFixt
     head, first, *_, last, footer = capsys.readouterr().out.splitlines()
     assert (head, footer) == ("NAME" + " " * 13 + "COUNT", "100,000 things")
     assert (first, last) == ("[red]one[/red]       0", "[red]one[/red]   99999")
+
+
+@pytest.mark.parametrize("rows", [1, 2000])
+def test_what_visitors_wrote_cannot_steer_the_terminal(rows: int, capsys: pytest.CaptureFixture[str]) -> None:
+    print_table("", ("AGENT",), [("\x1b]0;owned\x07\u202ebot",)] * rows)
+
+    said = capsys.readouterr().out
+    assert not {"\x1b", "\x07", "\u202e"} & set(said)
+    assert "\\x1b]0;owned\\x07\\u202ebot" in said

@@ -250,11 +250,14 @@ def test_swarms_are_listed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     assert run(["replay", "--config", str(tmp_path / "p.toml"), str(tmp_path / "log")]) == 0
     out = capsys.readouterr().out
     assert re.search(r" many +\d+ +shape /rc\?id=\*", out)
-    assert "1 swarms: many clients with one aim" in out
+    assert "1 swarm: many clients with one aim" in out
 
     run(["replay", "--config", str(tmp_path / "p.toml"), "--json", str(tmp_path / "log")])
     (one,) = listed(capsys)["swarms"]
     assert (one["level"], one["what"], one["members"], one["ended"]) == ("shape", "/rc?id=*", 115, None)
+
+    run(["replay", "--config", str(tmp_path / "p.toml"), "--html", "-", str(tmp_path / "log")])
+    assert "shape /rc?id=*" in capsys.readouterr().out
 
 
 def test_two_configurations_are_compared(

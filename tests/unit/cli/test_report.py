@@ -218,3 +218,46 @@ def test_files_of_manners_that_are_not_there(
 ) -> None:
     assert run(["report", "manners", *options, str(log)]) == code
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "report leeches",
+        "report hits",
+        "report overview",
+        "report limits --config {config}",
+        "replay --config {config}",
+        "replay --compare {config} {config}",
+        "tune leech --config {config}",
+    ],
+)
+def test_what_could_be_read_is_reported_and_the_rest_named(
+    capsys: pytest.CaptureFixture[str], log: Path, tmp_path: Path, verb: str
+) -> None:
+    config, cut, missing = tmp_path / "privet.toml", tmp_path / "cut.gz", tmp_path / "missing"
+    config.write_text(f'[source.web]\npath = "{log}"\n[jail.leech]\nsource = "web"\nfindtime = "60s"\nmaxretry = 3\n')
+    cut.write_bytes(gzip.compress(log.read_bytes())[:-12])
+    words = verb.format(config=config).split()
+    assert run([*words, str(log)]) == 0
+    whole = capsys.readouterr().out.splitlines()
+
+    assert run([*words, str(log), str(missing)]) == 65
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == len(whole)
+    assert err.count(f"privet: {missing}: No such file or directory") == 1
+    assert run([*words, str(log), str(cut)]) == 65
+    out, err = capsys.readouterr()
+    assert out
+    assert f"privet: {cut}: " in err
+
+
+def test_bans_are_counted_in_the_logs_that_can_be_read(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    log = tmp_path / "fail2ban.log"
+    log.write_text(f"2026-11-22 11:00:00,123 fail2ban.actions [1]: NOTICE [sshd] Ban {LEECH}\n")
+
+    assert run(["report", "offenders", "--reveal", str(log), str(tmp_path / "missing")]) == 65
+
+    out, err = capsys.readouterr()
+    assert LEECH in out
+    assert "missing: No such file or directory" in err

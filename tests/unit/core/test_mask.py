@@ -119,6 +119,8 @@ def test_what_is_no_address_stays(mask: Mask, text: bytes) -> None:
         ("truncate", b"2001:db8:1:2::77", b"2001:db8:1::"),
         ("truncate", b"::ffff:192.0.2.77", b"192.0.2.0"),
         ("truncate", b"[client 192.0.2.77:41234]", b"[client 192.0.2.0:41234]"),
+        ("truncate", b"2002:c000:24d::1", b"2002:c000:200::"),  # 6to4: 192.0.2.77 stands in it
+        ("truncate", b"32.2.2.77", b"32.2.2.0"),
     ],
 )
 def test_what_stands_there_instead(mode: str, text: bytes, out: bytes) -> None:

@@ -193,3 +193,13 @@ def test_rhythms_outlast_a_restart_and_hold_no_address() -> None:
     again.live([], AFTER, AFTER + DAY)
 
     assert [kind for kind, _ in again.alarms] == ["silence"]
+
+
+def test_a_format_that_changes_right_after_a_start_is_named_with_both_shapes() -> None:
+    watched = Watched()
+    good = [entry(START + second, address(random.Random(second)), "/") for second in range(9)]
+    watched.engine.feed(Batch("web", b"".join(line for _, line in good)), START + 9)
+    watched.look(START + 60)
+    watched.engine.feed(Batch("web", b"time=1 client=192.0.2.1\n" * LINES), START + 61)
+    watched.look(START + 120)
+    assert "; before: 0.0.0.0 - - [" in watched.vigil.alarms[0].text

@@ -94,6 +94,19 @@ def test_what_follows_packed_data_is_read_too(tmp_path: Path, pack: Callable[[by
     assert any("damaged" in reason for reason in found.not_scanned)
 
 
+@pytest.mark.parametrize("pack", PACK.values(), ids=PACK)
+def test_what_stands_before_the_damage_is_looked_at(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    lines = 60_000 if pack is bz2.compress else 6_000  # it cannot unpack half a block of 900,000 bytes
+    noise = b"".join(b"%s %032x\n" % (V4.encode(), pow(number, 20, 2**128)) for number in range(lines))
+    packed = pack(noise)
+    (tmp_path / "log.1").write_bytes(packed[: len(packed) * 2 // 3])
+
+    found = look(tmp_path)
+
+    assert found.at_rest > 0
+    assert any("damaged" in reason for reason in found.not_scanned)
+
+
 def database(place: Path) -> sqlite3.Connection:
     db = sqlite3.connect(place, isolation_level=None)
     db.execute("PRAGMA secure_delete = OFF")
@@ -167,7 +180,8 @@ def test_pseudonyms_nobodys_and_allowed_addresses_are_no_findings(tmp_path: Path
     [
         "nginx/1.22.1.4 (Debian)", "v1.2.3.4", "version 1.2.3.4", "package_1.2.3.4-1_amd64.deb",
         "libfoo 1.2.3.4-1+deb12u1",
-        "(>= 2:1.2.3.4)", "release: 10.1.2.3", "1-2-3-4", "foo-1.2.3.4.tar.gz",
+        "(>= 2:1.2.3.4)", "(<< 2.38.50.20220609-2)", "1.3.4.20200120-3.1",
+        "release: 10.1.2.3", "1-2-3-4", "foo-1.2.3.4.tar.gz",
     ],
 )  # fmt: skip
 def test_numbers_of_versions_are_doubtful(tmp_path: Path, text: str) -> None:
@@ -188,6 +202,8 @@ def test_numbers_of_versions_are_doubtful(tmp_path: Path, text: str) -> None:
         "host-203-0-113-7.example.net",
         f"from {V4}-203.0.113.9",
         f"{V4}-54321",
+        f"{V4}2022",
+        f"{V4}.20220609",
     ],
 )
 def test_addresses_near_such_words_are_not_doubtful(tmp_path: Path, text: str) -> None:

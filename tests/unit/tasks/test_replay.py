@@ -104,6 +104,12 @@ def test_the_sum_of_lines_balances_and_every_reason_has_masked_samples(tmp_path:
     assert LEECH not in str(outcome.samples)
 
 
+def test_lines_that_are_too_long_are_among_the_sum(tmp_path: Path) -> None:
+    totals = replay(configured(), [written(tmp_path / "log", "x" * 70_000, *hits(READER, 2))], "web").totals
+
+    assert (totals.lines, totals.parsed, totals.unparsed) == (3, 2, {"too long": 1})
+
+
 def test_only_the_jails_asked_for_answer(tmp_path: Path) -> None:
     config = configured(
         ONE + '[jail.other]\nsource = "web"\nmaxretry = 2\n[jail.dry]\nsource = "web"\ndry_run = true\n'

@@ -56,6 +56,11 @@ def test_the_order_of_lines_does_not_matter(tmp_path: Path) -> None:
     assert counted(forward) == counted(backward) == {LEECH: (7, 600.0, (("200", 100),))}
 
 
+def test_lines_that_are_too_long_are_told(tmp_path: Path) -> None:
+    _, state = leeches([written(tmp_path / "log", "x" * 70_000, line(LEECH), "x" * 200_000)], "auto")
+    assert (state.lines, state.parsed, dict(state.unparsed)) == (3, 1, {"too long": 2})
+
+
 def test_unparsed_lines_are_told(tmp_path: Path) -> None:
     _, state = leeches([written(tmp_path / "log", "garbage", line(LEECH), "")], "auto")
 

@@ -54,8 +54,14 @@ class Archive:
     def __init__(
         self, paths: Sequence[str | Path], line_time: LineTime, progress: Callable[[int], None] | None = None
     ) -> None:
-        """Look at the files; raises SourceError if one is missing or not readable."""
-        self._files = [File(str(path), progress or _ignore) for path in paths]
+        """Look at the files; `blocks` tells of those that are missing or not readable."""
+        self._files: list[File] = []
+        self._missing: list[str] = []
+        for path in paths:
+            try:
+                self._files.append(File(str(path), progress or _ignore))
+            except SourceError as error:
+                self._missing.append(str(error))
         self._line_time = line_time
         self.size = sum(file.size for file in self._files)
 
@@ -72,9 +78,10 @@ class Archive:
     def blocks(self) -> Iterator[bytes]:
         """Yield whole lines, many at a time, each with its newline.
 
-        A damaged file ends where the damage begins and the others go on; SourceError follows at the end.
+        A damaged file ends where the damage begins and the others go on; SourceError follows at the end, and names
+        these and the missing ones.
         """
-        damages: list[str] = []
+        damages = list(self._missing)
         if len(self._files) == 1:
             yield from _spared(self._files[0], damages)
         else:

@@ -33,16 +33,24 @@ REFUSED = frozenset((b"429", b"503"))
 """Statuses that ask the client to come back later."""
 
 ROBOTS = b"/robots.txt"
+HEAD, FEED, RULES = 1, 2, 4
+
+Reader = tuple[bytes, int]
+"""A client's key, and a number for the agent and the feed: behind one address may be many readers."""
+
+Fetch = tuple[int, int, Reader]
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
-    """What a request asks for, cut to `LONGEST` bytes; the last two by its looks alone."""
+    """What a request asks for, cut to `LONGEST` bytes; assets and feeds by their looks alone."""
 
     method: bytes
     path: bytes
     target: bytes
     is_asset: bool
     is_feed: bool
+    kind: int = 0
+    """What signals seek of this: `HEAD`, `FEED`, `RULES`, or several of them."""
 
 
 def ask_of(request: bytes) -> Ask:
@@ -50,7 +58,8 @@ def ask_of(request: bytes) -> Ask:
     method, path, query = split_request(request[:LONGEST])
     target = path + b"?" + query if query else path
     is_feed = _FEED_PATH.search(path) is not None or _FEED_QUERY.search(query) is not None
-    return Ask(method, path, target, is_asset(path), is_feed)
+    kind = HEAD * (method == b"HEAD") | FEED * is_feed | RULES * (path == ROBOTS)
+    return Ask(method, path, target, is_asset(path), is_feed, kind)
 
 
 def requests_of(rows: Rows) -> Sequence[bytes]:
@@ -95,8 +104,7 @@ class Asked:
     """What the rows of one batch ask for, and what their agents say: each column is found out when first wanted."""
 
     def __init__(self, rows: Rows) -> None:
-        self.rows = rows
-        self._every = range(len(rows))
+        self.rows, self.hosts, self.agents = rows, rows.column("host"), rows.column("agent")
 
     @cached_property
     def requests(self) -> Sequence[bytes]:
@@ -116,17 +124,34 @@ class Asked:
     @cached_property
     def feeds(self) -> list[int]:
         """The rows for feeds, by their looks."""
-        return list(compress(self._every, map(attrgetter("is_feed"), self.asks)))
+        return self._of_kind(FEED)
+
+    @cached_property
+    def fetches(self) -> list[Fetch]:
+        """The rows that fetch what looks like a feed."""
+        return [self.fetch(row) for row in self.feeds if self.asks[row].method == b"GET"]
+
+    def fetch(self, row: int) -> Fetch:
+        """Return a row, a number for the feed that it fetches, and who reads it."""
+        feed = hash((self.hosts[row], self.asks[row].target))
+        return row, feed, (self.rows.keys[row], hash((feed, self.agents[row])))
 
     @cached_property
     def heads(self) -> list[int]:
         """The rows that ask by HEAD."""
-        return [row for row, ask in enumerate(self.asks) if ask.method == b"HEAD"]
+        return self._of_kind(HEAD)
 
     @cached_property
     def robots_txt(self) -> list[int]:
         """The rows for `robots.txt`."""
-        return [row for row, ask in enumerate(self.asks) if ask.path == ROBOTS]
+        return self._of_kind(RULES)
+
+    @cached_property
+    def _kinds(self) -> list[int]:
+        return list(map(attrgetter("kind"), self.asks))
+
+    def _of_kind(self, kind: int) -> list[int]:
+        return list(compress(range(len(self.rows)), map(kind.__and__, self._kinds)))
 
     @cached_property
     def refused(self) -> list[bool]:
@@ -136,12 +161,12 @@ class Asked:
     @cached_property
     def robots(self) -> list[bool]:
         """Whether each row's agent says that it is a robot."""
-        return list(map(_IS_ROBOT.__getitem__, self.rows.column("agent")))
+        return list(map(_IS_ROBOT.__getitem__, self.agents))
 
     @cached_property
     def browsers(self) -> list[bool]:
         """Whether each row's agent says that it is a browser, and nothing else."""
-        return list(map(_IS_BROWSER.__getitem__, self.rows.column("agent")))
+        return list(map(_IS_BROWSER.__getitem__, self.agents))
 
     @cached_property
     def who(self) -> frozenset[bytes]:

@@ -14,9 +14,9 @@ from privet.core.manners.asked import REFUSED, UNTOLD, asked_in, is_feed_type
 from privet.core.manners.memory import Clients
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from privet.core.manners.asked import Ask
+    from privet.core.manners.asked import Ask, Asked, Fetch, Reader
     from privet.core.manners.known import Known
     from privet.core.parse import Rows
 
@@ -28,9 +28,6 @@ _UNTYPED = frozenset((UNCHANGED,)) | REFUSED  # answers that do not tell the typ
 _WHOLE_SECONDS = 1.0  # by which a pause may be longer than the log says
 
 State = TypeVar("State")
-
-_Reader = tuple[bytes, int]
-"""A client's key, and a number for the agent and the feed: behind one address may be many readers."""
 
 
 class _Feeds:
@@ -47,11 +44,17 @@ class _Feeds:
     def know(self, _known: Known) -> None:
         """Need no files."""
 
-    def _fetches(self, rows: Rows, times: Sequence[float]) -> Iterator[tuple[int, int, _Reader]]:
-        """Yield the rows that fetch feeds, a number for the feed, and the reader."""
-        types, statuses, asks = rows.columns.get("content_type"), rows.column("status"), asked_in(rows).asks
-        hosts, agents, keys = rows.column("host"), rows.column("agent"), rows.keys
-        for row in self._candidates(rows, types, statuses):
+    def _fetches(self, rows: Rows, times: Sequence[float]) -> Iterable[Fetch]:
+        """Return the rows that fetch feeds, a number for the feed, and the reader."""
+        types, asked = rows.columns.get("content_type"), asked_in(rows)
+        return asked.fetches if types is None and not len(self._told) else self._typed(asked, types, times)
+
+    def _typed(self, asked: Asked, types: Sequence[bytes] | None, times: Sequence[float]) -> Iterator[Fetch]:
+        """Yield the same, of rows that tell their types, or of what was told to be a feed, or none."""
+        asks, statuses, hosts = asked.asks, asked.rows.column("status"), asked.hosts
+        said = map(self._is_type.__getitem__, types) if types else repeat(0, len(asks))
+        seen = map(or_, said, map(attrgetter("is_feed"), asks))
+        for row in list(compress(range(len(asks)), map(or_, seen, map(_UNTYPED.__contains__, statuses)))):
             ask = asks[row]
             if types is not None and statuses[row] == FULL and types[row] not in UNTOLD:
                 is_feed = self._is_type[types[row]]
@@ -60,17 +63,7 @@ class _Feeds:
             else:
                 is_feed = self._looks_like_one(ask, hosts[row], times[row])
             if is_feed and ask.method == b"GET":
-                feed = hash((hosts[row], ask.target))
-                yield row, feed, (keys[row], hash((feed, agents[row])))
-
-    def _candidates(self, rows: Rows, types: Sequence[bytes] | None, statuses: Sequence[bytes]) -> Sequence[int]:
-        """Return the rows that may fetch feeds, or tell that something is none."""
-        asked = asked_in(rows)
-        if types is None and not len(self._told):
-            return asked.feeds
-        said = map(self._is_type.__getitem__, types) if types else repeat(0, len(rows))
-        looks = map(or_, said, map(attrgetter("is_feed"), asked.asks))
-        return list(compress(range(len(rows)), map(or_, looks, map(_UNTYPED.__contains__, statuses))))
+                yield asked.fetch(row)
 
     def _looks_like_one(self, ask: Ask, host: bytes, time: float) -> bool:
         told = self._told.get(hash((host, ask.target)), time) if len(self._told) else None
@@ -82,7 +75,7 @@ class TooOften(_Feeds):
 
     def __init__(self, most: int, every: float) -> None:
         super().__init__()
-        self.clients: Clients[_Reader, float] = Clients(most, max(every, DAY))
+        self.clients: Clients[Reader, float] = Clients(most, max(every, DAY))
         self._every = every
         self.pauses: list[float] = []  # before each of the offences that were found last
 
@@ -119,7 +112,7 @@ class Whole(_Feeds):
 
     def __init__(self, most: int) -> None:
         super().__init__()
-        self.clients: Clients[_Reader, bytes | None] = Clients(most, 7 * DAY)  # the size; None for who asks
+        self.clients: Clients[Reader, bytes | None] = Clients(most, 7 * DAY)  # the size; None for who asks
         self._willing: Clients[int, None] = Clients(FEEDS, 7 * DAY)  # feeds for which there was a 304
 
     @property
@@ -147,6 +140,6 @@ class Whole(_Feeds):
         _forget(self.clients, key)
 
 
-def _forget(clients: Clients[_Reader, State], key: bytes) -> None:
+def _forget(clients: Clients[Reader, State], key: bytes) -> None:
     for reader in [reader for reader in clients if reader[0] == key]:
         clients.drop(reader)

@@ -58,20 +58,20 @@ class FakeBrowser:
         """Return the rows that are offences."""
         if "referer" not in rows.columns:
             return []
-        found, asked, hosts, statuses = [], asked_in(rows), rows.column("host"), rows.column("status")
-        types, assets = rows.columns.get("content_type"), asked.assets
+        found, asked, statuses, types = [], asked_in(rows), rows.column("status"), rows.columns.get("content_type")
+        hosts, assets = asked.hosts, asked.assets
         if types is not None:
             assets = list(map(or_, assets, map(self._is_asset_type.__getitem__, types)))
         untold = map(UNTOLD.__contains__, rows.columns["referer"])
-        dressed, most = self._dressed, self._most
+        dressed, most, calm, until = self._dressed, self._most, b"", -inf
         columns = zip(rows.keys, times, assets, untold, asked.browsers, strict=True)
         for row, (key, time, asset, came_alone, browser) in enumerate(columns):
             if asset or not came_alone:
                 dressed[key] = time
                 if len(dressed) > most:
                     dressed = self._forget_dressed(time)
-                if asset:
-                    self._note(key, hosts[row], time)
+                if asset and (time > until or hosts[row] != calm):
+                    calm, until = hosts[row], self._note(key, hosts[row], time)
             elif (
                 browser
                 and dressed.get(key, -inf) < time - DAY
@@ -95,14 +95,15 @@ class FakeBrowser:
         self._dressed = kept
         return kept
 
-    def _note(self, key: bytes, host: bytes, time: float) -> None:
-        """Take note that a site has assets."""
+    def _note(self, key: bytes, host: bytes, time: float) -> float:
+        """Take note that a site has assets; return until when that need not be done again."""
         crowd = self._sites.get(host, time) or frozenset()
         if len(crowd) < CROWD:
             crowd |= {key}
             self._sites.put(host, time, crowd)
         elif not self._sites.since(host, time - HOUR):
             self._sites.put(host, time, crowd)
+        return time if len(crowd) >= CROWD else -inf
 
     def _is_offence(self, key: bytes, host: bytes, ask: Ask, time: float) -> bool:
         if ask.method != b"GET" or ask.is_feed:

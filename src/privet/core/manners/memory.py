@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Hashable
+from itertools import islice
+from math import inf
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 Key = TypeVar("Key", bound=Hashable)
 State = TypeVar("State")
 
+_AT_ONCE = 1024  # of the oldest that are looked up: to find the first one, a dictionary steps over all that are gone
+
 
 class Clients(Generic[Key, State]):
     """A state for each key, for `keep` seconds since it was put; at the cap the one that was put longest ago goes."""
@@ -19,7 +23,9 @@ class Clients(Generic[Key, State]):
     def __init__(self, most: int, keep: float) -> None:
         self.evicted = 0
         self.most, self._keep = most, keep
-        self._states: OrderedDict[Key, tuple[float, State]] = OrderedDict()
+        self._states: dict[Key, tuple[float, State]] = {}  # in the order of the puts
+        self._oldest: deque[tuple[Key, tuple[float, State]]] = deque()  # those that were put first, some gone since
+        self._due = -inf  # when the first of them is too old
 
     def __len__(self) -> int:
         return len(self._states)
@@ -39,21 +45,18 @@ class Clients(Generic[Key, State]):
 
     def put(self, key: Key, time: float, state: State) -> None:
         """Remember a state; forget what is too old."""
-        states, horizon = self._states, time - self._keep
+        states = self._states
         if key in states:
-            states.move_to_end(key)
+            del states[key]
         states[key] = (time, state)
-        while states[next(iter(states))][0] < horizon:
-            states.popitem(last=False)
-        while len(states) > self.most:
-            states.popitem(last=False)
-            self.evicted += 1
+        if time > self._due or len(states) > self.most:
+            self._tidy(time - self._keep)
 
     def swap(self, key: Key, time: float, state: State) -> State | None:
         """Remember a state, and return the one before if it is young enough."""
-        before = self.get(key, time)
+        found = self._states.get(key)
         self.put(key, time, state)
-        return before
+        return found[1] if found is not None and found[0] >= time - self._keep else None
 
     def among(self, keys: frozenset[Key]) -> set[Key]:
         """Return which of some keys have a state, however old."""
@@ -66,3 +69,18 @@ class Clients(Generic[Key, State]):
     def __iter__(self) -> Iterator[Key]:
         """Yield all keys."""
         return iter(self._states)
+
+    def _tidy(self, horizon: float) -> None:
+        """Forget what is too old, and what is too much."""
+        states, oldest = self._states, self._oldest
+        while len(states):
+            if not oldest:
+                oldest.extend(islice(states.items(), _AT_ONCE))
+            key, state = oldest[0]
+            if states.get(key) is state:
+                if state[0] >= horizon and len(states) <= self.most:
+                    self._due = state[0] + self._keep
+                    return
+                self.evicted += state[0] >= horizon
+                del states[key]
+            oldest.popleft()

@@ -14,7 +14,7 @@ from privet.core.manners.asked import asked_in, is_browser, site_of
 from privet.core.manners.memory import Clients
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from privet.core.manners.asked import Asked
     from privet.core.manners.known import Known
@@ -28,6 +28,7 @@ EVERYWHERE = "*"
 """In place of a site: all those that are not named."""
 
 _LONGEST_AGENT = 128
+_PAIRS = SIZE // 2  # of agents and targets that are remembered
 _WHOLE_SECONDS = 1.0  # by which a pause may be longer than the log says
 
 
@@ -45,18 +46,24 @@ class Site:
     """The answers for one site, each of them found out once."""
 
     def __init__(self, rules: Rules) -> None:
-        self.delay = Cache(rules.delay)
-        self._rules = rules
-        self._allowed: dict[tuple[bytes, bytes], bool] = {}
+        self.delay = Cache(lambda agent: rules.delay(agent[:_LONGEST_AGENT]))
+        self.allows = _Allowed(rules)
 
-    def allows(self, agent: bytes, target: bytes) -> bool:
-        """Tell whether an agent may ask for this; neither is longer than `LONGEST`."""
-        both = agent[:_LONGEST_AGENT], target
-        found = self._allowed.get(both)
-        if found is None:
-            if len(self._allowed) >= SIZE:
-                self._allowed.clear()
-            found = self._allowed[both] = self._rules.allows(*both)
+
+class _Allowed(dict[tuple[bytes, bytes], bool]):
+    """Whether an agent may ask for a target, which is no longer than `LONGEST`."""
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__()
+        self._rules = rules
+
+    def __missing__(self, both: tuple[bytes, bytes]) -> bool:
+        agent, target = both
+        found = self._rules.allows(agent[:_LONGEST_AGENT], target)
+        if len(agent) <= LONGEST:
+            if len(self) >= _PAIRS:
+                self.clear()
+            self[both] = found
         return found
 
 
@@ -87,19 +94,20 @@ class _Robots:
         """Forget a client."""
         self.clients.drop(key)
 
-    def _informed(self, asked: Asked, times: Sequence[float]) -> Iterator[tuple[int, Site]]:
-        """Yield the rows of those who know what stands in the file of a site that has one, with the site."""
+    def _informed(self, asked: Asked, times: Sequence[float]) -> Iterable[int]:
+        """Return the rows of those who know what stands in the file, if there is any."""
         if not self._any:
-            return
-        rows, sites, robots, fetches = asked.rows, self._sites, asked.robots, frozenset(asked.robots_txt)
-        keys, agents, hosts = rows.keys, rows.column("agent"), rows.column("host")
+            return ()
+        robots, keys, agents = asked.robots, asked.rows.keys, asked.agents
+        if not asked.robots_txt and not len(self.clients) and not len(self._agents):
+            return compress(range(len(keys)), robots)
+        found, fetches = [], frozenset(asked.robots_txt)
         for row in self._concerned(asked, keys, agents):
             if row in fetches:
                 self._learn(keys[row], agents[row], times[row])
-                continue
-            site = sites[hosts[row]]
-            if site is not None and (robots[row] or self._knows(keys[row], agents[row], times[row])):
-                yield row, site
+            elif robots[row] or self._knows(keys[row], agents[row], times[row]):
+                found.append(row)
+        return found
 
     def _concerned(self, asked: Asked, keys: Sequence[bytes], agents: Sequence[bytes]) -> Iterable[int]:
         """Return the rows of those who may know, or learn with one of these rows."""
@@ -107,8 +115,6 @@ class _Robots:
         who = self.clients.among(asked.who) | {keys[row] for row in fetches}
         called = self._agents.among(frozenset(agents)) if len(self._agents) else set()
         called |= {agents[row] for row in fetches}
-        if not who and not called:
-            return compress(range(len(keys)), asked.robots)
         columns = zip(asked.robots, keys, agents, strict=True)
         return [row for row, (robot, key, agent) in enumerate(columns) if robot or key in who or agent in called]
 
@@ -127,9 +133,13 @@ class Disallowed(_Robots):
 
     def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
         """Return the rows that are offences."""
-        asked, agents = asked_in(rows), rows.column("agent")
-        asks = asked.asks
-        return [row for row, site in self._informed(asked, times) if not site.allows(agents[row], asks[row].target)]
+        asked, sites = asked_in(rows), self._sites
+        asks, agents, hosts = asked.asks, asked.agents, asked.hosts
+        return [
+            row
+            for row in self._informed(asked, times)
+            if (site := sites[hosts[row]]) is not None and not site.allows[agents[row], asks[row].target]
+        ]
 
 
 class TooSoon(_Robots):
@@ -147,11 +157,12 @@ class TooSoon(_Robots):
 
     def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
         """Return the rows that are offences."""
-        asked, agents, found = asked_in(rows), rows.column("agent"), []
-        assets, swap = asked.assets, self._last.swap
+        asked, found, swap = asked_in(rows), [], self._last.swap
+        agents, hosts, assets, sites = asked.agents, asked.hosts, asked.assets, self._sites
         self.pauses = []
-        for row, site in self._informed(asked, times):
-            if assets[row] or not (delay := site.delay[agents[row][:_LONGEST_AGENT]]):
+        for row in self._informed(asked, times):
+            site = None if assets[row] else sites[hosts[row]]
+            if site is None or not (delay := site.delay[agents[row]]):
                 continue
             time = times[row]
             last = swap(rows.keys[row], time, time)

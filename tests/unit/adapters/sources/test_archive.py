@@ -223,11 +223,17 @@ def test_the_other_files_go_on_and_all_damage_is_told(put: Put) -> None:
     assert f"{third}: " in message
 
 
-def test_a_missing_file_is_told_at_once(tmp_path: Path) -> None:
+def test_the_others_are_read_where_one_is_missing(put: Put, tmp_path: Path) -> None:
+    data, message = read_damaged(tmp_path / "nowhere", put("a", b"1 a\n"), put("b", b"2 b\n"))
+    assert data == b"1 a\n2 b\n"
+    assert message == f"{tmp_path}/nowhere: No such file or directory"
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="nowhere: No such file or directory"):
-        Archive([tmp_path / "nowhere"], line_time)
+        read(tmp_path / "nowhere")
     with pytest.raises(SourceError, match="is a directory"):
-        Archive([tmp_path], line_time)
+        read(tmp_path)
 
 
 def test_a_file_that_vanishes_is_told(put: Put) -> None:
