@@ -413,10 +413,12 @@ class Engine:
         if not self.memory.patience.ends(jail, who, time):
             action = Action.REPORT if jail.dry_run else Action.SLOW
             return [Verdict(action, one, jail.name, time, time + jail.bantime, failures) for one in closed]
-        count, bantime = self.memory.escalated(jail, who, time)
         action, scope = jail.action, jail.scope
+        count, bantime = (0, jail.bantime) if action is Action.SLOW else self.memory.escalated(jail, who, time)
         if denied and action is Action.BAN:
-            action, scope = Action.DENY, ""  # a web server's list knows of no ports
+            action = Action.DENY
+        if action in (Action.DENY, Action.SLOW):
+            scope = ""  # a web server's lists know of no ports
         return [
             Verdict(action, one, jail.name, time, time + bantime, failures, scope, count=count, group=group)
             for one in closed

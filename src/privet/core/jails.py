@@ -21,7 +21,7 @@ Key = Literal["address", "prefix", "asn"]
 Counting = Literal["window", "rate"]
 Kind = Literal["clients", "swarm", "manners", "form"]
 Signal = Literal["robots", "crawl-delay", "heads", "backoff", "feeds", "whole-feeds", "fake-browser", "fake-robot"]
-Answer = Literal["report", "ban"]
+Answer = Literal["report", "slow", "deny", "ban"]
 Distinction = Literal["method", "path", "query", "target", "agent", "referer", "host", "status", "size"]
 
 
@@ -53,6 +53,9 @@ class Predicate(msgspec.Struct, frozen=True):
     field: str
     any: tuple[Test, ...] = ()
     none: tuple[Test, ...] = ()
+
+
+_ANSWERS: dict[Answer, Action] = {"slow": Action.SLOW, "deny": Action.DENY}
 
 
 class Jail(msgspec.Struct, frozen=True):
@@ -114,7 +117,9 @@ class Jail(msgspec.Struct, frozen=True):
         """What a verdict of this jail asks for."""
         if self.dry_run:
             return Action.REPORT
-        return Action.BAN if self.close else Action.TELL
+        if not self.close:
+            return Action.TELL
+        return _ANSWERS.get(self.answer, Action.BAN) if self.kind == "swarm" else Action.BAN
 
     @property
     def only_reports(self) -> bool:

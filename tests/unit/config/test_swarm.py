@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from privet.config.compile import engine_for
+from privet.config.compile import engine_for, places_for
 from privet.config.errors import ConfigErrors
 from privet.config.loader import parse
 from privet.core.jails import Jail
 from privet.core.swarm import LOOK_BACK
+from privet.core.verdicts import Action
 
 WEB = "[source.web]\npipe = true\n[jail.one]\nsource = 'web'\n"
 
@@ -25,6 +26,15 @@ def test_what_happens_to_members_is_said_by_the_jail() -> None:
     assert (jail.answer, jail.bantime, len(jail.predicates)) == ("ban", 3600, 1)
 
 
+def test_a_ban_by_hand_goes_where_those_of_the_jail_do() -> None:
+    places = {
+        action: places_for(parse(f"{WEB}kind = 'swarm'\naction = '{action}'\n", ""), "one")
+        for action in ("ban", "deny", "slow")
+    }
+
+    assert places == {"ban": (Action.BAN,), "deny": (Action.DENY,), "slow": (Action.BAN,)}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -35,7 +45,10 @@ def test_what_happens_to_members_is_said_by_the_jail() -> None:
         ("action = 'ban'", "5: jail.one.action: only a jail with 'kind = \"swarm\"' has this"),
         ("kind = 'swarm'\nmaxretry = 5", "6: jail.one.maxretry: a jail for swarms does not have this"),
         ("kind = 'swarm'\nfindtime = 5", "6: jail.one.findtime: a jail for swarms does not have this"),
-        ("kind = 'swarm'\naction = 'challenge'", "6: jail.one.action: expected 'report' or 'ban', got 'challenge'"),
+        (
+            "kind = 'swarm'\naction = 'challenge'",
+            "6: jail.one.action: expected 'report', 'slow', 'deny' or 'ban', got 'challenge'",
+        ),
     ],
 )
 def test_mistakes(text: str, said: str) -> None:

@@ -276,6 +276,19 @@ def test_members_are_banned_or_reported_or_only_counted() -> None:
     assert actions == [{Action.BAN}, {Action.REPORT}, set()]
 
 
+def test_members_are_slowed_down_or_denied_by_the_web_server() -> None:
+    entries = [*warm(), *attack_after()]
+    more = 'ports = "https"\n[escalation]\nincrement = true\n'
+    more += '[jail.again]\nbans_of = "*"\nmaxretry = 1\nkey = "prefix"\n'
+    for word, action, again in (("slow", Action.SLOW, False), ("deny", Action.DENY, True)):
+        engine = watching(f'{CONFIG}action = "{word}"\n{more}')
+        verdicts = fed(engine, entries)
+        members = [verdict for verdict in verdicts if verdict.jail == "swarm"]
+        assert {(one.action, one.scope, one.until - one.time) for one in members} == {(action, "", 7 * 24 * HOUR)}
+        assert len(members) == len({one.subject for one in members})
+        assert any(verdict.jail == "again" for verdict in verdicts) is again
+
+
 def test_who_is_ignored_is_spared() -> None:
     engine = watching(BAN + 'ignoreip = "2001:db8::/32"\n')
 

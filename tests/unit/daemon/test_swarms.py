@@ -6,17 +6,14 @@ import asyncio
 import random
 import time
 from itertools import count
-from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 
 from privet.core.swarm import WARM, Baseline
 from privet.daemon.swarms import FILE
 from tests.unit.core.traffic import entry, swarm
 from tests.unit.daemon.serving import Served, serving, until
-
-if TYPE_CHECKING:
-    import pytest
 
 JAIL = "[jail.many]\nsource = 'web'\nkind = 'swarm'\naction = 'ban'\nbantime = '1h'\n"
 
@@ -49,6 +46,26 @@ def test_a_swarm_is_in_status_in_the_log_and_its_members_are_banned(
     said = capfd.readouterr().err
     assert said.count('"swarm"') + said.count(" swarm ") >= 1
     assert "2001:db8" not in said
+
+
+@pytest.mark.parametrize(("action", "folder"), [("slow", "slow"), ("deny", "deny")])
+def test_members_are_on_the_list_of_the_web_server(place: Served, action: str, folder: str) -> None:
+    place.configure(f'path = "{place.log}"', JAIL.replace("'ban'", f"'{action}'"))
+    begin = time.time() - 300
+    targets = (f"/wiki?action=history&id=Page{number}" for number in count())
+    attack = swarm(random.Random(1), 60, begin, targets, seconds=200)
+    before = [entry(begin - second, "192.0.2.9", "/robots.txt") for second in range(int(WARM) + 300, 0, -30)]
+    place.append(*(line.decode().rstrip() for _, line in [*before, *attack]))
+
+    async def scene() -> None:
+        async with serving(place):
+            await until(lambda: bool(place.daemon.swarms.problems))
+            await place.daemon.settle()
+            members = (await place.ask("status"))["swarms"][0]["members"]
+            assert len(list((place.runtime / folder).iterdir())) >= members > 150
+            assert (await place.accounts())["ordered"] == 0
+
+    asyncio.run(scene())
 
 
 def test_what_is_usual_is_kept_for_the_next_start(place: Served) -> None:
