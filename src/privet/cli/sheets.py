@@ -122,7 +122,8 @@ def trace(found: Trace, said: Said, limit: int | None) -> Sheet:
     notes = [f"This client {habit}." for habit in habits]
     beside = {"habits": habits}
     title = "Requests of one client"
-    return Sheet("trace", title, items, columns, rows, beside=beside, notes=notes, total=found.hits)
+    lines = None if rows else ["no request of this client was found; a masked log has pseudonyms in place of addresses"]
+    return Sheet("trace", title, items, columns, rows, lines=lines, beside=beside, notes=notes, total=found.hits)
 
 
 def manners(found: Habits, name: Name, limit: int | None) -> Sheet:

@@ -123,6 +123,11 @@ def test_one_client_is_traced(capsys: pytest.CaptureFixture[str], log: Path) -> 
     assert run(["report", "trace", "nobody", str(log)]) == 64
 
 
+def test_a_client_who_is_not_in_the_log_is_told(capsys: pytest.CaptureFixture[str], log: Path) -> None:
+    assert run(["report", "trace", "192.0.2.99", str(log)]) == 0
+    assert capsys.readouterr().out.startswith("no request of this client was found")
+
+
 def test_offenders_are_read_from_logs_of_fail2ban(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "fail2ban.log"
     path.write_text(f"2019-06-27 13:00:00,123 fail2ban.actions [815]: NOTICE  [sshd] Ban {LEECH}\n")
