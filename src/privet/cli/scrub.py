@@ -39,6 +39,7 @@ Examples:
 @click.option("--encrypt", type=click.Choice(VARIANTS), help="Encrypt with ipcrypt instead, for an export.")
 @click.option("--key", "key_path", metavar="FILE", help="The key of the export; made if it is not there.")
 @click.option("--force", is_flag=True, help="Take files that somebody may be writing to.")
+@click.option("--again", is_flag=True, help="Take files that are marked as done.")
 @click.option("--dry-run", is_flag=True, help="Count only.")
 @json_option
 @click.argument("files", metavar="FILE...|-", nargs=-1, required=True)
@@ -52,6 +53,7 @@ def command(
     key_path: str | None,
     files: tuple[str, ...],
     force: bool,
+    again: bool,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -71,10 +73,12 @@ def command(
     _check(files, output, dry_run=dry_run)
     kept = _kept(truncate, mask)
     if encrypt:
-        order = Order(mask=f"ipcrypt-{encrypt}", output=output, force=force, dry_run=dry_run)
+        order = Order(mask=f"ipcrypt-{encrypt}", output=output, force=force, again=again, dry_run=dry_run)
         order = _with_key(order, encrypt, key_path, _config(config_path), streamed=files == ("-",))
     else:
-        order = Order(mask=mask, kept=kept, key=os.urandom(32), output=output, force=force, dry_run=dry_run)
+        order = Order(
+            mask=mask, kept=kept, key=os.urandom(32), output=output, force=force, again=again, dry_run=dry_run
+        )
     if files == ("-",):
         return _stream(order)
     outcomes = _run(files, order)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     Words = Callable[[list[bytes]], list[bytes]]
     Replace = Callable[[bytes, Words], bytes]
 
+FINDS = 2
+"""The version of what is found, raised when that becomes more: what an older one scrubbed is scrubbed again."""
+
 DROPPED_V4, DROPPED_V6, DROPPED_NAME = b"0.0.0.0", b"::", b"dropped"
 WORDS, LONGEST_WORD = 65_536, 128  # words remembered, and bytes of each: some 10 MB, and 28 if an attacker makes them
 
@@ -80,6 +83,7 @@ _NAME = re.compile(
 
 _SHORT = 12  # nibbles of a reverse name: fewer are those of a network that many share, of less than 48 bits
 _NUMBERS = re.compile(rb"(?<!\d)(?<!\d-)\d++(?:-\d++){3,}+")
+_MANY = re.compile(rb"(?<!\d)(?<!\d\.)\d++(?:\.\d++){4,}+")
 _FOUR = re.compile(rb"(?<!\d)" + _OCTET + rb"(?:-" + _OCTET + rb"(?!\d)){3}")
 _DATE = re.compile(
     rb"(?:19|20)\d\d-(?:0?[1-9]|1[0-2])-(?:0?[1-9]|[12]\d|3[01])(?:-(?:[01]?\d|2[0-3])(?:-[0-5]?\d){0,2})?"
@@ -199,6 +203,8 @@ class Scrubber(ABC):
         return _apart_from(_NAME, text, self._name, self._rest)
 
     def _rest(self, text: bytes) -> bytes:
+        if text.count(b".") > 3:
+            text = _MANY.sub(_many, text)
         return _TOKEN.sub(self._token, _NUMBERS.sub(self._numbers, text))
 
     def _nibbles(self, found: re.Match[bytes]) -> bytes:
@@ -305,6 +311,11 @@ def _apart_from(
             pieces += (rest(text[done : found.start()]), masked)
             done = found.end()
     return b"".join((*pieces, rest(text[done:])))
+
+
+def _many(found: re.Match[bytes]) -> bytes:
+    """Drop more than four numbers with dots between them whole: nobody knows which four are an address."""
+    return DROPPED_V4 if _V4.search(found[0]) else found[0]
 
 
 def _v4(show: Callable[[bytes], bytes], found: re.Match[bytes]) -> bytes:

@@ -34,7 +34,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be done with every file.
 
     `mask` is a mode, or one of `EXPORTS`; `key` that of the export, or for pseudonyms 32 bytes for this run alone.
-    Without `output`, a folder, files are replaced. `force` takes those that somebody may be writing to.
+    Without `output`, a folder, files are replaced. `force` takes those that somebody may be writing to, `again` those
+    that are marked as done.
     """
 
     mask: str
@@ -42,6 +43,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     key: bytes = b""
     output: str | None = None
     force: bool = False
+    again: bool = False
     dry_run: bool = False
 
     @property

@@ -25,7 +25,7 @@ from privet.adapters.sinks.handover import Handover
 from privet.adapters.sources.inputs import READ
 from privet.config.compile import MASKED_COLUMNS, plan_for
 from privet.core.lines import LineSplitter
-from privet.core.mask import Masks, masked_log
+from privet.core.mask import Mask, Masks, masked_log
 from privet.core.plurals import counted
 from privet.core.wire import Hello
 
@@ -43,6 +43,7 @@ LINGER = 0.016  # seconds that lines may wait for company
 READS = 64  # reads in a row, some 4 MiB, before everything else gets its turn
 TICK = 1.0  # seconds between looks at the clock, the log file and the daemon
 STDERR = 2
+_MASK = Mask("drop")  # for complaints, which may quote the configuration: a web server writes them to its error log
 MOST_COMPLAINTS, LONGEST_COMPLAINT = 20, 1000  # of what the daemon is told: it must fit a packet
 
 
@@ -145,7 +146,7 @@ class Pipe:
             self._say(f"{counted(self._handover.lost, 'line')} did not reach the daemon")
 
     def complain(self, message: str) -> None:
-        """Say something, on stderr and to the daemon."""
+        """Say something, on stderr and to the daemon; addresses in it are masked."""
         self.complaints.append(message)
         self._handover.greet()
         self._say(message)
@@ -240,7 +241,7 @@ class Pipe:
             self.source.name,
             os.getpid(),
             self.source.mask,
-            tuple(text[:LONGEST_COMPLAINT] for text in complaints),
+            tuple(_masked(text)[:LONGEST_COMPLAINT] for text in complaints),
             self._progress.unheard,
             self._progress.unwritten,
         )
@@ -263,7 +264,11 @@ class Pipe:
         if message not in self._said:
             self._said.add(message)
             with suppress(OSError):  # whoever listened may be gone: no reason to end
-                os.write(STDERR, f"privet pipe {self.source.name}: {message}\n".encode("utf-8", "replace"))
+                os.write(STDERR, f"{_masked(f'privet pipe {self.source.name}: {message}')}\n".encode())
+
+
+def _masked(text: str) -> str:
+    return _MASK.scrub(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
 def fallback(source: SourceConfig) -> SourceConfig:

@@ -17,6 +17,7 @@ import msgspec
 from privet.adapters.replace import Replacement, is_written, mark_of, put_mark
 from privet.adapters.sinks.packed import PACKERS
 from privet.adapters.sources.archive import packing, pieces
+from privet.core.scrub import FINDS
 from privet.ports import PrivetError, SinkError, SourceError
 from privet.tasks.cleaning import Cleaner
 
@@ -115,9 +116,9 @@ class _File:
     def scrub(self) -> Result:
         """Mask the file. Raises PrivetError and OSError; then it is as it was."""
         self._check_kind()
-        if mark_of(self._target) == self._mark(self._info.st_size):
+        if mark_of(self._target) == self._mark(self._info.st_size) and not self._order.again:
             return "done"
-        if self._order.output and self._target.exists():
+        if self._order.output and self._target.exists() and not self._is_copied():
             raise SinkError("there is another file of that name in the output directory")
         self._check_use()
         if self._order.dry_run:
@@ -149,7 +150,12 @@ class _File:
 
     def _mark(self, size: int) -> str:
         """Return the mark of the file when it is done: of a copy, with the size of what it was made from."""
-        return f"{self._order.name} {size} {self._info.st_mtime_ns}"
+        return f"{self._order.name} {size} {self._info.st_mtime_ns} {FINDS}"
+
+    def _is_copied(self) -> bool:
+        """Tell whether the target is such a copy of the file as is wanted, be it by an older version."""
+        name, *facts = mark_of(self._target).split(" ")
+        return name == self._order.name and facts[:2] == [str(self._info.st_size), str(self._info.st_mtime_ns)]
 
     def _check_kind(self) -> None:
         """Raise SourceError for what is no file of its own."""

@@ -45,6 +45,11 @@ def test_a_name_does_not_tell_the_address_inside(mask: Mask, name: str, around: 
         ("ec2-203-0-113-7.example.com", "ec2-dropped.example.com", "ec2-{dashes}.example.com"),
         ("7.113.0.203.in-addr.arpa", "0.0.0.0.in-addr.arpa", "{arpa}"),
         ("203-0-113-7-5.example.net", "dropped.example.net", "dropped.example.net"),
+        ("12.203.0.113.7 ", "0.0.0.0 ", "0.0.0.0 "),
+        ("203.0.113.7.12 ", "0.0.0.0 ", "0.0.0.0 "),
+        (".1.3.6.1.2.1.4.20.1.1.203.0.113.7", ".0.0.0.0", ".0.0.0.0"),
+        ("1.3.6.1.4.1.99999.203.0.113.7=up", "0.0.0.0=up", "0.0.0.0=up"),
+        ("v1.300.400.4.500.6", "v1.300.400.4.500.6", "v1.300.400.4.500.6"),
         ("203.0.113.7.rev.example.net", "0.0.0.0.rev.example.net", "{plain}.rev.example.net"),
     ],
 )

@@ -280,6 +280,26 @@ def test_complaints_reach_the_daemon_also_those_that_arise_later(place: Place) -
         assert verb.close() == 0
 
 
+def test_complaints_hold_no_address_that_was_given(place: Place) -> None:
+    place.runtime.mkdir()
+    with listening(place.runtime) as listener, place.pipe(V4, "web", f"[{V6}]") as verb:
+        peer = until(listener.accept)
+        assert peer
+        verb.write(f"{line(V4)}\n")
+
+        def complaints() -> str:
+            listener.intake.receive(peer)
+            return "\n".join(peer.hello.complaints) if peer.hello else ""
+
+        told = until(complaints)
+        assert verb.close() == 0
+
+    for said in (told, verb.said):
+        assert "unknown argument 0.0.0.0" in said
+        assert V4 not in said
+        assert V6 not in said
+
+
 def test_who_listens_to_complaints_may_be_gone(place: Place) -> None:
     reading, writing = os.pipe()
     os.close(reading)

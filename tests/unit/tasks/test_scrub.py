@@ -14,6 +14,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from privet.adapters.replace import MARK
@@ -111,6 +112,29 @@ def test_what_is_done_is_not_done_again_unless_it_changed_or_something_else_is_a
         file.write(gzip.compress(TEXT))
     assert one(path, order).result == "masked"
     assert gzip.decompress(path.read_bytes()).count(b"\n") == 2400
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_what_an_older_masker_did_is_done_again_and_whatever_one_asks_for(
+    tmp_path: Path, order: Order, *, copied: bool
+) -> None:
+    if not marks(tmp_path):
+        pytest.skip("needs extended attributes")
+    path = put(tmp_path)
+    if copied:
+        order = msgspec.structs.replace(order, output=str(made(tmp_path / "out")))
+    target = tmp_path / "out" / path.name if copied else path
+    expected = "masked" if copied else "unchanged"
+    assert one(path, order).result == "masked"
+    mark = os.getxattr(target, MARK)
+    for older in (b" ".join(mark.split()[:3]), mark + b"0"):
+        os.setxattr(target, MARK, older)
+        assert one(path, order).result == expected
+        assert os.getxattr(target, MARK) == mark
+        assert one(path, order).result == "done"
+    assert one(path, msgspec.structs.replace(order, again=True)).result == expected
+    os.setxattr(target, MARK, b"other " + mark)
+    assert one(path, order).result == ("left" if copied else "unchanged")
 
 
 def test_a_file_without_addresses_is_not_written(tmp_path: Path, order: Order) -> None:
