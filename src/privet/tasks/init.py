@@ -46,7 +46,7 @@ dry_run  = true                     # only reports, until you take out this line
 source  = "web"
 dry_run = true
 
-# Clients that are rude though they ask for little (docs/manners.md), and swarms of those that do little (docs/swarms.md).
+# Clients that are rude though they ask for little, and swarms of those that do little: docs/manners.md, docs/swarms.md
 [builtin.manners]
 source  = "web"
 dry_run = true

@@ -76,7 +76,7 @@ def test_a_jail_that_needs_a_file_is_there_only_if_the_file_is_named() -> None:
 
 
 def test_one_that_is_taken_by_name_says_what_it_needs() -> None:
-    with pytest.raises(ConfigErrors, match="this signal needs to know where robots.txt is"):
+    with pytest.raises(ConfigErrors, match="needs to know where robots"):
         parse(WEB + '[jail.rude]\nbuiltin = "manners-robots"\nsource = "access"\n', "p.toml")
 
 
