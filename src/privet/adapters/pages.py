@@ -12,7 +12,10 @@ from privet.ports import SinkError
 def write_page(path: Path, page: str, beginning: str) -> None:
     """Write a page that begins like this, in place of one that does, if there is one. Raises SinkError and OSError."""
     _refuse_others(path, beginning.encode())
-    fd, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
+    try:
+        fd, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None  # who reads it knows nothing of a draft
     try:
         with os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(page)

@@ -35,9 +35,13 @@ def unsuitable(config: Config, zone: tzinfo, now: float) -> list[str]:
         for jail in config.jails.values()
         if jail.filter
         for name in jail.sources
-        if len(lines.get(name, ())) >= LEAST
-        for problem in _problems(jail.filter, lines[name], name, zone, now)
+        for problem in unfit(jail.filter, lines.get(name, []), name, zone, now)
     ]
+
+
+def unfit(spec: FilterSpec, lines: list[bytes], source: str, zone: tzinfo, now: float) -> list[str]:
+    """Say why a filter cannot match such lines, the last ones of a source; nothing if they are too few to judge by."""
+    return list(_problems(spec, lines[-MOST:], source, zone, now)) if len(lines) >= LEAST else []
 
 
 def _problems(spec: FilterSpec, lines: list[bytes], source: str, zone: tzinfo, now: float) -> Iterator[str]:

@@ -140,10 +140,9 @@ def print_outcome(outcome: Outcome, names: Names) -> None:
     if outcome.swarms:
         click.secho("\nMany with one aim, seen as one event", bold=True)
     for one in outcome.swarms:
-        over = f", over at {_clock(one.ended)}" if one.ended else ""
         click.echo(
             f"{_clock(one.seen)} swarm on the {one.level} {one.what}: "
-            f"{counted(one.members, 'client')} since {_clock(one.began)}{over}"
+            f"{counted(one.members, 'client')} since {_clock(one.began)}, the last at {_clock(one.last)}"
         )
     if outcome.dead:
         click.secho("\nThe jails went dead, and it was noticed", bold=True)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from privet.cli.options import config_option, load_config, reveal_option
-from privet.cli.replaying import known, logs_argument, replaying, source_option, warned
+from privet.cli.options import config_option, reveal_option
+from privet.cli.replaying import config_for, logs_argument, replaying, source_option, warned
 from privet.cli.sheet import Column, Output, Page, Sheet, Top, output_options, put, put_page, show
 from privet.cli.summing import names_for
 
@@ -26,12 +26,15 @@ _NONE = "Nobody came that close to a limit without a ban."
 Examples:
   privet report limits /var/log/apache2/access.log*
   privet report limits --share 80 --jail leech --config examples/web.toml access.log
+  privet report limits --jail web-crawl access.log
   privet report limits --html limits.html access.log.*.gz
 """
 )
 @config_option
 @source_option
-@click.option("--jail", "jails", metavar="NAME", multiple=True, help="Ask this jail only; may be repeated.")
+@click.option(
+    "--jail", "jails", metavar="NAME", multiple=True, help="Ask this jail, or one that comes with Privet; repeatable."
+)
 @click.option(
     "--share", type=click.IntRange(1, 99), default=50, show_default=True, help="Per cent of the limit from which on."
 )
@@ -56,13 +59,14 @@ def limits(
 
     Exit code 1 means that something deserves a look: unparsed lines, or a source that jails cannot work on.
     """
-    from privet.tasks.limits import Watched  # noqa: PLC0415  heavy imports wait until the verb is called
+    from privet.tasks.borrowed import with_builtins  # noqa: PLC0415  heavy imports wait until the verb is called
+    from privet.tasks.limits import Watched  # noqa: PLC0415  as above
     from privet.tasks.replay import play, source_of  # noqa: PLC0415  as above
 
-    config = load_config(config_path)
-    known(config.jails, jails)
+    config = config_for(config_path, jails)
     with replaying(logs) as progress:
-        watched = Watched(config, source_of(config, logs, source_name), jails)
+        source = source_of(config, logs, source_name)
+        watched = Watched(with_builtins(config, jails, source), source, jails)
         play([watched], logs, progress)
     found = watched.limits(share / 100)
     close, spread = close_sheet(found, names_for(reveal=reveal), output.rows), spread_sheet(found)

@@ -215,7 +215,12 @@ def _print_tables(outcome: Replayed, names: Names) -> None:
     verdicts, totals = decisions(outcome.verdicts), outcome.totals
     rows = _rows(verdicts[:SHOWN], names)
     hint = f", the first {SHOWN} shown; all of them with --json" if len(verdicts) > SHOWN else ""
-    print_table("", ("TIME", "JAIL", "SUBJECT", "#FAILURES", "FOR", "ACTION"), rows, f"{len(verdicts)} verdicts{hint}")
+    print_table(
+        "",
+        ("TIME", "JAIL", "SUBJECT", "#FAILURES", "FOR", "ACTION"),
+        rows,
+        f"{counted(len(verdicts), 'verdict')}{hint}",
+    )
     print_table("", ("JAIL", "#VERDICTS", "#CLIENTS"), _by_jail([v for v, _ in verdicts]))
     if outcome.swarms:
         print_table(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure, spoilt
+from privet.cli.main import EX_CONFIG, EX_DATA, EX_USAGE, EX_WARNING, Failure, spoilt
 from privet.cli.options import DEFAULT_CONFIG, load_config
 from privet.core.plurals import counted
 
@@ -48,8 +48,11 @@ def config_for(path: str, jails: Sequence[str]) -> Config:
     """Load the configuration; who has none yet may try jails that come with Privet all the same."""
     from privet.tasks.borrowed import are_builtin, bare  # noqa: PLC0415  as above
 
-    if path == DEFAULT_CONFIG and not Path(path).exists() and are_builtin(jails):
-        return bare()
+    if path == DEFAULT_CONFIG and not Path(path).exists():
+        if are_builtin(jails):
+            return bare()
+        ways = "name one with --config, or ask for a jail that comes with Privet (privet jails --builtin)"
+        raise Failure(f"there is no configuration {path}: {ways}", EX_CONFIG)
     config = load_config(path)
     known(config.jails, [name for name in jails if not are_builtin([name])])
     return config

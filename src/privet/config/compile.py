@@ -49,12 +49,20 @@ MASKED_COLUMNS = frozenset(
 
 
 def plan_for(
-    source: SourceConfig, want: Collection[str] = (), zone: tzinfo = UTC, proxies: Proxies | None = None
+    source: SourceConfig,
+    want: Collection[str] = (),
+    zone: tzinfo = UTC,
+    proxies: Proxies | None = None,
+    *,
+    lean: bool = False,
 ) -> Plan | AutoPlan:
-    """Make the parser of a source; stamps that carry no offset are in `zone`, the word of `proxies` is believed."""
+    """Make the parser of a source; stamps that carry no offset are in `zone`, the word of `proxies` is believed.
+
+    A lean one has no other columns of a text than those of `want`.
+    """
     if source.format == "auto":
-        return AutoPlan(want, zone, proxies)
-    return plan_of(parse_format(source.format), want, zone, proxies)
+        return AutoPlan(want, zone, proxies, lean=lean)
+    return plan_of(parse_format(source.format), want, zone, proxies, lean=lean)
 
 
 def is_plain(config: Config, source: SourceConfig) -> bool:

@@ -69,13 +69,15 @@ class _Tally:
 
     def merge(self, other: _Tally) -> None:
         """Count what another one counted of the same client."""
-        statuses = Counter(self.statuses)
-        statuses.update(other.statuses)
         self.hits += other.hits
         self.size += other.size
         self.first, self.last = min(self.first, other.first), max(self.last, other.last)
-        del statuses[self.status]
-        self.others = dict(statuses) or None
+        if other.others is None and other.status == self.status:
+            return  # as with most clients
+        others = self.others = self.others or {}
+        for status, hits in other.statuses.items():
+            if status != self.status:
+                others[status] = others.get(status, 0) + hits
 
 
 class Leeches:
@@ -144,8 +146,7 @@ class Leeches:
         self.hits, self.evicted, _, keys, columns = state
         for key, values in zip(keys, zip(*columns, strict=True), strict=True):
             tally = self._tallies[key] = _Tally.__new__(_Tally)
-            for name, value in zip(_Tally.__slots__, values, strict=True):
-                setattr(tally, name, value)
+            tally.first, tally.hits, tally.last, tally.others, tally.size, tally.status = values
 
     def __len__(self) -> int:
         return len(self._tallies)

@@ -122,11 +122,12 @@ def _kept(column: Sequence[Value], good: Iterable[bool]) -> list[Value]:
 
 
 class TextPlan:
-    """Parses one text format. `want` names the unquoted columns that somebody reads."""
+    """Parses one text format. `want` names the columns that somebody reads; a plan not `lean` has all quoted ones."""
 
-    def __init__(self, fmt: Format, want: Iterable[str], zone: tzinfo, proxies: Proxies) -> None:
+    def __init__(self, fmt: Format, want: Iterable[str], zone: tzinfo, proxies: Proxies, *, lean: bool = False) -> None:
         self.format = fmt
-        segments = _segments(fmt, frozenset(want))
+        unquoted = frozenset(want) | _ALWAYS
+        segments = _segments(fmt, unquoted, unquoted if lean else fmt.fields)
         self._client = "client" if "client" in fmt.fields else "forwarded"
         self._names = [name for segment in segments for name in segment.names]
         self._exact = re.compile(b"(?:" + b'"'.join(s.regex for s in segments) + b"|([^\n]*))\n")
@@ -214,8 +215,11 @@ class _Segment(msgspec.Struct, frozen=True):
     names: list[str]
 
 
-def _segments(fmt: Format, want: frozenset[str]) -> list[_Segment]:
-    """Split a format at its double quotes: even segments stand outside of quotes, odd ones inside."""
+def _segments(fmt: Format, unquoted: frozenset[str], quoted: frozenset[str]) -> list[_Segment]:
+    """Split a format at its double quotes: even segments stand outside of quotes, odd ones inside.
+
+    Of those outside and of those inside the named columns are captured.
+    """
     parts: list[list[Literal | Field]] = [[]]
     for element in fmt.elements:
         if isinstance(element, Field):
@@ -228,33 +232,36 @@ def _segments(fmt: Format, want: frozenset[str]) -> list[_Segment]:
         raise FormatError("its double quotes do not pair")
     seen: set[str] = set()
     return [
-        _segment([e for e in part if e != Literal(b"")], number % 2 == 1, want, seen)
+        _segment([e for e in part if e != Literal(b"")], number % 2 == 1, (unquoted, quoted)[number % 2], seen)
         for number, part in enumerate(parts)
     ]
 
 
 def _segment(elements: list[Literal | Field], quoted: bool, want: frozenset[str], seen: set[str]) -> _Segment:  # noqa: FBT001
     whole = quoted and len(elements) == 1 and isinstance(elements[0], Field) and elements[0].name not in _NUMBERS
-    regex, names = b"", []
+    regex, loose, names = b"", b"", []
     spaced = _may_hold_spaces(elements)
     for element, following in zip_longest(elements, elements[1:]):
         if isinstance(element, Literal):
             regex += re.escape(element.text)
+            loose += re.escape(element.text)
             continue
         stop = following.text[:1] if isinstance(following, Literal) else b""
+        simple = b""
         if element.name in _NUMBERS:
             pattern = _NUMBERS[element.name]
         elif element.name == "user" and not quoted and spaced:
-            pattern = rb'[^"\\\n]*?(?:\\[^\n][^"\\\n]*?)*?'
+            pattern, simple = rb'[^"\\\n]*?(?:\\[^\n][^"\\\n]*?)*?', rb'[^"\\\n ]*+'  # few have spaces
         else:
             pattern = _quoted(stop) if quoted else _unquoted(element, stop)
-        take = element.name and element.name not in seen and (quoted or element.name in want | _ALWAYS)
+        take = element.name in want and element.name not in seen
         if take:
             seen.add(element.name)
             names.append(element.name)
-        regex += b"(" + pattern + b")" if take else b"(?:" + pattern + b")"
-    loose = b'([^"]*+)' if names else b'[^"]*+'
-    return _Segment(regex, loose if whole else regex, names)
+        group = b"(%b)" if take else b"(?:%b)"
+        regex += group % pattern
+        loose += group % (rb'[^"]*+' if whole else simple or pattern)
+    return _Segment(regex, loose, names)
 
 
 _ALWAYS = frozenset({"client", "forwarded", "peer", "time"})
@@ -413,7 +420,14 @@ def _escape(text: str) -> bytes:
 Plan = TextPlan | JsonPlan
 
 
-def plan_of(fmt: Format, want: Iterable[str] = (), zone: tzinfo = UTC, proxies: Proxies | None = None) -> Plan:
-    """Make the parser of a format; `proxies` are those whose word about a client is believed."""
+def plan_of(
+    fmt: Format,
+    want: Iterable[str] = (),
+    zone: tzinfo = UTC,
+    proxies: Proxies | None = None,
+    *,
+    lean: bool = False,
+) -> Plan:
+    """Make the parser of a format; `proxies` are those whose word about a client is believed, `lean` as `TextPlan`."""
     proxies = proxies or Proxies()
-    return JsonPlan(fmt, proxies) if fmt.keys else TextPlan(fmt, want, zone, proxies)
+    return JsonPlan(fmt, proxies) if fmt.keys else TextPlan(fmt, want, zone, proxies, lean=lean)

@@ -26,9 +26,11 @@ _TELLING = {NOT_TOLD: 3, NO_ADDRESS: 2, NO_TIME: 1, NOT_IN_FORMAT: 0}
 class AutoPlan:
     """Parses lines of any named format; `format` is the one that fitted last, None before the first."""
 
-    def __init__(self, want: Iterable[str], zone: tzinfo, proxies: Proxies | None = None) -> None:
+    def __init__(
+        self, want: Iterable[str], zone: tzinfo, proxies: Proxies | None = None, *, lean: bool = False
+    ) -> None:
         want = tuple(want)
-        self._plans = [plan_of(named(name), want, zone, proxies) for name in (*reversed(APACHE), "json")]
+        self._plans = [plan_of(named(name), want, zone, proxies, lean=lean) for name in (*reversed(APACHE), "json")]
         self._current: Plan | None = None
 
     @property

@@ -19,6 +19,7 @@ from privet.adapters.networks import Networks
 from privet.adapters.sources.archive import Archive
 from privet.adapters.stopwatch import Stopwatch
 from privet.adapters.store.history import loads_in
+from privet.adapters.suit import unfit
 from privet.config.compile import engine_for, lists_of, trusted_by
 from privet.core.effects import Effects
 from privet.core.engine import Batch
@@ -26,6 +27,7 @@ from privet.core.forwarded import Proxies
 from privet.core.leeches import numbers
 from privet.core.looks import COLUMNS, Looks
 from privet.core.parse import TOO_LONG
+from privet.core.plurals import counted
 from privet.core.swarm import Event
 from privet.core.verdicts import Verdict
 from privet.ports import SourceError
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from privet.core.jails import Jail
     from privet.core.parse import Rows
     from privet.core.source import SourceState
+
+_END = 1 << 16  # bytes at the end of a log that filters are held against
 
 
 class Totals(msgspec.Struct):
@@ -141,11 +145,13 @@ class Player:
         self._rows: Rows | None = None
         self._found: list[Found] = []
         self.damages: list[str] = []
+        self._end = b""
         self._stopwatch = Stopwatch()
 
     def feed(self, block: bytes) -> None:
         """Take whole lines."""
         self._rows, self._found = None, []
+        self._end = block[-_END:] if len(block) >= _END else (self._end + block)[-_END:]
         with self._stopwatch.over(*self.engine.watches(self.source)):
             verdicts = [
                 one for one in self.engine.feed(Batch(self.source, block), math.inf) if one.jail in self._chosen
@@ -167,10 +173,27 @@ class Player:
         """Return what came of all blocks."""
         state = self.engine.sources[self.source]
         own = [*self._lists.problems, *self._manners.problems, *self._problems]
-        problems = [*self.engine.slow(self.source), *own]
+        problems = [*self.engine.slow(self.source), *own, *self._dead(state)]
         outcome = _outcome(state, self.verdicts, len(self._clients), problems, self.engine.swarms())
         outcome.effects, outcome.looks, outcome.damages = self.effects, self.looks, self.damages
         return outcome
+
+    def _dead(self, state: SourceState) -> list[str]:
+        """Say which filters can match no such lines, the first jail of each; or else that no line says anything."""
+        lines = [line for line in self._end.split(b"\n")[len(self._end) == _END :] if line.strip()]
+        matches = self.engine.matches()
+        own = [jail for jail in self._chosen.values() if jail.filter and self.source in jail.sources]
+        idle = {id(jail.filter): jail for jail in reversed(own) if not matches[jail.name][0]}
+        found = [
+            f"jail {jail.name}: {problem}"
+            for jail in reversed(idle.values())
+            if jail.filter
+            for problem in unfit(jail.filter, lines, self.source, local_zone(), time.time())
+        ]
+        if found or not state.lines or state.ignored < state.lines:
+            return found
+        lost = f"{counted(state.lines, 'line')} read, and none says anything to these rules"
+        return [f"source {state.name}: {lost}: is it their log?"]
 
     def _learn_loads(self, config: Config, jails: Mapping[str, Jail]) -> list[str]:
         """Let the engine know the load of this machine, as its history has it, where limits depend on that."""

@@ -77,7 +77,7 @@ def summed(
     plan_for(source, want, local_zone())  # so that a wrong format is told before anything is read
 
     def one(path: str, count: Callable[[int], None]) -> tuple[S, Read]:
-        sums, read, plan = make(path), Read(), plan_for(source, want, local_zone())
+        sums, read, plan = make(path), Read(), plan_for(source, want, local_zone(), lean=True)
         archive = Archive([path], plan.time_of, count)
         try:
             for block in archive.blocks():

@@ -114,6 +114,8 @@ def tune(  # noqa: PLR0913  each is a thing of its own
     player = Player(config, source, tuple(tried), looks)
     play([player], paths, progress)
     replayed, effects = player.outcome(), player.effects
+    first = next(iter(tried))
+    replayed.complaints = [one.replace(f"jail {first}:", f"jail {jail.name}:") for one in replayed.complaints]
     assert effects is not None  # noqa: S101  there are looks
     judged = {key: looks.look(key) for key in effects.hit}
     cells = []

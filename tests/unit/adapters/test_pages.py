@@ -45,3 +45,12 @@ def test_nothing_is_left_of_what_could_not_be_written(tmp_path: Path) -> None:
         write_page(tmp_path / "report.html", b"no text", OURS)  # type: ignore[arg-type]
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_missing_is_told_by_the_name_that_was_given(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "report.html"
+
+    with pytest.raises(FileNotFoundError) as told:
+        write_page(path, OURS, OURS)
+
+    assert told.value.filename == str(path)

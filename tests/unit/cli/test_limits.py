@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.cli import replaying
 from privet.cli.main import run
 from tests.privacy.search import leaks
 from tests.unit.cli.test_markup import Seen
@@ -102,3 +103,12 @@ def test_every_form_says_the_same_and_no_address(
 def test_nobody_close_is_said(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*command, "--share", "99"]) == 0
     assert "Nobody came that close" in capsys.readouterr().out
+
+
+def test_a_jail_that_comes_with_privet_needs_no_configuration(
+    command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(replaying, "DEFAULT_CONFIG", f"{tmp_path}/none")
+
+    assert run([*command[:2], "--config", f"{tmp_path}/none", "--jail", "web-crawl", "--json", command[-1]]) == 0
+    assert list(json.loads(capsys.readouterr().out)["tenths"]) == ["web-crawl"]

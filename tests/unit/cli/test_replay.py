@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from privet.cli import replaying
 from privet.cli.main import run
 from privet.cli.replay import SHOWN
 from tests.privacy.search import leaks
@@ -169,6 +170,47 @@ def test_what_cannot_be_done_is_said(
     out, err = capsys.readouterr()
     assert out == ""
     assert expected[1] in err
+
+
+@pytest.mark.parametrize("verb", ["replay --jail ssh-slow", "tune ssh-slow", "report limits --jail ssh-slow"])
+def test_a_filter_that_cannot_match_raises_its_voice(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, verb: str
+) -> None:
+    (tmp_path / "access.log").write_text("".join(f"{line(READER, at=BEGIN + n)}\n" for n in range(30)))
+    (tmp_path / "privet.toml").write_text('[source.log]\npath = "/x"\nformat = "plain"\n')
+    words = [*verb.split(), "--config", str(tmp_path / "privet.toml"), str(tmp_path / "access.log")]
+
+    assert run(words) == 1
+    assert capsys.readouterr().err == (
+        "warning: jail ssh-slow: its prefregex matches none of the last 30 lines of source log: it can never match\n"
+    )
+    (tmp_path / "access.log").write_text("Nov 22 11:00:00 host sshd[7]: Server listening on :: port 22.\n" * 30)
+    assert run(words) == 1
+    assert capsys.readouterr().err == (
+        "warning: source log: 30 lines read, and none says anything to these rules: is it their log?\n"
+    )
+    failed = f"Nov 22 11:00:00 host sshd[7]: Failed password for root from {LEECH} port 50222 ssh2\n"
+    (tmp_path / "access.log").write_text(failed * 30)
+    assert (run(words), capsys.readouterr().err) == (0, "")
+
+
+@pytest.mark.parametrize("verb", ["replay", "replay --jail nosuch", "tune nosuch", "report limits --jail nosuch"])
+def test_who_has_no_configuration_is_told_what_to_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, log: Path, verb: str
+) -> None:
+    monkeypatch.setattr(replaying, "DEFAULT_CONFIG", f"{log}.none")
+
+    assert run([*verb.split(), "--config", f"{log}.none", str(log)]) == 78
+
+    err = capsys.readouterr().err
+    assert f"there is no configuration {log}.none" in err
+    assert "--config" in err
+    assert "privet jails --builtin" in err
+
+
+def test_one_verdict_is_one(capsys: pytest.CaptureFixture[str], config: Path, log: Path) -> None:
+    assert run(["replay", "--config", str(config), str(log)]) == 0
+    assert "\n1 verdict\n" in capsys.readouterr().out
 
 
 def test_only_the_jails_asked_for_answer(capsys: pytest.CaptureFixture[str], config: Path, log: Path) -> None:

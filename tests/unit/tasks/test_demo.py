@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,6 +90,8 @@ def test_the_command_prints_what_was_found(outcome: Outcome, capsys: pytest.Capt
     for jail in ("leech", "scanner", "comment-spam", "deaf-fetcher"):
         assert jail in text
     assert "0 of the 4,831 addresses used stand in it" in text
+    (swarm,) = outcome.swarms
+    assert f"the last at {datetime.fromtimestamp(swarm.last, UTC):%H:%M:%S}" in text
     assert "2001:db8" not in text
 
 
