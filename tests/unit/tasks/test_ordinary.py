@@ -198,7 +198,7 @@ def test_ordinary_clients_are_left_alone(who: Callable[[random.Random], Iterator
 
 def test_a_server_of_the_fediverse_is_told_first_and_banned_only_if_it_goes_on() -> None:
     once = list(fediverse(random.Random(7)))
-    on = [(at + 660.0 * again, f"{asks}{again}", *rest) for again in range(8) for at, asks, *rest in once]
+    on = [(one[0] + 660.0 * again, f"{one[1]}{again}", *one[2:]) for again in range(8) for one in once]
 
     assert verdicts(once) == {("web-federation", Action.SLOW)}
     assert verdicts(on) == {("web-federation", Action.SLOW), ("web-federation", Action.BAN)}
