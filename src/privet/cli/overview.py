@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from privet.cli.charts import Figure
+    from privet.cli.said import Said
     from privet.core.address import Subject
     from privet.core.pulse import Pulse
     from privet.core.verdicts import Verdict
@@ -63,13 +64,15 @@ def overview(
     which shows bans over time, who was banned how often, and who hovers below a limit.
 
     LOG may be plain, .gz, .bz2, .xz or .zst, or - for standard input. Clients are shown as pseudonyms that mean nothing
-    outside of this run, unless --reveal is given.
+    outside of this run, and addresses in pages and agents are masked, unless --reveal is given.
     """
+    from privet.cli.said import said_for  # noqa: PLC0415  heavy imports wait until they are needed
+
     if config_path and "-" in logs:
         raise Failure("with --config LOG is read twice, which standard input cannot be: name files", EX_USAGE)
     output = output._replace(limit=output.limit or ROWS)
     name = names_for(reveal=reveal)
-    sheets, read, when, top, warnings = _about_requests(logs, format_text, output, name)
+    sheets, read, when, top, warnings = _about_requests(logs, format_text, output, name, said_for(reveal=reveal))
     part, code = _Part(), 0
     if config_path:
         found = _by_rules(config_path, source_name, logs)
@@ -77,7 +80,7 @@ def overview(
         code = EX_WARNING if found.replayed.complaints else 0
     sheets = [*sheets, *part.sheets]
     if output.json:
-        from privet.cli.output import print_json  # noqa: PLC0415  heavy imports wait until they are needed
+        from privet.cli.output import print_json  # noqa: PLC0415  as above
 
         items = [{"report": sheet.kind, "title": sheet.title, "items": sheet.items, **sheet.beside} for sheet in sheets]
         print_json("overview", items, totals=totals(read))
@@ -93,7 +96,7 @@ def overview(
 
 
 def _about_requests(
-    logs: Sequence[str], format_text: str, output: Output, name: Callable[[Subject], str]
+    logs: Sequence[str], format_text: str, output: Output, name: Callable[[Subject], str], said: Said
 ) -> tuple[list[Sheet], Read, Pulse | None, Top, dict[str, int]]:
     """Read the logs once, for all that can be said of requests."""
     from privet.cli import sheets  # noqa: PLC0415  as above
@@ -109,7 +112,7 @@ def _about_requests(
     )
     clients, *counts = found.parts
     networks, pseudonyms = crowds(clients, (24, 48))
-    tables = [sheets.hits(one, by, output.limit) for one, by in zip(counts, fields, strict=True)]
+    tables = [sheets.hits(one, by, said, output.limit) for one, by in zip(counts, fields, strict=True)]
     shown = [sheets.leeches(clients, name, output.limit), *(one for one in tables if one.total > 1)]
     if networks:
         shown.append(sheets.networks(networks, name, output.limit))

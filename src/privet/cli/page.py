@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from privet import __version__
 from privet.cli.markup import Markup, clipped, element, visible
+from privet.cli.said import masked
 from privet.cli.sheet import ROWS
-from privet.core.mask import Mask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,6 @@ BEGINNING = "<!DOCTYPE html>\n<!-- A report of Privet -->\n"
 LONGEST = 200  # characters of what visitors said
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_MASK = Mask("drop")
 
 
 def render(page: Page) -> str:
@@ -43,7 +42,7 @@ def render(page: Page) -> str:
         _tiles(page.tiles),
         *(_figure(number, figure) for number, figure in enumerate(page.figures)),
         *(_sheet(number, sheet, page.limit or ROWS) for number, sheet in enumerate(page.sheets)),
-        *([element("aside", *(element("p", _masked(note)) for note in page.notes))] if page.notes else []),
+        *([element("aside", *(element("p", masked(note)) for note in page.notes))] if page.notes else []),
         element("footer", f"Written by Privet {__version__}, {_today()}. Times are local to where it was written."),
     )
     return f"{BEGINNING}{element('html', head, element('body', body), lang='en')}\n"
@@ -120,14 +119,10 @@ def _cell(
     kind, value = columns[place].kind, row[place]
     inside: object = f"{value:,}" if isinstance(value, int) else value
     if kind == "said":  # a page is a file: what looks like an address does not get there either
-        inside = clipped(visible(_masked(str(value))), LONGEST)
+        inside = clipped(visible(masked(str(value))), LONGEST)
     if kind == "share":
         inside = element("span", inside, element("i", style=f"width: {bars[place][line]:.1f}%"))
     return element("td" if place else "th", inside, class_=kind, scope=None if place else "row")
-
-
-def _masked(said: str) -> str:
-    return _MASK.scrub(said.encode(errors="replace")).decode(errors="replace")
 
 
 def _bars(rows: Sequence[Sequence[object]], columns: Sequence[Column], place: int) -> list[float]:

@@ -13,7 +13,7 @@ from privet.cli.main import EX_DATA, EX_USAGE, Failure, spoilt
 from privet.cli.options import reveal_option, runtime_option
 from privet.cli.overview import overview
 from privet.cli.sheet import Output, Top, output_options, put, totals, warned
-from privet.cli.summing import LINES, NAMES, format_option, logs_argument, names_for, reading_logs, sum_up, top_of
+from privet.cli.summing import LINES, NAMES, SAID, format_option, logs_argument, names_for, reading_logs, sum_up, top_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ Examples:
   privet report hits --by agent --html agents.html access.log
   privet report hits --by file /var/log/apache2/*.log
 """,
-    help=f"Count hits by hour, site, file, path, status or agent.\n\n{LINES}",
+    help=f"Count hits by hour, site, file, path, status or agent.\n\n{LINES} {SAID}",
 )
 @click.option(
     "--by",
@@ -75,15 +75,17 @@ Examples:
 )
 @format_option
 @output_options()
+@reveal_option
 @logs_argument
-def hits(logs: tuple[str, ...], by: Any, format_text: str, output: Output) -> int:  # noqa: ANN401  checked by click
+def hits(logs: tuple[str, ...], by: Any, format_text: str, output: Output, *, reveal: bool) -> int:  # noqa: ANN401  checked by click
     """Count hits by one field."""
     from privet.cli import sheets  # noqa: PLC0415  as above
+    from privet.cli.said import said_for  # noqa: PLC0415  as above
     from privet.core.hits import FIELDS, Hits  # noqa: PLC0415  as above
 
     want = [FIELDS[by]] if by in FIELDS else []
     found, read, when = sum_up(logs, format_text, want, lambda path: Hits(by, path), output)
-    sheet = sheets.hits(found, by, output.rows)
+    sheet = sheets.hits(found, by, said_for(reveal=reveal), output.rows)
     put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs))
     return warned(read, **{"rarest values forgotten": found.evicted})
 
@@ -142,15 +144,17 @@ Examples:
   echo 192.0.2.7 | privet report trace - access.log
 """,
     help="List the requests of one client, the last N with --limit, and the habits that they show.\n\n"
-    f"CLIENT is an address, or a pseudonym as the log has it, or - to read it from standard input. {LINES}",
+    f"CLIENT is an address, or a pseudonym as the log has it, or - to read it from standard input. {LINES} {SAID}",
 )
 @format_option
 @output_options()
+@reveal_option
 @click.argument("client")
 @logs_argument
-def trace(client: str, logs: tuple[str, ...], format_text: str, output: Output) -> int:
+def trace(client: str, logs: tuple[str, ...], format_text: str, output: Output, *, reveal: bool) -> int:
     """List the requests of one client."""
     from privet.cli import sheets  # noqa: PLC0415  as above
+    from privet.cli.said import said_for  # noqa: PLC0415  as above
     from privet.core.address import client_key  # noqa: PLC0415  as above
     from privet.core.trace import FIELDS, Trace  # noqa: PLC0415  as above
 
@@ -160,7 +164,7 @@ def trace(client: str, logs: tuple[str, ...], format_text: str, output: Output) 
     if key is None:
         raise Failure("CLIENT is neither an address nor a pseudonym", EX_USAGE)
     found, read, _ = sum_up(logs, format_text, FIELDS, lambda _path: Trace(key), output._replace(html=None))
-    sheet = sheets.trace(found, output.rows)
+    sheet = sheets.trace(found, said_for(reveal=reveal), output.rows)
     when = found.pulse() if output.html is not None else None
     put(output, sheet._replace(beside={"totals": totals(read), **sheet.beside}), top_of(when, logs))
     return warned(read, **{"oldest requests left out": found.dropped})

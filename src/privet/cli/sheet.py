@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import click
 
 from privet.cli.main import EX_DATA, EX_USAGE, EX_WARNING, Failure, spoilt
+from privet.cli.markup import visible
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def show(sheet: Sheet, limit: int | None = None) -> None:
     from privet.cli.output import print_table  # noqa: PLC0415  as above
 
     if sheet.lines is not None:
-        click.echo("\n".join(sheet.lines))
+        click.echo("\n".join(map(visible, sheet.lines)))
     else:
         heads = [f"#{one.head}" if one.kind in ("number", "share") else one.head for one in sheet.columns]
         widths = [one.wide for one in sheet.columns]
@@ -145,7 +146,7 @@ def show(sheet: Sheet, limit: int | None = None) -> None:
         ]
         print_table("", heads, rows)
     for note in sheet.notes:
-        click.echo(note)
+        click.echo(visible(note))
 
 
 def put_page(output: Output, page: Page) -> None:
@@ -196,9 +197,12 @@ def _print_csv(items: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _cell(value: object) -> object:
-    """Return a value as one cell; several in it are joined, and none becomes a formula of a spreadsheet."""
+    """Return a value as one cell; several in it are joined, and none steers a terminal or becomes a formula."""
     if isinstance(value, dict):
-        return " ".join(f"{name}:{one}" for name, one in value.items())
-    if isinstance(value, list):
-        return " ".join(value)
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+        value = " ".join(f"{name}:{one}" for name, one in value.items())
+    elif isinstance(value, list):
+        value = " ".join(value)
+    if not isinstance(value, str):
+        return value
+    shown = visible(value)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown

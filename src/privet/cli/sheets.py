@@ -11,6 +11,7 @@ from privet.core.plurals import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from privet.cli.said import Said
     from privet.core.address import Subject
     from privet.core.crowds import CrowdRow
     from privet.core.hits import Hits
@@ -75,9 +76,9 @@ def leeches(found: Leeches, name: Name, limit: int | None) -> Sheet:
     )
 
 
-def hits(found: Hits, by: str, limit: int | None) -> Sheet:
+def hits(found: Hits, by: str, said: Said, limit: int | None) -> Sheet:
     """Return the hits by one field."""
-    items = [{by: row.value, "hits": row.hits, "share": row.share} for row in found.rows(limit)]
+    items = [{by: said(row.value), "hits": row.hits, "share": row.share} for row in found.rows(limit)]
     rows = [(item[by], item["hits"], f"{item['share']}%") for item in items]
     first = Column(by, "name" if by in _KINDS else "said")
     return Sheet("hits", TITLES[by], items, [first, HITS, Column("rel.", "share", "hits")], rows, total=len(found))
@@ -102,16 +103,17 @@ def networks(found: Sequence[CrowdRow], name: Name, limit: int | None) -> Sheet:
     return Sheet("networks", "Networks by requests", items, columns, rows, total=len(found))
 
 
-def trace(found: Trace, limit: int | None) -> Sheet:
+def trace(found: Trace, said: Said, limit: int | None) -> Sheet:
     """Return the requests of one client, and its habits."""
+    told = [(row.time, said(row.method), said(row.path), row.status, said(row.agent)) for row in found.rows(limit)]
     items = [
-        {"time": rfc3339(row.time), "method": row.method, "path": row.path, "status": row.status, "agent": row.agent}
-        for row in found.rows(limit)
+        {"time": rfc3339(time), "method": method, "path": path, "status": status, "agent": agent}
+        for time, method, path, status, agent in told
     ]
-    rows = [(local(row.time), row.method, row.path, row.status, row.agent) for row in found.rows(limit)]
+    rows = [(local(time), *rest) for time, *rest in told]
     columns = [
         Column("time"),
-        Column("method"),
+        Column("method", "said"),
         Column("path", "said"),
         Column("status"),
         Column("agent", "said", wide=40),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LINES = "LOG may be plain, .gz, .bz2, .xz or .zst, or - for standard input."
 NAMES = "Clients are shown as pseudonyms that mean nothing outside of this run, unless --reveal is given."
+SAID = "Addresses in what visitors said, such as pages and agents, are masked, unless --reveal is given."
 
 format_option = click.option(
     "--format", "format_text", metavar="FORMAT", default="auto", help="As `format` of a source."

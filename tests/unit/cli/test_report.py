@@ -225,6 +225,58 @@ def test_files_of_manners_that_are_not_there(
     assert said in capsys.readouterr().err
 
 
+SAYINGS = ("/of/203.0.113.77?x", "/x/2001:db8:77::1")
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)], ids=lambda form: "".join(form) or "table")
+@pytest.mark.parametrize(
+    "report",
+    [
+        *(("hits", "--by", by) for by in ("path", "agent", "site", "file")),
+        *(("trace", LEECH), ("overview", "--limit", "50"), ("manners",), ("leeches",), ("networks",)),
+    ],
+    ids=" ".join,
+)
+def test_what_visitors_said_holds_no_address_unless_it_is_asked_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, report: tuple[str, ...], form: tuple[str, ...]
+) -> None:
+    if report[0] == "overview" and form == ("--csv",):
+        pytest.skip("an overview has several tables")
+    log = tmp_path / "of-203.0.113.77.log"
+    agent = "bot of 203.0.113.77 (2001:db8:77::1)"
+    lines = [f"203.0.113.77:80 {line(LEECH, said)}".replace("Mozilla/5.0", agent) for said in SAYINGS]
+    lines += [f"{host}:80 {line(READER)}" for host in ("b.example", "c.example")]
+    heads = [
+        text.replace("GET", "HEAD") if twice else text
+        for number in range(40)
+        for twice in (True, True, False)
+        for text in [f"c.example:80 {line(LEECH, f'/{number}', at=BEGIN + number)}".replace("Mozilla/5.0", agent)]
+    ]
+    log.write_text("\n".join([*lines, *heads]) + "\n")
+    verb = ["report", *report, *form]
+
+    assert run([*verb, str(log)]) == 0
+    (tmp_path / "out").mkdir()
+    told = capsys.readouterr().out
+    (tmp_path / "out" / "put").write_text(told)
+
+    assert told
+    assert leaks([tmp_path / "out"], [LEECH, READER, "203.0.113.77", "2001:db8:77::1"]) == []
+    if report[0] not in ("leeches", "networks", "manners"):
+        assert run([*verb, "--reveal", str(log)]) == 0
+        assert "203.0.113.77" in capsys.readouterr().out
+
+
+def test_csv_and_lines_do_not_steer_a_terminal(capsys: pytest.CaptureFixture[str], log: Path) -> None:
+    log.write_text(line(LEECH).replace("Mozilla/5.0", "\x1b[2J\x07\u202ebot\x9b") + "\n")
+
+    for report in (("hits", "--by", "agent"), ("trace", LEECH)):
+        assert run(["report", *report, "--csv", "--reveal", str(log)]) == 0
+        out = capsys.readouterr().out
+        assert "\\x1b[2J" in out
+        assert all(text.isprintable() for text in out.splitlines())
+
+
 @pytest.mark.parametrize(
     "verb",
     [
