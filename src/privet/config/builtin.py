@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from privet.config import ignore
+from privet.config.manners import NEEDS
 from privet.config.values import Invalid, Problem, bad, did_you_mean, duration, each, flag, read, shown, table, texts
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class Builtin(msgspec.Struct, frozen=True):
     def has_source(self) -> bool:
         """Whether it reads a log; the others count bans."""
         return "bans_of" not in self.settings
+
+    def lacks(self, document: Mapping[str, Any]) -> bool:
+        """Tell whether it needs a file that `[manners]` of a configuration does not name: its group goes without."""
+        needs, files = NEEDS.get(self.settings.get("signal", "")), document.get("manners")
+        return needs is not None and not (isinstance(files, dict) and needs in files)
 
 
 @cache
@@ -128,7 +134,8 @@ def expanded(document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Path]]
         changes = {key: value for key, value in settings.items() if key in SETTINGS and key != "without"}
         left_out = settings.get("without", [])
         for one in groups().get(name, []):
-            if one.name not in jails and one.name not in ([left_out] if isinstance(left_out, str) else left_out):
+            out = one.lacks(document) or one.name in ([left_out] if isinstance(left_out, str) else left_out)
+            if one.name not in jails and not out:
                 jails[one.name] = {**one.settings, **changes}
                 origins[one.name] = ("builtin", name)
     return ({**document, "jail": jails} if jails else document), origins

@@ -24,6 +24,9 @@ JAIL_SETTINGS: Mapping[str, Decoder] = {
 _ONLY = {"wait": "backoff", "every": "feeds"}
 """Settings of one signal."""
 
+NEEDS = {"robots": "robots", "crawl-delay": "robots", "fake-robot": "crawlers"}
+"""Which setting of `[manners]` a signal needs."""
+
 _NOT = ("counting", "distinct", "filter", "bans_of", "key", "prefixes", "clients")
 _LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|::1", re.IGNORECASE)
 _WORD = re.compile(r"[a-z0-9][a-z0-9._-]{2,31}")

@@ -46,6 +46,15 @@ dry_run  = true                     # only reports, until you take out this line
 source  = "web"
 dry_run = true
 
+# Clients that are rude though they ask for little, and swarms of those that do little: docs/manners.md, docs/swarms.md
+[builtin.manners]
+source  = "web"
+dry_run = true
+
+[builtin.swarms]
+source  = "web"
+dry_run = true
+
 # Bans grow for those who come back.
 [escalation]
 increment = true

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.adapters.manners import MannersFiles
-from privet.config.builtin import builtins
+from privet.config.builtin import FOLDER, builtins
 from privet.config.cases import BAN, NOTHING, Case, cases
 from privet.config.compile import engine_for
 from privet.config.loader import parse
+from privet.config.manners import NEEDS
 from privet.config.model import PLAIN, Config, SourceConfig
 from privet.core.address import Subject
 from privet.core.engine import Batch
@@ -21,6 +22,7 @@ from privet.core.escalate import Escalation
 from privet.core.networks import Network
 from privet.core.plurals import counted
 from privet.core.times import write_clf
+from privet.core.verdicts import Action
 from privet.tasks.explain import explain
 
 if TYPE_CHECKING:
@@ -71,6 +73,13 @@ def alone(name: str) -> Config:
     form = PLAIN if "filter" in one.settings else "auto"
     on = f'source = "{SOURCE}"\n' if one.has_source else ""
     text = f'[source.{SOURCE}]\npath = "/nonexistent"\nformat = "{form}"\n[networks]\ntable = "/nonexistent"\n'
+    samples = FOLDER / "manners"
+    files = {
+        "robots": f'robots = "{samples}/samples-robots.txt"',
+        "crawlers": f'crawlers = {{ googlebot = "{samples}/samples-networks.txt" }}',
+    }
+    if needs := NEEDS.get(one.settings.get("signal", "")):
+        text += f"[manners]\n{files[needs]}\n"
     watched = "" if one.has_source else f'[jail.watched]\nsource = "{SOURCE}"\nmaxretry = 1\n'
     return parse(f'{text}{watched}[jail.{name}]\nbuiltin = "{name}"\n{on}', name)
 
@@ -128,7 +137,8 @@ class _Trial:
                 lines.append(self._written(step.line, now, number))
                 now, number = now + case.every, number + 1
         verdicts = engine.feed(Batch(SOURCE, "".join(f"{line}\n" for line in lines).encode()), inf)
-        found = {verdict.subject for verdict in verdicts if verdict.jail == self._jail.name}
+        banned = (one for one in verdicts if one.jail == self._jail.name and one.action is not Action.SLOW)
+        found = {verdict.subject for verdict in banned}
         expected = bool(found) if case.expect == BAN else found == set(() if case.expect == NOTHING else case.expect)
         return Result(
             self._jail.name,
@@ -176,10 +186,15 @@ def _reduced(config: Config, jail: Jail, *, short: bool) -> Config:
     chosen = {name: other for name, other in config.jails.items() if other == jail or jail.watches(other)}
     return Config(
         engine=config.engine,
+        manners=config.manners,
         sources={SOURCE: SourceConfig(name=SOURCE, paths=("/nonexistent",), format=form)},
         jails={
             name: msgspec.structs.replace(
-                one, sources=(SOURCE,) if one.bans_of is None else (), answer="ban", escalation=Escalation()
+                one,
+                sources=(SOURCE,) if one.bans_of is None else (),
+                answer="ban",
+                dry_run=False,  # so that who is only told is told apart
+                escalation=Escalation(),
             )
             for name, one in chosen.items()
         },

@@ -65,6 +65,21 @@ def test_those_that_count_bans_read_no_source() -> None:
     assert parse(WEB + "[builtin.bans]\n", "p.toml").jails["bans-range"].bans_of == ("*",)
 
 
+def test_a_jail_that_needs_a_file_is_there_only_if_the_file_is_named() -> None:
+    taken = WEB + '[builtin.manners]\nsource = "access"\n'
+    robots, crawlers = "[manners]\nrobots = '/robots.txt'\n", "[manners]\ncrawlers = { googlebot = '/g.json' }\n"
+    always = set(parse(taken, "p.toml").jails)
+
+    assert len(always) == 5
+    assert set(parse(taken + robots, "p.toml").jails) - always == {"manners-robots", "manners-crawl-delay"}
+    assert set(parse(taken + crawlers, "p.toml").jails) - always == {"manners-fake-robot"}
+
+
+def test_one_that_is_taken_by_name_says_what_it_needs() -> None:
+    with pytest.raises(ConfigErrors, match="needs to know where robots"):
+        parse(WEB + '[jail.rude]\nbuiltin = "manners-robots"\nsource = "access"\n', "p.toml")
+
+
 @pytest.mark.parametrize(
     ("written", "message"),
     [

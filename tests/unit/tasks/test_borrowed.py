@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from privet.config.builtin import builtins
 from privet.config.loader import parse
+from privet.config.model import MannersConfig
 from privet.tasks.borrowed import SOURCE, are_builtin, bare, with_builtins
 from privet.tasks.replay import replay
 from tests.unit.processes import line
@@ -41,9 +43,16 @@ def test_a_jail_of_the_configuration_keeps_its_settings() -> None:
 
 @pytest.mark.parametrize("name", builtins())
 def test_each_of_them_can_be_borrowed(name: str) -> None:
-    jail = with_builtins(bare(), [name], SOURCE).jails[name]
+    files = MannersConfig(robots={"*": "/robots.txt"}, crawlers={"googlebot": "/googlebot.json"})
+    config = msgspec.structs.replace(bare(), manners=files)
+    jail = with_builtins(config, [name], SOURCE).jails[name]
 
     assert jail.sources == ((SOURCE,) if builtins()[name].has_source else ())
+
+
+def test_one_that_needs_a_file_says_so() -> None:
+    with pytest.raises(LookupError, match=r"jail manners-robots needs a file to know more: 'robots' in \[manners\]"):
+        with_builtins(bare(), ["manners-robots"], SOURCE)
 
 
 def test_only_those_that_come_with_privet_need_no_configuration() -> None:

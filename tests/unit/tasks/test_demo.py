@@ -95,22 +95,25 @@ def test_the_command_prints_what_was_found(outcome: Outcome, capsys: pytest.Capt
     assert "2001:db8" not in text
 
 
-def test_a_page_with_pictures_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["demo", str(tmp_path)]) == 0
-
-    assert str(tmp_path / "report.html") in capsys.readouterr().out
-    page = (tmp_path / "report.html").read_text()
-    assert page.count("<figure") == 3
-    assert "56,554 requests" in page
-    assert "2001:db8" not in page
-    (tmp_path / "report.html").write_text("somebody else's")
-    assert run(["demo", str(tmp_path)]) == 65
-    assert (tmp_path / "report.html").read_text() == "somebody else's"
-
-
-def test_the_command_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_page_with_pictures_is_written_and_the_same_printed_as_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["demo", "--json", str(tmp_path)]) == 0
+
     shown = json.loads(capsys.readouterr().out)
     assert shown["kind"] == "demo"
     assert shown["page"] == str(tmp_path / "report.html")
     assert [item["jail"] for item in shown["items"]] == ["leech", "deaf-fetcher", "leech", "comment-spam", "scanner"]
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<figure") == 3
+    assert "56,554 requests" in page
+    assert "2001:db8" not in page
+
+
+def test_the_page_of_somebody_else_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "report.html").write_text("somebody else's")
+
+    assert run(["demo", str(tmp_path)]) == 65
+
+    assert (tmp_path / "report.html").read_text() == "somebody else's"
+    assert "is no report of Privet" in capsys.readouterr().err

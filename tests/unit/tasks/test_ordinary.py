@@ -17,13 +17,16 @@ from privet.config.compile import engine_for
 from privet.config.loader import parse
 from privet.core.engine import Batch
 from privet.core.times import write_clf
+from privet.core.verdicts import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DAY, START = 86_400.0, 1_767_571_200.0
 CONFIG = '[source.web]\npath = "/x"\n[builtin.web]\nsource = "web"\n[builtin.bans]\n'
+CONFIG += '[builtin.manners]\nsource = "web"\n[builtin.swarms]\nsource = "web"\n'
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+MASTODON = "Mastodon/4.4.3 (http.rb/5.3.1; +https://social.example/)"
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 Safari/604.1"
 
 Hit = tuple[float, str, int, str, str]
@@ -145,8 +148,30 @@ def monitor(_rng: random.Random) -> Iterator[Hit]:
         yield minute, f"GET /status?{1_767_571_200 + minute}", 200, "-", "Uptime-Kuma/1.23.16"
 
 
+def git(rng: random.Random) -> Iterator[Hit]:
+    """Clone without git's own service on the server: most objects are in packs, and asked for in vain."""
+    for clone in range(4):
+        at, repo = 3600.0 * (8 + clone), f"/git/repo{clone}.git"
+        for path in ("info/refs?service=git-upload-pack", "HEAD", "objects/info/packs"):
+            yield at, f"GET {repo}/{path}", 200, "-", "git/2.47.3"
+        for n in range(250):
+            name = f"{rng.getrandbits(160):040x}"
+            status = 404 if n % 10 else 200
+            yield at + n // 40, f"GET {repo}/objects/{name[:2]}/{name[2:]}", status, "-", "git/2.47.3"
+        for _ in range(3):
+            yield at + 8, f"GET {repo}/objects/pack/pack-{rng.getrandbits(160):040x}.idx", 200, "-", "git/2.47.3"
+        for path in ("objects/info/http-alternates", "objects/info/alternates"):
+            yield at + 8, f"GET {repo}/{path}", 404, "-", "git/2.47.3"
+
+
+def fediverse(_rng: random.Random) -> Iterator[Hit]:
+    """Fetch what a post that goes round links to, 150 statuses within 45 seconds."""
+    for n in range(150):
+        yield 43_200 + 0.3 * n, f"GET /users/alex/statuses/{n}", 200, "-", MASTODON
+
+
 CLIENTS: list[Callable[[random.Random], Iterator[Hit]]] = [
-    *(nextcloud_desktop, nextcloud_web, immich, jellyfin, calendars, feeds, gallery, reader, household, monitor)
+    *(nextcloud_desktop, nextcloud_web, immich, jellyfin, calendars, feeds, gallery, reader, household, monitor, git)
 ]
 
 
@@ -156,11 +181,11 @@ def line(client: str, hit: Hit) -> bytes:
     return f'{client} - - [{stamp}] "{request} HTTP/1.1" {status} 512 "{referer}" "{agent}"\n'.encode()
 
 
-def verdicts(hits: list[Hit]) -> set[str]:
-    """Return the jails that ban or report a client who does this."""
+def verdicts(hits: list[Hit]) -> set[tuple[str, Action]]:
+    """Return which jails do what to a client who does this."""
     engine, lines = engine_for(parse(CONFIG, "p.toml")), [line("192.0.2.7", hit) for hit in sorted(hits)]
     blocks = [b"".join(lines[place : place + 2000]) for place in range(0, len(lines), 2000)]
-    return {verdict.jail for block in blocks for verdict in engine.feed(Batch("web", block), inf)}
+    return {(verdict.jail, verdict.action) for block in blocks for verdict in engine.feed(Batch("web", block), inf)}
 
 
 @pytest.mark.parametrize("who", CLIENTS)
@@ -171,13 +196,38 @@ def test_ordinary_clients_are_left_alone(who: Callable[[random.Random], Iterator
     assert verdicts(hits) == set()
 
 
+def test_a_server_of_the_fediverse_is_told_first_and_banned_only_if_it_goes_on() -> None:
+    once = list(fediverse(random.Random(7)))
+    on = [(one[0] + 660.0 * again, f"{one[1]}{again}", *one[2:]) for again in range(8) for one in once]
+
+    assert verdicts(once) == {("web-federation", Action.SLOW)}
+    assert verdicts(on) == {("web-federation", Action.SLOW), ("web-federation", Action.BAN)}
+
+
+def test_ill_mannered_fetchers_are_told_first() -> None:
+    agent = "Friendica 'Giant Rhubarb'; https://social.example"
+    heads = [
+        (3600.0 + 60 * n + at, f"{method} /post/{n}", 200, "-", agent)
+        for n in range(30)
+        for at, method in ((0, "HEAD"), (1, "HEAD"), (2, "GET"))
+    ]
+    often = [(60.0 * n, "GET /feed/", 200, "-", "Reader/1.0") for n in range(30)]
+    whole = [(1800.0 * n, "GET /feed/", 200, "-", "Reader/1.0") for n in range(47)]
+    willing = [(1.0, "GET /feed/", 304, "-", "Polite/1.0")]
+
+    assert verdicts(heads) == {("manners-heads", Action.SLOW)}
+    assert verdicts(often) == {("manners-feeds", Action.SLOW)}
+    assert verdicts([*willing, *whole]) == {("manners-whole-feeds", Action.SLOW)}
+
+
 def test_the_same_jails_see_a_scanner_among_them() -> None:
     scan = [(3600.0 + n, f"GET /try{n}.php", 404, "-", FIREFOX) for n in range(30)]
 
-    assert verdicts([*reader(random.Random(7)), *scan]) == {"web-probing"}
+    assert verdicts([*reader(random.Random(7)), *scan]) == {("web-probing", Action.BAN)}
 
 
 def test_all_jails_are_there() -> None:
-    wanted = {name for name, one in builtins().items() if one.group in ("web", "bans")}
+    wanted = {name for name, one in builtins().items() if one.group in ("web", "bans", "manners", "swarms")}
+    wanted -= {"manners-robots", "manners-crawl-delay", "manners-fake-robot"}  # which need files
 
     assert set(parse(CONFIG, "p.toml").jails) == wanted
