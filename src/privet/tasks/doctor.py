@@ -14,6 +14,7 @@ import msgspec
 
 from privet.adapters.canary import last_result
 from privet.adapters.kernel import Machine, clock_is_synchronised
+from privet.adapters.store.host import first_level
 from privet.adapters.store.ring import keys_of
 from privet.adapters.tree import MOUNTS, devices_in_memory
 from privet.core.plurals import counted
@@ -151,8 +152,15 @@ class Doctor:
         if (self._state / "key").exists():
             says = "of an earlier version, in the state itself: the daemon replaces it at its next start"
             return _warning(name, says, "systemctl restart privet")
-        left_out = f"; leave {keys_of(self._state)} out of backups" if self._level in ("file", "credential") else ""
-        return _ok(name, f"{LEVELS[self._level]}{left_out}")
+        level, before = self._level, ""
+        if level == "memory" and self._will_store():
+            level, before = first_level(self._root), "none yet; the next start makes it "
+        left_out = f"; leave {keys_of(self._state)} out of backups" if level in ("file", "credential") else ""
+        return _ok(name, f"{before}{LEVELS[level]}{left_out}")
+
+    def _will_store(self) -> bool:
+        """Tell whether a daemon that does not run yet would store bans."""
+        return not isinstance(self._config, str) and self._config.store.persist != "none" and self._ask() is None
 
     def _queue(self) -> Check:
         length = self._machine.setting("net.unix.max_dgram_qlen")

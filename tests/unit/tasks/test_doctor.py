@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,6 +134,24 @@ def test_what_the_key_protects_against_is_said(patient: Patient, level: Level) -
     says = patient.checks()["key of the bans at rest"].says
     assert says.startswith(LEVELS[level])
     assert ("out of backups" in says) == (level in ("file", "credential"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "level"),
+    [(None, "file"), ("5a1c6a86df9d4096b1d5a65e0862f19a", "credential"), ("0c7cc07b117645919c4b0bea08bc20fe", "tpm")],
+)
+def test_before_the_first_start_it_is_said_where_the_key_will_be(
+    patient: Patient, kind: str | None, level: Level
+) -> None:
+    patient.level, patient.answer = "memory", None
+    if kind:
+        patient.write("etc/credstore.encrypted/privet.host", b64encode(bytes.fromhex(kind) + bytes(32)).decode())
+    says = patient.checks()["key of the bans at rest"].says
+    assert says.startswith(f"none yet; the next start makes it {LEVELS[level]}")
+    assert ("out of backups" in says) == (level != "tpm")
+
+    patient.config = parse(f'{GOOD}[store]\npersist = "none"\n', "privet.toml")
+    assert patient.checks()["key of the bans at rest"].says == LEVELS["memory"]
 
 
 def test_a_key_that_may_not_be_seen_and_one_of_an_earlier_version_are_said(patient: Patient) -> None:

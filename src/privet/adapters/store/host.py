@@ -54,8 +54,18 @@ def credential(environment: Mapping[str, str] = os.environ) -> bytes | None:
 
 def sealed_by(root: Path = Path("/")) -> Level:
     """Return what the credential that systemd would hand over is sealed with, as far as that can be read."""
+    return _sealed_by(root) or "unsealed"
+
+
+def first_level(root: Path = Path("/")) -> Level:
+    """Return where the first start of the daemon will put the key, as far as that can be told."""
+    return _sealed_by(root) or "file"
+
+
+def _sealed_by(root: Path) -> Level | None:
+    """Return what the credential that lies in a store of systemd is sealed with, None if there is none."""
     for folder in STORES:
         with suppress(OSError, ValueError):
             text = (root / folder / CREDENTIAL).read_bytes()[:_ID_TEXT]
             return _KINDS.get(b64decode(text)[:16].hex(), "unsealed")
-    return "unsealed"
+    return None
