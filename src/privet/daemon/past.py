@@ -45,6 +45,13 @@ class Past:
         else:
             self._tallies, self.problem = Tallies(self._history.newest()), None
 
+    def loads(self) -> list[tuple[float, float]]:
+        """Return the load of each minute that is kept, by its beginning; none where it cannot be read."""
+        try:
+            return self._history.loads() if self._history else []
+        except StoreError:
+            return []
+
     def see(self, source: str, rows: Rows) -> None:
         """Count requests."""
         self._tallies.see(source, rows)

@@ -22,7 +22,6 @@ from privet.adapters.privileges import KEYS, prepare_runtime, user_ids
 from privet.adapters.sources.files import FileSource
 from privet.adapters.sources.intake import Intake
 from privet.adapters.stopwatch import Stopwatch
-from privet.adapters.store.history import loads_in
 from privet.config.compile import engine_for
 from privet.config.errors import ConfigErrors
 from privet.config.loader import load
@@ -150,7 +149,7 @@ class Daemon:
         self.told.restore(ban for ban in self.bans() if ban.action is not Action.SLOW)
         self.past.open()
         self.swarms.restore()
-        self.engine.loads.learn(loads_in(self.state))
+        self.engine.loads.learn(self.past.loads())
         self.files = Files(loop, self.take)
         self._open_files()
         ids = user_ids(self.config.daemon.user)

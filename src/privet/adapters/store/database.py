@@ -171,8 +171,8 @@ def looks(path: Path) -> tuple[int, ...] | None:
 
 
 @contextmanager
-def copy(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a copy in memory of a database that cannot be written, since SQLite would write to read its journal.
+def copy(path: Path, steps: Sequence[Sequence[str]] = STEPS) -> Iterator[sqlite3.Connection]:
+    """Open a copy in memory of a database that is locked or cannot be written: SQLite would write to read its journal.
 
     Raises sqlite3.Error, OSError, StoreError.
     """
@@ -181,7 +181,7 @@ def copy(path: Path) -> Iterator[sqlite3.Connection]:
         shutil.copyfile(path, target)
         with suppress(FileNotFoundError):
             shutil.copyfile(f"{path}-wal", f"{target}-wal")
-        db = connect(target)
+        db = connect(target, steps)
         try:
             yield db
         finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -57,15 +56,18 @@ SCHEMA = (
 """What leads from each version of the schema to the next one, beginning with the empty file."""
 
 
+_LOADS = "SELECT start, load FROM machine WHERE step = 60 ORDER BY start"
+
+
 def loads_in(state: Path) -> list[tuple[float, float]]:
-    """Return the load of each minute that is kept in a state directory, by its beginning, without touching the file.
+    """Return the load of each minute that is kept in a state directory, by its beginning, also while a daemon runs.
 
     There are none where it cannot be read.
     """
     try:
-        with closing(sqlite3.connect(f"{(state / FILE).absolute().as_uri()}?mode=ro", uri=True)) as db:
-            return db.execute("SELECT start, load FROM machine WHERE step = 60 ORDER BY start").fetchall()
-    except sqlite3.Error:
+        with database.copy(state / FILE, SCHEMA) as db:
+            return db.execute(_LOADS).fetchall()
+    except (sqlite3.Error, OSError, StoreError):
         return []
 
 
@@ -120,6 +122,10 @@ class History:
     def roll_up(self, now: float) -> None:
         """Add up old minutes to hours and old hours to days; the oldest go."""
         self._do(partial(_roll_up, now))
+
+    def loads(self) -> list[tuple[float, float]]:
+        """Return the load of each minute that is kept, by its beginning."""
+        return self._rows(_LOADS)
 
     def offenders(self, since: float) -> list[dict[str, Any]]:
         """Return who was banned how often: `client`, a token, `bans`, `jails`, `first` and `last`; most bans first."""

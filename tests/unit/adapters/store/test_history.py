@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.adapters.pressure import machine_now
-from privet.adapters.store.history import KEPT, History
+from privet.adapters.store.history import KEPT, History, loads_in
 from privet.core.history import Bans, Machine, Offence, Traffic
 from privet.ports import StoreError
 
@@ -103,6 +103,12 @@ def test_it_outlasts_a_restart_for_its_owner_alone(history: History, tmp_path: P
     assert again.newest() == START + DAY
     assert len(again.read(START, 3600)) == 24
     assert (tmp_path / "history.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_loads_are_read_beside_a_daemon_that_has_the_file_open(history: History, tmp_path: Path) -> None:
+    history.add([], [], Machine(START, 3.0, 5.0, 50.0), START)
+    assert history.loads() == loads_in(tmp_path) == [(START, 3.0)]
+    assert loads_in(tmp_path / "nowhere") == []
 
 
 def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path) -> None:
