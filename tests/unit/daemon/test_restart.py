@@ -377,7 +377,8 @@ def test_of_two_daemons_that_start_at_once_one_runs(tmp_path: Path, runtime: Pat
         loser, winner = (one, b) if one.process.poll() is not None else (b, one)
         assert loser.process.returncode == 2
         assert "another privet runs here" in loser.said
-        assert until(lambda: ask(runtime, "status"))["pid"] == winner.process.pid
+        until((runtime / "control.sock").exists)
+        assert ask(runtime, "status")["pid"] == winner.process.pid
 
 
 # Clocks
