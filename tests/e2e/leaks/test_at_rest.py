@@ -23,6 +23,7 @@ from privet.adapters.store.rows import BANS, ON_SIGHT, Form, canonical
 from privet.adapters.store.seal import KeySeal
 from privet.adapters.store.sqlite import SqliteStore
 from privet.core import mask
+from privet.core.address import PSEUDONYM_NET, unpack
 from privet.core.mask import Mask, Masks
 from tests.privacy.search import leaks
 from tests.unit.adapters.store.examples import HOUR, NOW, bans
@@ -187,7 +188,7 @@ def keys_that_stay(patch: pytest.MonkeyPatch) -> None:
 
 
 def names_that_change(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Mask, "_digest", lambda *_: os.urandom(8))
+    patch.setattr(Mask, "_pseudonym", lambda *_: unpack(PSEUDONYM_NET + os.urandom(8)))
 
 
 def names_of_somebody_else(patch: pytest.MonkeyPatch) -> None:
