@@ -20,6 +20,7 @@ import msgspec
 from privet.core.address import IPV6_CLIENT, Subject, widened
 from privet.core.cache import Cache
 from privet.core.evidence import Lines, Places
+from privet.core.facts import Registry
 from privet.core.filters.plan import Found
 from privet.core.forwarded import BEHIND
 from privet.core.loads import Loads
@@ -126,7 +127,10 @@ class Engine:
             if jail.bans_of is None:
                 shared.setdefault(identity_of(jail), []).append((order, jail))
         self.loads = Loads()
-        self._rules = [Rule(group, tolerance, max_clients, networks, self.loads) for group in shared.values()]
+        self._registry = Registry(max_clients)
+        self._rules = [
+            Rule(group, tolerance, max_clients, networks, self._registry, self.loads) for group in shared.values()
+        ]
         self._sieves = {name: Sifted(rule for rule in self._rules if name in rule.sources) for name in plans}
         self.ignore({})
 
@@ -239,6 +243,7 @@ class Engine:
         for name in self.sources.keys() & old.sources.keys():
             fresh, self.sources[name] = self.sources[name], old.sources[name]
             self.sources[name].turn(fresh)
+        self._registry.carry(old._registry)
         before = {rule.identity: rule for rule in old._rules}
         for rule in self._rules:
             if rule.identity in before:
@@ -260,6 +265,7 @@ class Engine:
         for source in self.sources.values():
             source.shift(seconds)
         self.loads.shift(seconds)
+        self._registry.crowd.shift(seconds)
         for rule in self._rules:
             rule.window.shift(seconds)
         self.memory.shift(seconds)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from privet.core.detect import Reached
     from privet.core.evidence import Lines, Places
+    from privet.core.facts import Registry
     from privet.core.filters.plan import Found
     from privet.core.jails import Jail
     from privet.core.limits import Peaks
@@ -43,6 +44,7 @@ class Rule:
         tolerance: float,
         max_clients: int,
         networks: Networks | None,
+        registry: Registry,
         loads: Loads | None = None,
     ) -> None:
         first = jails[0][1]
@@ -50,7 +52,7 @@ class Rule:
         self.sources = frozenset(first.sources)
         self.filter = first.filter
         self.predicates = first.predicates
-        self.window = _window_for([Limit(jail, order, loads) for order, jail in jails], tolerance, max_clients)
+        self.window = _window_for([Limit(jail, order, loads) for order, jail in jails], tolerance, max_clients, registry)
         self._learns = isinstance(self.window, Manners | Forms | Swarms)  # from all rows, not only from failures
         self._field = first.distinct or ""
         self._networks = Keys(first, networks) if first.key != "address" else None
@@ -176,7 +178,7 @@ def _rows_of(column: Sequence[Value], chosen: Sequence[int]) -> list[Value]:
     return list(map(column.__getitem__, chosen))
 
 
-def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> AnyWindow:
+def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int, registry: Registry) -> AnyWindow:
     first = limits[0].jail
     if first.key != "address":
         return Neighbours(limits[0], tolerance, max_clients)
