@@ -38,7 +38,7 @@ AnyWindow = Counting | Swarms
 class Rule:
     """A window, the rows or the filter's failures that belong in it, and the sources it listens to."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  each is a thing of its own
         self,
         jails: Sequence[tuple[int, Jail]],
         tolerance: float,
@@ -52,7 +52,8 @@ class Rule:
         self.sources = frozenset(first.sources)
         self.filter = first.filter
         self.predicates = first.predicates
-        self.window = _window_for([Limit(jail, order, loads) for order, jail in jails], tolerance, max_clients, registry)
+        limits = [Limit(jail, order, loads) for order, jail in jails]
+        self.window = _window_for(limits, tolerance, max_clients, registry)
         self._learns = isinstance(self.window, Manners | Forms | Swarms)  # from all rows, not only from failures
         self._field = first.distinct or ""
         self._networks = Keys(first, networks) if first.key != "address" else None
