@@ -18,15 +18,19 @@ from tests.unit.daemon.serving import Served, serving, until
 JAIL = "[jail.many]\nsource = 'web'\nkind = 'swarm'\naction = 'ban'\nbantime = '1h'\n"
 
 
+def attack(ago: float = 300) -> list[str]:
+    """Return the lines of a swarm that began so many seconds ago, and of a quiet site before it."""
+    begin = time.time() - ago
+    targets = (f"/wiki?action=history&id=Page{number}" for number in count())
+    before = [entry(begin - second, "192.0.2.9", "/robots.txt") for second in range(int(WARM) + 300, 0, -30)]
+    return [line.decode().rstrip() for _, line in [*before, *swarm(random.Random(1), 60, begin, targets, seconds=200)]]
+
+
 def test_a_swarm_is_in_status_in_the_log_and_its_members_are_banned(
     place: Served, capfd: pytest.CaptureFixture[str]
 ) -> None:
     place.configure(f'path = "{place.log}"', JAIL)
-    begin = time.time() - 300
-    targets = (f"/wiki?action=history&id=Page{number}" for number in count())
-    attack = swarm(random.Random(1), 60, begin, targets, seconds=200)
-    before = [entry(begin - second, "192.0.2.9", "/robots.txt") for second in range(int(WARM) + 300, 0, -30)]
-    place.append(*(line.decode().rstrip() for _, line in [*before, *attack]))
+    place.append(*attack())
 
     async def scene() -> None:
         async with serving(place):
@@ -51,11 +55,7 @@ def test_a_swarm_is_in_status_in_the_log_and_its_members_are_banned(
 @pytest.mark.parametrize(("action", "folder"), [("slow", "slow"), ("deny", "deny")])
 def test_members_are_on_the_list_of_the_web_server(place: Served, action: str, folder: str) -> None:
     place.configure(f'path = "{place.log}"', JAIL.replace("'ban'", f"'{action}'"))
-    begin = time.time() - 300
-    targets = (f"/wiki?action=history&id=Page{number}" for number in count())
-    attack = swarm(random.Random(1), 60, begin, targets, seconds=200)
-    before = [entry(begin - second, "192.0.2.9", "/robots.txt") for second in range(int(WARM) + 300, 0, -30)]
-    place.append(*(line.decode().rstrip() for _, line in [*before, *attack]))
+    place.append(*attack())
 
     async def scene() -> None:
         async with serving(place):
