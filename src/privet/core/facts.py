@@ -9,14 +9,22 @@ import numpy as np
 
 from privet.core.crowd import Crowd
 from privet.core.parse import Rows
+from privet.core.select import REQUEST_PARTS, parts_of, values_of
 from privet.core.texts import Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
 UNTOLD = frozenset((b"-", b""))
+
+
+def _part(place: int) -> Callable[[bytes], int]:
+    return lambda request: hash(parts_of(request)[place])
+
+
+_OF_REQUEST = {field: _part(place) for place, field in enumerate(REQUEST_PARTS)}
 
 
 class Registry:
@@ -82,6 +90,16 @@ class Facts:
     def types(self) -> npt.NDArray[np.int32]:
         """The content types."""
         return self._registry.types.numbers(self.rows.column("content_type"))
+
+    def names(self, field: str) -> npt.NDArray[np.int64]:
+        """Return hashes of one field of all rows."""
+        of_request = field in _OF_REQUEST and not self.rows.columns.keys() & _OF_REQUEST.keys()
+        if of_request and "request" in self.rows.columns:
+            return self._registry.requests.fact(_OF_REQUEST[field], np.int64)(self.requests)
+        if field == "agent":
+            return self._registry.agents.fact(hash, np.int64)(self.agents)
+        values = values_of(self.rows, field, range(len(self.rows)))
+        return np.fromiter(map(hash, values), np.int64, len(self.rows))
 
     @cached_property
     def before(self) -> npt.NDArray[np.intp]:

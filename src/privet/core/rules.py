@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from privet.core.detect import Limit, Window
 from privet.core.distinct import Distinct
 from privet.core.evidence import Recent
@@ -11,7 +13,6 @@ from privet.core.forms import Forms
 from privet.core.manners.window import Manners
 from privet.core.neighbours import Keys, Neighbours
 from privet.core.rate import Rate
-from privet.core.select import values_of
 from privet.core.sieve import Sieve
 from privet.core.swarm import Swarms
 
@@ -55,7 +56,7 @@ class Rule:
         limits = [Limit(jail, order, loads) for order, jail in jails]
         self.window = _window_for(limits, tolerance, max_clients, registry)
         self._learns = isinstance(self.window, Manners | Forms | Swarms)  # from all rows, not only from failures
-        self._field = first.distinct or ""
+        self._field, self._registry = first.distinct or "", registry
         self._networks = Keys(first, networks) if first.key != "address" else None
         self.recent = Recent()
         self.watch: Peaks | None = None
@@ -80,7 +81,8 @@ class Rule:
             return self.window.take(rows, chosen)
         if isinstance(self.window, Distinct):
             self._note(chosen, keys, times, lines)
-            columns = (chosen, keys, times, values_of(rows, self._field, chosen))
+            facts, places = self._registry.facts(rows), np.asarray(chosen)
+            columns = (chosen, keys, times, facts.clients[places], facts.names(self._field)[places])
             return self._watched(self.window, self.window.take, keys, times, columns)
         return self._count(chosen, keys, times, lines)
 
@@ -129,7 +131,7 @@ class Rule:
         take: Callable[..., Iterator[Reached]],
         keys: Sequence[bytes],
         times: Sequence[float],
-        columns: Sequence[Sequence[Any]],
+        columns: Sequence[Any],
     ) -> Iterator[Reached]:
         """Count failures; where somebody watches, one by one, and tell after each how many there are."""
         return take(*columns) if self.watch is None else _one_by_one(self.watch, window, take, keys, times, columns)
@@ -149,7 +151,7 @@ def _one_by_one(  # noqa: PLR0913, PLR0917  what `_watched` has
     take: Callable[..., Iterator[Reached]],
     keys: Sequence[bytes],
     times: Sequence[float],
-    columns: Sequence[Sequence[Any]],
+    columns: Sequence[Any],
 ) -> Iterator[Reached]:
     for place, (key, time) in enumerate(zip(keys, times, strict=True)):
         for one in take(*([column[place]] for column in columns)):
@@ -190,7 +192,7 @@ def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int, reg
     if first.kind == "manners":
         return Manners(limits, tolerance, max_clients)
     if first.distinct is not None:
-        return Distinct(limits[0], tolerance, max_clients)
+        return Distinct(limits[0], tolerance, registry.crowd)
     return Rate(limits[0], max_clients) if first.counting == "rate" else Window(limits, tolerance, max_clients)
 
 
