@@ -131,7 +131,9 @@ class Engine:
         self._rules = [
             Rule(group, tolerance, max_clients, networks, self._registry, self.loads) for group in shared.values()
         ]
-        self._sieves = {name: Sifted(rule for rule in self._rules if name in rule.sources) for name in plans}
+        self._sieves = {
+            name: Sifted((rule for rule in self._rules if name in rule.sources), self._registry) for name in plans
+        }
         self.ignore({})
 
     def ignore(

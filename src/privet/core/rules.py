@@ -164,11 +164,11 @@ def _one_by_one(  # noqa: PLR0913, PLR0917  what `_watched` has
 class Sifted:
     """The rules on the requests of a source, with the rows that concern each."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Iterable[Rule], registry: Registry) -> None:
         rules = [rule for rule in rules if rule.filter is None]
         self._all = [rule for rule in rules if not rule.predicates]
         self._some = [rule for rule in rules if rule.predicates]
-        self.sieve = Sieve([rule.predicates for rule in self._some])
+        self.sieve = Sieve([rule.predicates for rule in self._some], registry)
 
     def __call__(self, rows: Rows) -> Iterator[tuple[Rule, Sequence[int]]]:
         """Yield each rule with its rows."""
