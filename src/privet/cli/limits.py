@@ -75,7 +75,7 @@ def limits(
         tiles = [("Close to a limit", f"{len(found.close):,}"), ("Jails", f"{len(found.tenths):,}")]
         put_page(output, Page("Limits", says, tiles, [], [close, spread]))
     else:
-        put(output, close, Top())
+        put(output, close._replace(beside={**close.beside, "damages": found.replayed.damages}), Top())
         if not (output.json or output.csv):
             show(spread)
     return warned(found.replayed)

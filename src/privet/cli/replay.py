@@ -143,6 +143,7 @@ def _print_json(outcome: Replayed, names: Names) -> None:
         totals=msgspec.to_builtins(outcome.totals),
         samples=outcome.samples,
         complaints=outcome.complaints,
+        damages=outcome.damages,
         **(as_items(outcome.effects, outcome.looks, names) if outcome.effects and outcome.looks else {}),
         swarms=[dated(msgspec.to_builtins(swarm), "began", "seen", "last", "ended") for swarm in outcome.swarms],
     )

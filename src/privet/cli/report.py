@@ -12,7 +12,7 @@ from privet.cli.limits import limits
 from privet.cli.main import EX_DATA, EX_USAGE, Failure, spoilt
 from privet.cli.options import reveal_option, runtime_option
 from privet.cli.overview import overview
-from privet.cli.sheet import Output, Top, output_options, put, totals, warned
+from privet.cli.sheet import Output, Top, beside, output_options, put, warned
 from privet.cli.summing import LINES, NAMES, SAID, format_option, logs_argument, names_for, reading_logs, sum_up, top_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def leeches(logs: tuple[str, ...], format_text: str, output: Output, *, reveal: 
 
     found, read, when = sum_up(logs, format_text, COLUMNS, lambda _path: Leeches(), output)
     sheet = sheets.leeches(found, names_for(reveal=reveal), output.rows)
-    put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs, ("Clients", f"{len(found):,}")))
+    put(output, sheet._replace(beside=beside(read)), top_of(when, logs, ("Clients", f"{len(found):,}")))
     return warned(read, **{"clients with the fewest hits forgotten": found.evicted})
 
 
@@ -86,7 +86,7 @@ def hits(logs: tuple[str, ...], by: Any, format_text: str, output: Output, *, re
     want = [FIELDS[by]] if by in FIELDS else []
     found, read, when = sum_up(logs, format_text, want, lambda path: Hits(by, path), output)
     sheet = sheets.hits(found, by, said_for(reveal=reveal), output.rows)
-    put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs))
+    put(output, sheet._replace(beside=beside(read)), top_of(when, logs))
     return warned(read, **{"rarest values forgotten": found.evicted})
 
 
@@ -132,7 +132,7 @@ def networks(
     rows, pseudonyms = crowds(found, lengths, known)
     sheet = sheets.networks(rows, names_for(reveal=reveal), output.rows)
     more = ("Networks", f"{len(rows):,}"), ("Clients", f"{len(found):,}")
-    put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs, *more))
+    put(output, sheet._replace(beside=beside(read)), top_of(when, logs, *more))
     return warned(read, **{"clients are pseudonyms, whose network nobody knows": pseudonyms})
 
 
@@ -166,7 +166,7 @@ def trace(client: str, logs: tuple[str, ...], format_text: str, output: Output, 
     found, read, _ = sum_up(logs, format_text, FIELDS, lambda _path: Trace(key), output._replace(html=None))
     sheet = sheets.trace(found, said_for(reveal=reveal), output.rows)
     when = found.pulse() if output.html is not None else None
-    put(output, sheet._replace(beside={"totals": totals(read), **sheet.beside}), top_of(when, logs))
+    put(output, sheet._replace(beside={**beside(read), **sheet.beside}), top_of(when, logs))
     return warned(read, **{"oldest requests left out": found.dropped})
 
 
@@ -203,7 +203,7 @@ def manners(
     known = _known(robots, crawlers)
     found, read, when = sum_up(logs, format_text, sorted(FIELDS), lambda _path: Habits(known), output)
     sheet = sheets.manners(found, names_for(reveal=reveal), output.rows)
-    put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs))
+    put(output, sheet._replace(beside=beside(read)), top_of(when, logs))
     return warned(read, **{"clients with the fewest offences forgotten": found.evicted})
 
 
@@ -227,12 +227,13 @@ def offenders(logs: tuple[str, ...], since: str, runtime: str | None, output: Ou
     """List who was banned how often."""
     from privet.cli import sheets  # noqa: PLC0415  as above
 
-    damages: list[str] = []
+    damages, more = list[str](), dict[str, object]()
     if logs:
         from privet.tasks.reports import offenders as count  # noqa: PLC0415  as above
 
         with reading_logs(logs) as progress:
             found, damages = count(logs, progress)
+        more = {"damages": damages}
         name = names_for(reveal=reveal)
         told = [
             {"client": name(row.subject), "bans": row.bans, "share": row.share, "interval": row.interval}
@@ -242,7 +243,7 @@ def offenders(logs: tuple[str, ...], since: str, runtime: str | None, output: Ou
     else:
         told = _of_the_daemon(runtime, since)
         top = _past(runtime, since, told) if output.html is not None else Top()
-    put(output, sheets.offenders(told, output.rows), top)
+    put(output, sheets.offenders(told, output.rows)._replace(beside=more), top)
     return spoilt(damages, 0)
 
 

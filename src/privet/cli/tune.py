@@ -125,6 +125,7 @@ def _print_json(tuned: Tuned) -> None:
         advice=_advice(tuned),
         totals=msgspec.to_builtins(tuned.replayed.totals),
         complaints=tuned.replayed.complaints,
+        damages=tuned.replayed.damages,
     )
 
 
