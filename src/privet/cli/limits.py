@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from privet.cli.options import config_option, reveal_option
-from privet.cli.replaying import config_for, logs_argument, replaying, source_option, warned
+from privet.cli.options import config_option, logs_argument, reveal_option
+from privet.cli.replaying import config_for, replaying, source_option, warned
 from privet.cli.sheet import Column, Output, Page, Sheet, Top, output_options, put, put_page, show
 from privet.cli.summing import names_for
 

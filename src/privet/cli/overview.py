@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from privet.cli.main import EX_USAGE, EX_WARNING, Failure
-from privet.cli.options import load_config, reveal_option
+from privet.cli.options import load_config, logs_argument, reveal_option
 from privet.cli.replaying import replaying, source_option
 from privet.cli.sheet import Output, Page, Sheet, Top, beside, left_out, output_options, put_page, show, warned
-from privet.cli.summing import format_option, logs_argument, names_for, sum_up, top_of
+from privet.cli.summing import format_option, names_for, sum_up, top_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,10 +10,11 @@ import click
 from privet.cli.history import history
 from privet.cli.limits import limits
 from privet.cli.main import EX_DATA, EX_USAGE, Failure, spoilt
-from privet.cli.options import reveal_option, runtime_option
+from privet.cli.options import logs_argument, reveal_option, runtime_option
 from privet.cli.overview import overview
+from privet.cli.progress import reading_logs
 from privet.cli.sheet import Output, Top, beside, output_options, put, warned
-from privet.cli.summing import LINES, NAMES, SAID, format_option, logs_argument, names_for, reading_logs, sum_up, top_of
+from privet.cli.summing import LINES, NAMES, SAID, format_option, names_for, sum_up, top_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

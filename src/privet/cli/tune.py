@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from privet.cli.main import EX_USAGE, Failure
-from privet.cli.options import config_option, json_option, members_option
-from privet.cli.replaying import config_for, html_option, logs_argument, one_form, replaying, source_option, warned
+from privet.cli.options import config_option, json_option, logs_argument, members_option
+from privet.cli.replaying import config_for, html_option, one_form, replaying, source_option, warned
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
