@@ -11,7 +11,7 @@ from privet.cli.main import EX_DATA, EX_USAGE, Failure
 from privet.cli.sheet import Output, Top
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from privet.core.address import Subject
     from privet.core.pulse import Pulse
@@ -59,6 +59,19 @@ def sum_up(
             logs, format_text, columns, lambda path: Several(make(path), *([Pulse()] if timed else [])), progress
         )
     return found.parts[0], read, found.parts[1] if timed else None
+
+
+def sum_up_all(
+    formats: Mapping[str, Sequence[str]], want: Iterable[str], make: Callable[[str], Any], output: Output
+) -> tuple[Any, Read, Pulse | None]:
+    """Sum up logs of several formats, as `sum_up` does those of one."""
+    (found, read, when), *others = [sum_up(logs, text, want, make, output) for text, logs in formats.items()]
+    for more, other, then in others:
+        found.merge(more)
+        read.merge(other)
+        if when is not None and then is not None:
+            when.merge(then)
+    return found, read, when
 
 
 def top_of(when: Pulse | None, logs: Sequence[str], *more: tuple[str, str]) -> Top:
