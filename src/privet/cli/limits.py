@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from privet.cli.live import limits as of_the_daemon
-from privet.cli.live import of_logs, optional_logs
-from privet.cli.options import config_option, reveal_option, runtime_option
+from privet.cli.live import of_logs
+from privet.cli.options import config_option, optional_logs, reveal_option, runtime_option
 from privet.cli.replaying import config_for, replaying, source_option, warned
 from privet.cli.sheet import Column, Output, Page, Sheet, Top, output_options, put, put_page, show
 from privet.cli.summing import names_for
@@ -80,8 +80,10 @@ def limits(
         watched = Watched(with_builtins(config, jails, source), source, jails)
         play([watched], logs, progress)
     found = watched.limits(share / 100)
+    close = close_sheet(found, names_for(reveal=reveal), output.rows)
+    close = close._replace(beside={**close.beside, "damages": found.replayed.damages})
     says = f"Clients that came to {share}% of a limit or more, and were not banned for it"
-    _put(output, says, close_sheet(found, names_for(reveal=reveal), output.rows), spread_sheet(found))
+    _put(output, says, close, spread_sheet(found))
     return warned(found.replayed)
 
 

@@ -34,7 +34,6 @@ _DOES = {
     "fake-robot": "calls itself a robot that comes from elsewhere",
 }
 
-optional_logs = click.argument("logs", metavar="[LOG]...", nargs=-1)
 since_option = click.option("--since", metavar="TIME", help="Of the daemon, the last 12h, 7d.  [default: 1d, days 30d]")
 
 

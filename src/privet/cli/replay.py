@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 import click
 
 from privet.cli.main import EX_WARNING, spoilt
-from privet.cli.options import config_option, json_option, load_config, members_option, reveal_option
+from privet.cli.options import (
+    config_option,
+    json_option,
+    load_config,
+    logs_argument,
+    members_option,
+    reveal_option,
+)
 from privet.cli.replaying import (
     config_for,
     html_option,
     known,
-    logs_argument,
     one_form,
     replaying,
     source_option,
@@ -143,6 +149,7 @@ def _print_json(outcome: Replayed, names: Names) -> None:
         totals=msgspec.to_builtins(outcome.totals),
         samples=outcome.samples,
         complaints=outcome.complaints,
+        damages=outcome.damages,
         **(as_items(outcome.effects, outcome.looks, names) if outcome.effects and outcome.looks else {}),
         swarms=[dated(msgspec.to_builtins(swarm), "began", "seen", "last", "ended") for swarm in outcome.swarms],
     )

@@ -12,21 +12,11 @@ from privet.cli import live
 from privet.cli.history import history
 from privet.cli.limits import limits
 from privet.cli.main import EX_DATA, EX_USAGE, Failure, spoilt
-from privet.cli.options import config_option, reveal_option, runtime_option
+from privet.cli.options import config_option, logs_argument, optional_logs, reveal_option, runtime_option
 from privet.cli.overview import overview
-from privet.cli.sheet import Output, Top, output_options, put, totals, warned
-from privet.cli.summing import (
-    LINES,
-    NAMES,
-    SAID,
-    format_option,
-    logs_argument,
-    names_for,
-    reading_logs,
-    sum_up,
-    sum_up_all,
-    top_of,
-)
+from privet.cli.progress import reading_logs
+from privet.cli.sheet import Output, Top, beside, output_options, put, warned
+from privet.cli.summing import LINES, NAMES, SAID, format_option, names_for, sum_up, sum_up_all, top_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +50,7 @@ Examples:
 @format_option
 @output_options()
 @reveal_option
-@live.optional_logs
+@optional_logs
 def leeches(logs: tuple[str, ...], config_path: str, format_text: str, output: Output, *, reveal: bool) -> int:
     """List clients by hits; the columns are those that administrators know."""
     from privet.cli import sheets  # noqa: PLC0415  heavy imports wait until the verb is called
@@ -72,7 +62,7 @@ def leeches(logs: tuple[str, ...], config_path: str, format_text: str, output: O
         logs = tuple(chain.from_iterable(formats.values()))
     found, read, when = sum_up_all(formats, COLUMNS, lambda _path: Leeches(), output)
     sheet = sheets.leeches(found, names_for(reveal=reveal), output.rows)
-    put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs, ("Clients", f"{len(found):,}")))
+    put(output, sheet._replace(beside=beside(read)), top_of(when, logs, ("Clients", f"{len(found):,}")))
     return warned(read, **{"clients with the fewest hits forgotten": found.evicted})
 
 
@@ -100,7 +90,7 @@ Examples:
 @format_option
 @output_options()
 @reveal_option
-@live.optional_logs
+@optional_logs
 def hits(
     logs: tuple[str, ...],
     *,
@@ -123,7 +113,7 @@ def hits(
     want = [FIELDS[by]] if by in FIELDS else []
     found, read, when = sum_up(logs, format_text, want, lambda path: Hits(by, path), output)
     sheet = sheets.hits(found, by, said_for(reveal=reveal), output.rows)
-    put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs))
+    put(output, sheet._replace(beside=beside(read)), top_of(when, logs))
     return warned(read, **{"rarest values forgotten": found.evicted})
 
 
@@ -152,7 +142,7 @@ Examples:
 @format_option
 @output_options()
 @reveal_option
-@live.optional_logs
+@optional_logs
 def networks(
     logs: tuple[str, ...],
     *,
@@ -175,7 +165,7 @@ def networks(
     rows, pseudonyms = crowds(found, lengths, known)
     sheet = sheets.networks(rows, names_for(reveal=reveal), output.rows)
     more = ("Networks", f"{len(rows):,}"), ("Clients", f"{len(found):,}")
-    put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs, *more))
+    put(output, sheet._replace(beside=beside(read)), top_of(when, logs, *more))
     return warned(read, **{"clients are pseudonyms, whose network nobody knows": pseudonyms})
 
 
@@ -209,7 +199,7 @@ def trace(client: str, logs: tuple[str, ...], format_text: str, output: Output, 
     found, read, _ = sum_up(logs, format_text, FIELDS, lambda _path: Trace(key), output._replace(html=None))
     sheet = sheets.trace(found, said_for(reveal=reveal), output.rows)
     when = found.pulse() if output.html is not None else None
-    put(output, sheet._replace(beside={"totals": totals(read), **sheet.beside}), top_of(when, logs))
+    put(output, sheet._replace(beside={**beside(read), **sheet.beside}), top_of(when, logs))
     return warned(read, **{"oldest requests left out": found.dropped})
 
 
@@ -231,7 +221,7 @@ Examples:
 @format_option
 @output_options()
 @reveal_option
-@live.optional_logs
+@optional_logs
 def manners(
     logs: tuple[str, ...],
     *,
@@ -251,7 +241,7 @@ def manners(
     known = _known(robots, crawlers)
     found, read, when = sum_up(logs, format_text, sorted(FIELDS), lambda _path: Habits(known), output)
     sheet = sheets.manners(found, names_for(reveal=reveal), output.rows)
-    put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs))
+    put(output, sheet._replace(beside=beside(read)), top_of(when, logs))
     return warned(read, **{"clients with the fewest offences forgotten": found.evicted})
 
 
@@ -270,17 +260,18 @@ Examples:
 @runtime_option
 @output_options()
 @reveal_option
-@click.argument("logs", metavar="[LOG]...", nargs=-1)
+@optional_logs
 def offenders(logs: tuple[str, ...], since: str, runtime: str | None, output: Output, *, reveal: bool) -> int:
     """List who was banned how often."""
     from privet.cli import sheets  # noqa: PLC0415  as above
 
-    damages: list[str] = []
+    damages, more = list[str](), dict[str, object]()
     if logs:
         from privet.tasks.reports import offenders as count  # noqa: PLC0415  as above
 
         with reading_logs(logs) as progress:
             found, damages = count(logs, progress)
+        more = {"damages": damages}
         name = names_for(reveal=reveal)
         told = [
             {"client": name(row.subject), "bans": row.bans, "share": row.share, "interval": row.interval}
@@ -290,7 +281,7 @@ def offenders(logs: tuple[str, ...], since: str, runtime: str | None, output: Ou
     else:
         told = _of_the_daemon(runtime, since)
         top = _past(runtime, since, told) if output.html is not None else Top()
-    put(output, sheets.offenders(told, output.rows), top)
+    put(output, sheets.offenders(told, output.rows)._replace(beside=more), top)
     return spoilt(damages, 0)
 
 

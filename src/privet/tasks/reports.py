@@ -81,13 +81,11 @@ def summed(
     def one(path: str, count: Callable[[int], None]) -> tuple[S, Read]:
         sums, read, plan = make(path), Read(), plan_for(source, want, local_zone(), lean=True)
         archive = Archive([path], plan.time_of, count)
-        try:
-            for block in archive.blocks():
-                rows = plan.parse(block)
-                read.see(rows)
-                sums.take(rows)
-        except SourceError as error:
-            read.damages.append(str(error))
+        for block in archive.blocks():
+            rows = plan.parse(block)
+            read.see(rows)
+            sums.take(rows)
+        read.damages += archive.damages
         read.miss(archive.too_long)
         return sums, read
 

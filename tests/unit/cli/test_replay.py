@@ -76,6 +76,7 @@ def test_every_ban_is_listed_with_time_jail_subject_and_failures(
         },
         "samples": {},
         "complaints": [],
+        "damages": [],
         "swarms": [],
     }
 
