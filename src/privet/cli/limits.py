@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -20,7 +20,22 @@ if TYPE_CHECKING:
     from privet.tasks.limits import Limits
 
 _STEPS = [f"{low * 10}%" for low in range(10)]
-_NONE = "Nobody came that close to a limit without a ban."
+
+
+class _Words(NamedTuple):
+    """How a count is called, what it is, and what is said where there is none."""
+
+    head: str
+    says: str
+    none: str
+
+
+_EVER = _Words(
+    "highest",
+    "The most failures that counted at once, of those that make a ban.",
+    "Nobody came that close to a limit without a ban.",
+)
+_NOW = _Words("failures", "Failures that count now, of those that make a ban.", "Nobody is that close to a limit now.")
 
 
 @click.command(
@@ -68,7 +83,7 @@ def limits(
     if not of_logs(logs, ["config_path", "source_name"], ["runtime"]):
         answer = of_the_daemon(runtime, jails, share, output.rows, reveal=reveal)
         says = f"Clients that are at {share}% of a limit or more now"
-        _put(output, says, _sheet(answer["items"], answer, answer["total"]), _spread(answer["tenths"]))
+        _put(output, says, _sheet(answer["items"], answer, answer["total"], _NOW), _spread(answer["tenths"]))
         return 0
     from privet.tasks.borrowed import with_builtins  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.tasks.limits import Watched  # noqa: PLC0415  as above
@@ -110,10 +125,10 @@ def close_sheet(found: Limits, name: Callable[[Subject], str], limit: int | None
         }
         for one in found.close[:limit]
     ]
-    return _sheet(items, {"tenths": found.tenths, "forgotten": found.forgotten}, len(found.close))
+    return _sheet(items, {"tenths": found.tenths, "forgotten": found.forgotten}, len(found.close), _EVER)
 
 
-def _sheet(items: Sequence[Mapping[str, Any]], beside: Mapping[str, Any], total: int) -> Sheet:
+def _sheet(items: Sequence[Mapping[str, Any]], beside: Mapping[str, Any], total: int, words: _Words) -> Sheet:
     from privet.cli.output import dated, local  # noqa: PLC0415  as above
 
     rows = [
@@ -127,15 +142,15 @@ def _sheet(items: Sequence[Mapping[str, Any]], beside: Mapping[str, Any], total:
         [
             Column("client"),
             Column("jail"),
-            Column("highest", "number"),
+            Column(words.head, "number"),
             Column("limit", "number"),
             Column("share", "share"),
             Column("when"),
         ],
         rows,
-        "The most failures that counted at once, of those that make a ban.",
+        words.says,
         beside={"tenths": beside["tenths"], "forgotten": beside["forgotten"]},
-        notes=[] if rows else [_NONE],
+        notes=[] if rows else [words.none],
         total=total,
     )
 

@@ -140,7 +140,7 @@ def networks(runtime: str | None, output: Output, *, reveal: bool) -> int:
             one["clients"],
             one["hits"],
             one["jail"],
-            f"{one['limit']} of {counted(one['needed'], 'client')}",
+            f"{one['limit']} from {counted(one['needed'], 'client')}",
             rounded(one["within"]),
         )
         for one in answer["items"]

@@ -53,8 +53,17 @@ def sum_up(
 def sum_up_all(
     formats: Mapping[str, Sequence[str]], want: Iterable[str], make: Callable[[str], Any], output: Output
 ) -> tuple[Any, Read, Pulse | None]:
-    """Sum up logs of several formats, as `sum_up` does those of one."""
-    (found, read, when), *others = [sum_up(logs, text, want, make, output) for text, logs in formats.items()]
+    """Sum up logs of several formats, as `sum_up` does those of one; one of which nothing can be read is a damage."""
+    parts, failures = [], []
+    for text, logs in formats.items():
+        try:
+            parts.append(sum_up(logs, text, want, make, output))
+        except Failure as failure:
+            failures.append(failure)
+    if not parts:
+        raise failures[0]
+    (found, read, when), *others = parts
+    read.damages += [str(failure) for failure in failures]
     for more, other, then in others:
         found.merge(more)
         read.merge(other)

@@ -16,6 +16,7 @@ from privet.core.neighbours import number_of
 from privet.core.networks import as_text
 from privet.daemon.byhand import no_such
 from privet.daemon.past import token_name
+from privet.daemon.who import reveal
 from privet.daemon.whom import AT_ONCE, Refusal, gently, shown
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ NO_NETWORKS = 'no jail counts networks: give one key = "prefix" or key = "asn" i
 NAME_A_LOG = "or name a log: privet report {} /var/log/apache2/access.log"
 
 
-async def limits(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
+async def limits(daemon: Daemon, pid: int, user: int, request: Mapping[str, Any]) -> dict[str, Any]:
     """Tell who came to such a `share` of a jail's limit, the closest first, and how close all came, by tenths."""
     share, chosen = float(request["share"]), _jails(daemon, request.get("jails") or ())
+    await _seen_by(daemon, pid, user, "limits", request)
     load, held = daemon.engine.loads.at(daemon.clock.now()), Counter(ban.jail for ban in daemon.bans())
     most = {name: jail.limit_at(load) for name, jail in chosen.items()}
     tenths = {name: [0] * TENTHS + [held[name]] for name in chosen}
@@ -65,11 +67,12 @@ async def limits(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-async def manners(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
+async def manners(daemon: Daemon, pid: int, user: int, request: Mapping[str, Any]) -> dict[str, Any]:
     """Tell who has offences against good manners that count now, the most first."""
     jails = [jail for jail in daemon.engine.jails if jail.kind == "manners"]
     if not jails:
         raise Refusal(f"{NO_MANNERS}, {NAME_A_LOG.format('manners')}")
+    await _seen_by(daemon, pid, user, "manners", request)
     found: defaultdict[bytes, list[Standing]] = defaultdict(list)
     async for one in _counting(daemon, {jail.name for jail in jails}):
         found[one.key].append(one)
@@ -88,11 +91,12 @@ async def manners(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-async def networks(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]:
+async def networks(daemon: Daemon, pid: int, user: int, request: Mapping[str, Any]) -> dict[str, Any]:
     """Tell which networks have how many failures, of how many clients, that count now, the most first."""
     jails = {jail.name for jail in daemon.engine.jails if jail.key != "address" and jail.bans_of is None}
     if not jails:
         raise Refusal(f"{NO_NETWORKS}, {NAME_A_LOG.format('networks')}")
+    await _seen_by(daemon, pid, user, "networks", request)
     found: _First[Standing] = _First(lambda one: (-one.count, -one.clients, one.jail.name))
     async for one in _counting(daemon, jails):
         found.add(one)
@@ -114,6 +118,12 @@ async def networks(daemon: Daemon, request: Mapping[str, Any]) -> dict[str, Any]
         ],
         "total": found.total,
     }
+
+
+async def _seen_by(daemon: Daemon, pid: int, user: int, report: str, request: Mapping[str, Any]) -> None:
+    """Refuse addresses to all but root; these are visitors, most of whom did nothing, so that it is noted."""
+    if request.get("reveal"):
+        await reveal(daemon, pid, user, report)
 
 
 class _First(Generic[T]):

@@ -55,6 +55,16 @@ def test_logs_of_several_formats_are_summed_up_together(config: Path, capsys: py
     assert {"client": "192.0.2.9", "hits": 1}.items() <= answer["items"][-1].items()
 
 
+def test_one_log_that_is_missing_leaves_the_others(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = f'[source.own]\nformat = "%h %t"\npath = "{config.parent}/missing.log"\n'
+    config.write_text(config.read_text() + missing)
+
+    assert run(["report", "leeches", "--config", str(config), "--json"]) == 65
+    out, err = capsys.readouterr()
+    assert [one["hits"] for one in json.loads(out)["items"]] == [3, 2, 1]
+    assert "missing.log: No such file" in err
+
+
 def test_a_configuration_without_logs_of_requests_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "privet.toml").write_text("[source.web]\npipe = true\n")
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from privet.cli.main import run
+from privet.daemon import control, who
 from tests.privacy.search import leaks
 from tests.unit.cli.test_markup import Seen
 from tests.unit.daemon.serving import Served, serving, until
+from tests.unit.daemon.test_who import Peer
 from tests.unit.processes import line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
-
-    import pytest
 
 CLOSE, FAR, SPARED, BANNED, READER = "192.0.2.1", "192.0.2.2", "198.51.100.7", "203.0.113.9", "2001:db8:a:b::7"
 JAILS = """
@@ -53,6 +56,13 @@ bantime = "1w"
 """
 
 
+@pytest.fixture(autouse=True)
+def _root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let whoever runs the tests be root, who had logged in as 1000."""
+    monkeypatch.setattr(control, "_PEER", Peer(0))
+    monkeypatch.setattr(who, "_login", lambda _pid: 1000)
+
+
 def play(place: Served, scene: Callable[[], Awaitable[None]], jails: str = JAILS) -> None:
     """Play a scene with a daemon whose windows hold something."""
     place.configure(f'path = "{place.log}"', jails)
@@ -60,6 +70,7 @@ def play(place: Served, scene: Callable[[], Awaitable[None]], jails: str = JAILS
 
     async def whole() -> None:
         async with serving(place):
+            await until(lambda: place.daemon.config.networks.table is None or len(place.daemon.networks) > 0)
             before = place.daemon.engine.sources["web"].lines
             lines = [line(CLOSE)] * 8 + [line(FAR)] * 2 + [line(SPARED)] * 9 + [line(BANNED)] * 10
             place.append(*lines, *[line(READER, "/feed.xml")] * 4)
@@ -94,6 +105,58 @@ def test_who_hovers_below_a_limit_now(place: Served) -> None:
         assert wrong["error"] == "there is no such jail: did you mean 'leech'?"
 
     play(place, scene)
+
+
+def test_addresses_are_for_root_and_that_is_noted(place: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        for verb in ("limits", "manners", "networks"):
+            assert "error" not in await place.ask(verb, share=0.5, reveal=True)
+        entries = [json.loads(text) for text in (place.state / "who.log").read_text().splitlines()]
+        assert [(one["uid"], one["login"], one["report"]) for one in entries] == [
+            (0, 1000, "limits"), (0, 1000, "manners"), (0, 1000, "networks"),
+        ]  # fmt: skip
+        monkeypatch.setattr(control, "_PEER", Peer(4711))
+        monkeypatch.setattr(os, "geteuid", lambda: 4711)  # the daemon's own user, who may ask other things
+        for verb in ("limits", "manners", "networks"):
+            answer = await place.ask(verb, share=0.5, reveal=True)
+            assert answer == {"error": "not allowed: only root may ask who somebody is"}
+            assert (await place.ask(verb, share=0.5))["total"] >= 1
+
+    play(place, scene)
+
+    assert leaks([place.state, place.runtime], [CLOSE, FAR, SPARED, BANNED, READER]) == []
+
+
+def test_pseudonyms_are_those_that_other_verbs_know(place: Served) -> None:
+    async def scene() -> None:
+        (one,) = (await place.ask("limits", share=0.8, jails=["leech"]))["items"]
+        assert (await place.ask("who", subject=one["client"]))["items"][0]["address"] == CLOSE
+        (ban,) = (await place.ask("ban", subjects=[one["client"]], reveal=True))["items"]
+        assert ban["subject"] == CLOSE
+
+    play(place, scene)
+
+
+def test_systems_have_names_and_the_limit_is_that_of_now(place: Served, tmp_path: Path) -> None:
+    (tmp_path / "table.tsv").write_text("192.0.2.0\t192.0.2.255\t64500\tXX\tEXAMPLE\n")
+    jail = 'source = "web"\nfindtime = "1h"\nbantime = "1h"\n'
+    jails = (
+        f'[networks]\ntable = "{tmp_path}/table.tsv"\n[jail.systems]\n{jail}key = "asn"\nmaxretry = 40\n'
+        f'[jail.prefixes]\n{jail}key = "prefix"\nmaxretry = 40\n'
+        f"[jail.busy]\n{jail}maxretry = [{{ load = 0, limit = 20 }}, {{ load = 5, limit = 16 }}]\n"
+    )
+
+    async def scene() -> None:
+        items = (await place.ask("networks"))["items"]
+        told = [(one["jail"], one["network"][:5], one["name"]) for one in items if one["name"]]
+        assert sorted(told) == [("prefixes", "100::", "EXAMPLE"), ("systems", "AS645", "EXAMPLE")]
+        close = await place.ask("limits", share=0.25, jails=["systems"])
+        assert [(one["client"], one["count"], one["limit"]) for one in close["items"]] == [("AS64500", 10, 40)]
+        place.daemon.engine.loads.note(place.daemon.clock.now(), 9.0)
+        (one, *_) = (await place.ask("limits", share=0.5, jails=["busy"]))["items"]
+        assert (one["count"], one["limit"], one["share"]) == (10, 16, 62)
+
+    play(place, scene, jails)
 
 
 def test_manners_and_networks_now(place: Served) -> None:
@@ -134,7 +197,7 @@ def test_every_form_says_the_same_and_no_address(
 
     assert leaks([tmp_path / "out"], [CLOSE, FAR, SPARED, BANNED, READER]) == []
     assert "fetches a feed too often (3 times within 60 min, of 8 for jail readers)" in out
-    assert "20 of 2 clients" in out
+    assert "20 from 2 clients" in out
     assert "jail,client,count,limit,share,time\nleech,100::" in out
     kinds = [json.loads(text) for text in out.splitlines() if text.startswith("{")]
     assert [one["kind"] for one in kinds] == ["limits", "manners", "networks", "hits"]
