@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Hit = tuple[bytes, float, bytes]
 KEYS = [b"\xc0\0\2\1", b"\x20\1\x0d\xb8\0\0\0\1", b"\xc0\0\2\2"]
 SWEEPS = st.sampled_from([1, 2, 1024])
+FEW = st.sampled_from([1, 3, 99])
 BEGIN = 1431857103.0
 STEPS = st.tuples(
     st.sampled_from(KEYS),
@@ -56,7 +57,9 @@ def manual(jail: Jail, hits: Sequence[Hit]) -> list[tuple[int, float]]:
 
 
 @settings(max_examples=300)
-@given(JAILS, st.lists(STEPS, max_size=60), st.lists(st.integers(0, 60), max_size=6), SWEEPS, st.sampled_from([1, 3, 99]))
+@given(
+    JAILS, st.lists(STEPS, max_size=60), st.lists(st.integers(0, 60), max_size=6), SWEEPS, st.sampled_from([1, 3, 99])
+)
 def test_different_values_count_as_the_manual_says(
     jail: Jail, steps: list[tuple[bytes, int, int, bytes]], cuts: list[int], sweep_from: int, few: int
 ) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 
 from privet.core.crowd import NOBODY
 from privet.core.detect import Limit, Reached
+from privet.core.limits import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -179,6 +180,19 @@ class Distinct:
         if seen is not None:
             return len(_within(seen, limit.findtime))
         return int(self._last.is_used and number != NOBODY and self._last.values[number] > -inf)
+
+    def standing(self, limit: Limit, now: float) -> Iterator[Standing]:
+        """Yield how many values of each client count now; others may be counted meanwhile."""
+        if self._last.is_used:
+            last = self._last.values
+            single = np.flatnonzero((last >= now - limit.findtime) & ~self._has_many.values)
+            known = zip(map(self._crowd.key, single.tolist()), last[single].tolist(), strict=True)
+            yield from [Standing(limit.jail, key, 1, time) for key, time in known]
+        for key in list(self._many):
+            seen = self._many.get(key)
+            if seen is not None:
+                times = seen.values()
+                yield Standing(limit.jail, key, sum(time >= now - limit.findtime for time in times), max(times))
 
 
 def _within(seen: dict[int, float], findtime: float) -> dict[int, float]:

@@ -21,7 +21,7 @@ class Fact:
     """What a function says of each text, of which it is given so many bytes at most."""
 
     def __init__(self, texts: Texts, function: Callable[[bytes], Any], kind: type[np.generic], longest: int) -> None:
-        self._texts, self.function, self._longest = texts, function, longest
+        self._texts, self.function, self.longest = texts, function, longest
         self._values: npt.NDArray[Any] = np.empty(1024, kind)
         self._known = 0
 
@@ -32,7 +32,7 @@ class Fact:
             if len(texts) > len(self._values):
                 self._values = np.resize(self._values, 2 * len(texts))
             for place in range(self._known, len(texts)):
-                self._values[place] = self.function(texts[place][: self._longest])
+                self._values[place] = self.function(texts[place][: self.longest])
             self._known = len(texts)
         return self._values[numbers]
 
@@ -53,7 +53,7 @@ class Texts(dict[bytes, int]):
 
     def fact(self, function: Callable[[bytes], Any], kind: type[np.generic] = np.bool_, longest: int = LONGEST) -> Fact:
         """Return what a function says of these texts; who asks for the same gets the same."""
-        found = next((one for one in self._facts if one.function == function), None)
+        found = next((one for one in self._facts if (one.function, one.longest) == (function, longest)), None)
         if found is None:
             found = Fact(self, function, kind, longest)
             self._facts.append(found)
