@@ -10,7 +10,7 @@ from privet.core.crowd import KEEP, NOBODY, Crowd
 
 def numbers(crowd: Crowd, first: int, last: int, time: float) -> list[int]:
     keys = [number.to_bytes(4) for number in range(first, last)]
-    return crowd.numbers(keys, np.full(len(keys), time)).tolist()
+    return list(map(int, crowd.numbers(keys, np.full(len(keys), time))))
 
 
 def test_each_client_keeps_his_number_and_what_is_remembered_of_him() -> None:
