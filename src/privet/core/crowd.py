@@ -27,6 +27,7 @@ KEEP = 90_000.0
 NOBODY = -1
 _SWEEP_FROM = 4096  # fewer clients than this are not worth sweeping
 _EVICT_SHARE = 8  # at the cap one in eight goes, so that this is paid once per cap / 8 new clients
+_NONE = np.empty(0, np.intp)
 
 
 class Column:
@@ -96,11 +97,20 @@ class Crowd:
         return column
 
     def numbers(self, keys: Sequence[bytes], times: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
-        """Return the numbers of the clients of a block, valid until the next `tidy`."""
+        """Return the numbers of the clients of a block, valid until the next block."""
+        self.make_room()
+        return self.meet(keys, times)
+
+    def meet(self, keys: Sequence[bytes], times: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+        """Return the numbers of clients without making room for them."""
         numbers = np.fromiter(map(self._numbers.__getitem__, keys), np.int32, len(keys))
+        self.see(numbers, times)
+        return numbers
+
+    def see(self, numbers: npt.NDArray[np.int32], times: npt.NDArray[np.float64]) -> None:
+        """Take note that clients came whose numbers are known."""
         self._seen.values[numbers] = times
         self._newest = max(self._newest, times.max(initial=-inf))
-        return numbers
 
     def number(self, key: bytes) -> int:
         """Return the number of a client, `NOBODY` if there is none."""
@@ -138,19 +148,26 @@ class Crowd:
                 column.grow(self.size)
         return number
 
-    def tidy(self) -> None:
-        """Forget who came last long ago; at the cap also one in eight, those who came last longest ago."""
+    def make_room(self) -> npt.NDArray[np.intp]:
+        """Forget, if there are many, who came last long ago; at the cap also one in eight, longest silent.
+
+        Return the numbers that are free by that.
+        """
         if len(self._numbers) < self._sweep_at:
-            return
+            return _NONE
         seen = self._seen.values[: len(self._keys)]
-        self._forget(np.flatnonzero((seen < self._newest - self._keep) & (seen > -inf)))
+        gone = np.flatnonzero((seen < self._newest - self._keep) & (seen > -inf))
+        self._forget(gone)
         excess = len(self._numbers) - self._most
         if excess >= 0:
             count = min(excess + max(1, self._most // _EVICT_SHARE), len(self._numbers))
             seen = np.where(seen == -inf, inf, seen)
-            self._forget(np.argpartition(seen, count - 1)[:count])
+            more = np.argpartition(seen, count - 1)[:count]
+            self._forget(more)
+            gone = np.concatenate((gone, more))
             self.evicted += count
         self._sweep_at = min(max(_SWEEP_FROM, 2 * len(self._numbers)), self._most)
+        return gone
 
     def _forget(self, gone: npt.NDArray[np.intp]) -> None:
         for column in self._columns:

@@ -165,7 +165,7 @@ class Engine:
         as now. Replay passes infinity, since there the log's own time is the clock.
         """
         source, name = self.sources[batch.source], batch.source
-        self._registry.crowd.tidy()
+        self._registry.crowd.make_room()
         rows, failures = self._requests(source, batch.data, now), self._failures(source, batch, now)
         lines, places = Lines(batch.data, rows) if rows else None, Places(batch.data)
         by_rule: list[Iterable[Reached]] = [

@@ -68,7 +68,7 @@ class Facts:
     @cached_property
     def clients(self) -> Numbers:
         """The clients' numbers."""
-        return self._registry.crowd.numbers(self.rows.keys, self.times)
+        return self._registry.crowd.meet(self.rows.keys, self.times)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -188,7 +188,7 @@ def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int, reg
     if first.kind == "swarm":
         return Swarms(limits[0], max_clients)
     if first.kind == "form":
-        return Forms(limits, tolerance, max_clients)
+        return Forms(limits, tolerance, max_clients, registry)
     if first.kind == "manners":
         return Manners(limits, tolerance, max_clients)
     if first.distinct is not None:

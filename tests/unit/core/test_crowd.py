@@ -10,7 +10,7 @@ from privet.core.crowd import KEEP, NOBODY, Crowd
 
 def numbers(crowd: Crowd, first: int, last: int, time: float) -> list[int]:
     keys = [number.to_bytes(4) for number in range(first, last)]
-    return list(map(int, crowd.numbers(keys, np.full(len(keys), time))))
+    return list(map(int, crowd.meet(keys, np.full(len(keys), time))))
 
 
 def test_each_client_keeps_his_number_and_what_is_remembered_of_him() -> None:
@@ -31,7 +31,7 @@ def test_at_the_cap_those_go_who_came_last_longest_ago() -> None:
     column.values[numbers(crowd, 0, 400, 1.0)] = 1.0
     column.values[numbers(crowd, 400, 800, 2.0)] = 2.0
     numbers(crowd, 0, 10, 3.0)
-    crowd.tidy()
+    crowd.make_room()
     assert len(crowd) == 700
     assert crowd.evicted == 100
     assert all(crowd.number(number.to_bytes(4)) != NOBODY for number in (*range(10), *range(400, 800)))
@@ -43,14 +43,14 @@ def test_who_comes_no_more_is_forgotten_and_not_counted_as_evicted() -> None:
     crowd = Crowd(100_000)
     numbers(crowd, 0, 5000, 0.0)
     numbers(crowd, 5000, 5001, KEEP + 1)
-    crowd.tidy()
+    crowd.make_room()
     assert (len(crowd), crowd.evicted) == (1, 0)
 
 
 def test_the_clients_of_one_block_all_have_numbers_however_many_they_are() -> None:
     crowd = Crowd(10)
     assert len(set(numbers(crowd, 0, 1000, 0.0))) == 1000
-    crowd.tidy()
+    crowd.make_room()
     assert len(crowd) < 10
 
 
@@ -72,5 +72,5 @@ def test_a_clock_that_is_set_makes_nobody_older(seconds: float) -> None:
     numbers(crowd, 0, 8, 1000.0)
     crowd.shift(seconds)
     numbers(crowd, 7, 8, 1000.0 + seconds)
-    crowd.tidy()
+    crowd.make_room()
     assert len(crowd) == 7

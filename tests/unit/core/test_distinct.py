@@ -90,7 +90,7 @@ def test_clients_with_several_values_are_swept_away() -> None:
     crowd = Crowd(100)
     window = Distinct(Limit(Jail("one", ("web",), findtime=10.0, maxretry=5), 0), 60.0, crowd)
     for n in range(10_000):
-        crowd.tidy()
+        crowd.make_room()
         keys, times = [n.to_bytes(4)] * 2, [float(n)] * 2
         assert list(window.take([n, n], keys, times, crowd.numbers(keys, np.array(times)), [1, 2])) == []
         assert window.failing(window.limits[0], float(n)) <= 11
