@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from privet.core.detect import Limit, Reached
+from privet.core.limits import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,6 +88,13 @@ class Distinct:
         """Return how many values of a client count."""
         seen = self.clients.get(key)
         return len(_within(seen, limit.findtime)) if seen else 0
+
+    def standing(self, limit: Limit, now: float) -> Iterator[Standing]:
+        """Yield how many values of each client count now; others may be counted meanwhile."""
+        for key in list(self.clients):
+            if key in self.clients:
+                times = self.clients[key].values()
+                yield Standing(limit.jail, key, sum(time >= now - limit.findtime for time in times), max(times))
 
     def _is_reached(self, key: bytes, seen: dict[int, float]) -> bool:
         """Tell whether enough values count; forget those that do not."""

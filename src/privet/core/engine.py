@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from privet.core.filters.watch import Watch
     from privet.core.guard import Listed
     from privet.core.jails import Jail
-    from privet.core.limits import Peaks
+    from privet.core.limits import Peaks, Standing
     from privet.core.manners.known import Known
     from privet.core.networks import Networks
     from privet.core.notes import Note
@@ -356,6 +356,18 @@ class Engine:
         """Tell for each failure from now on how many then count, except in jails that look for swarms or count bans."""
         for rule in self._rules:
             rule.watch = peaks
+
+    def standings(self, now: float) -> Iterator[Standing]:
+        """Yield for each jail but those that look for swarms who has how many failures that count now, be it none.
+
+        Whoever takes them may feed the engine meanwhile.
+        """
+        for window in [rule.window for rule in self._rules]:
+            if not isinstance(window, Swarms):
+                for limit in window.limits:
+                    yield from window.standing(limit, now)
+        for recidive in self.memory.recidives:
+            yield from recidive.standing(now)
 
     def spares(self, jail: str, subject: Subject) -> bool:
         """Tell whether a jail never bans somebody, for `ignoreip`."""

@@ -18,7 +18,7 @@ from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from privet.core.cache import Cache
 from privet.core.filters.trees import needles_of
-from privet.core.filters.watch import Overrun, Watch, penalty
+from privet.core.filters.watch import Watch, penalty
 from privet.core.jails import NUMBER_FIELDS, Between, Is, Matches
 from privet.core.select import PARTS, REQUEST_PARTS, values_of
 
@@ -106,18 +106,7 @@ class _Expression:
 
     def __call__(self, value: bytes) -> object:
         """Tell whether it is found."""
-        if len(value) > self.longest:
-            return None
-        watch = self._watch
-        watch.text = value
-        try:
-            watch.at = self
-            found = self._search(value)
-            watch.at = None
-        except Overrun:
-            watch.punish()
-            return None
-        return found
+        return self._watch.look(self, self._search, value)
 
 
 class _Field:
