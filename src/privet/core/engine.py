@@ -265,7 +265,7 @@ class Engine:
         for source in self.sources.values():
             source.shift(seconds)
         self.loads.shift(seconds)
-        self._registry.crowd.shift(seconds)
+        self._registry.shift(seconds)
         for rule in self._rules:
             rule.window.shift(seconds)
         self.memory.shift(seconds)
