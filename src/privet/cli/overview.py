@@ -102,13 +102,14 @@ def _about_requests(
     from privet.cli import sheets  # noqa: PLC0415  as above
     from privet.core.crowds import crowds  # noqa: PLC0415  as above
     from privet.core.hits import FIELDS, By, Hits  # noqa: PLC0415  as above
-    from privet.core.leeches import COLUMNS, Leeches  # noqa: PLC0415  as above
+    from privet.core.leeches import COLUMNS  # noqa: PLC0415  as above
     from privet.core.sums import Several  # noqa: PLC0415  as above
+    from privet.tasks import reports  # noqa: PLC0415  as above
 
     fields: tuple[By, ...] = ("path", "agent", "site", "status")
     want = [*COLUMNS, *(FIELDS[by] for by in fields)]
     found, read, when = sum_up(
-        logs, format_text, want, lambda path: Several(Leeches(), *(Hits(by, path) for by in fields)), output
+        logs, format_text, want, lambda path: Several(reports.leeches(logs), *(Hits(by, path) for by in fields)), output
     )
     clients, *counts = found.parts
     networks, pseudonyms = crowds(clients, (24, 48))

@@ -48,9 +48,10 @@ Examples:
 def leeches(logs: tuple[str, ...], format_text: str, output: Output, *, reveal: bool) -> int:
     """List clients by hits; the columns are those that administrators know."""
     from privet.cli import sheets  # noqa: PLC0415  heavy imports wait until the verb is called
-    from privet.core.leeches import COLUMNS, Leeches  # noqa: PLC0415  as above
+    from privet.core.leeches import COLUMNS  # noqa: PLC0415  as above
+    from privet.tasks import reports  # noqa: PLC0415  as above
 
-    found, read, when = sum_up(logs, format_text, COLUMNS, lambda _path: Leeches(), output)
+    found, read, when = sum_up(logs, format_text, COLUMNS, lambda _path: reports.leeches(logs), output)
     sheet = sheets.leeches(found, names_for(reveal=reveal), output.rows)
     put(output, sheet._replace(beside={"totals": totals(read)}), top_of(when, logs, ("Clients", f"{len(found):,}")))
     return warned(read, **{"clients with the fewest hits forgotten": found.evicted})
@@ -125,10 +126,11 @@ def networks(
     """List networks by hits."""
     from privet.cli import sheets  # noqa: PLC0415  as above
     from privet.core.crowds import crowds  # noqa: PLC0415  as above
-    from privet.core.leeches import COLUMNS, Leeches  # noqa: PLC0415  as above
+    from privet.core.leeches import COLUMNS  # noqa: PLC0415  as above
+    from privet.tasks import reports  # noqa: PLC0415  as above
 
     known = _table_of(table) if table else None
-    found, read, when = sum_up(logs, format_text, COLUMNS, lambda _path: Leeches(), output)
+    found, read, when = sum_up(logs, format_text, COLUMNS, lambda _path: reports.leeches(logs), output)
     rows, pseudonyms = crowds(found, lengths, known)
     sheet = sheets.networks(rows, names_for(reveal=reveal), output.rows)
     more = ("Networks", f"{len(rows):,}"), ("Clients", f"{len(found):,}")

@@ -49,7 +49,7 @@ class LeechRow(msgspec.Struct, frozen=True):
     statuses: tuple[tuple[str, int], ...]
 
 
-class _Tally:
+class Tally:
     """The running sums of one client; statuses other than the first one seen are rare, hence apart."""
 
     __slots__ = ("first", "hits", "last", "others", "size", "status")
@@ -67,7 +67,7 @@ class _Tally:
         others = self.others or {}
         return {self.status: self.hits - sum(others.values()), **others}
 
-    def merge(self, other: _Tally) -> None:
+    def merge(self, other: Tally) -> None:
         """Count what another one counted of the same client."""
         self.hits += other.hits
         self.size += other.size
@@ -87,7 +87,7 @@ class Leeches:
         self.hits = 0
         self.evicted = 0
         self._cap = max(1, max_clients)
-        self._tallies: dict[bytes, _Tally] = {}
+        self._tallies: dict[bytes, Tally] = {}
         self._names: dict[bytes, bytes] = {}
 
     def add(
@@ -137,7 +137,7 @@ class Leeches:
     def __getstate__(self) -> tuple[object, ...]:
         """Return what is needed to go on in another process, by columns: there are many clients."""
         tallies = self._tallies.values()
-        columns = [list(map(attrgetter(name), tallies)) for name in _Tally.__slots__]
+        columns = [list(map(attrgetter(name), tallies)) for name in Tally.__slots__]
         return self.hits, self.evicted, self._cap, list(self._tallies), columns
 
     def __setstate__(self, state: tuple[int, int, int, list[bytes], list[list[Any]]]) -> None:
@@ -145,7 +145,7 @@ class Leeches:
         self.__init__(state[2])  # type: ignore[misc]  # as if it were made here
         self.hits, self.evicted, _, keys, columns = state
         for key, values in zip(keys, zip(*columns, strict=True), strict=True):
-            tally = self._tallies[key] = _Tally.__new__(_Tally)
+            tally = self._tallies[key] = Tally.__new__(Tally)
             tally.first, tally.hits, tally.last, tally.others, tally.size, tally.status = values
 
     def __len__(self) -> int:
@@ -159,13 +159,13 @@ class Leeches:
         """Return the clients, most hits first, among equals the one that came first."""
         count = len(self._tallies) if limit is None else limit
         top = nlargest(count, self._tallies.items(), key=lambda item: item[1].hits)
-        return [_row(key, tally, self.hits) for key, tally in top]
+        return [row_of(key, tally, self.hits) for key, tally in top]
 
     def _enter(self, key: bytes, when: float, size: int, status: bytes) -> None:
         if len(self._tallies) >= self._cap:
             self._evict()
         # One bytes object per status code, not one per client.
-        self._tallies[key] = _Tally(when, size, self._names.setdefault(status, status))
+        self._tallies[key] = Tally(when, size, self._names.setdefault(status, status))
 
     def _evict(self) -> None:
         # A histogram of hits finds the level to cut at in linear time, without sorting a million clients.
@@ -209,7 +209,8 @@ def _number(size: bytes | int) -> int:
         return 0
 
 
-def _row(key: bytes, tally: _Tally, total: int) -> LeechRow:
+def row_of(key: bytes, tally: Tally, total: int) -> LeechRow:
+    """Return what one client asked, of so many hits in all."""
     ranked = sorted(tally.statuses.items(), key=lambda item: -item[1])
     passed = tally.last - tally.first
     return LeechRow(

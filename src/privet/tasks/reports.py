@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import msgspec
@@ -11,10 +12,11 @@ from privet.adapters.localtime import local_zone
 from privet.adapters.sources.archive import Archive, File
 from privet.config.compile import plan_for
 from privet.config.model import SourceConfig
+from privet.core.leeches import Leeches
 from privet.core.offenders import Offenders
 from privet.core.parse import TOO_LONG
 from privet.ports import SourceError
-from privet.tasks.together import jobs_for, together
+from privet.tasks.together import jobs_for, size_of, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -33,6 +35,8 @@ class Sums(Protocol):
 
 
 S = TypeVar("S", bound=Sums)
+
+MANY = 1 << 20  # bytes on disk: below, importing numpy costs more than it saves
 
 
 class Read(msgspec.Struct):
@@ -74,10 +78,10 @@ def summed(
     Raises SourceError where not one line could be read, FormatError for the format.
     """
     source = SourceConfig(name="log", format=format_text)
-    plan_for(source, want, local_zone())  # so that a wrong format is told before anything is read
+    plan = plan_for(source, want, local_zone(), lean=True)  # which tells a wrong format before anything is read
 
     def one(path: str, count: Callable[[int], None]) -> tuple[S, Read]:
-        sums, read, plan = make(path), Read(), plan_for(source, want, local_zone(), lean=True)
+        sums, read = make(path), Read()
         archive = Archive([path], plan.time_of, count)
         try:
             for block in archive.blocks():
@@ -97,6 +101,16 @@ def summed(
     if read.damages and not read.lines:
         raise SourceError("; ".join(read.damages))
     return whole, read
+
+
+def leeches(paths: Sequence[str]) -> Leeches:
+    """Return what sums up the clients of some files: with numpy, if that is there and pays."""
+    if sum(map(size_of, paths)) >= MANY:
+        with suppress(ImportError):
+            from privet.core.tallies import Tallies  # noqa: PLC0415  need not be there, and is slow to import
+
+            return Tallies()
+    return Leeches()
 
 
 def offenders(paths: Sequence[str], progress: Callable[[int], None] | None = None) -> tuple[Offenders, list[str]]:

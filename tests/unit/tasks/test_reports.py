@@ -8,8 +8,10 @@ import pytest
 
 from privet.core.formats import FormatError
 from privet.core.leeches import COLUMNS, Leeches
+from privet.core.tallies import Tallies
 from privet.ports import SourceError
-from privet.tasks.reports import Read, summed
+from privet.tasks.reports import MANY, Read, summed
+from privet.tasks.reports import leeches as clients
 from tests.unit.processes import line
 
 if TYPE_CHECKING:
@@ -65,6 +67,23 @@ def test_unparsed_lines_are_told(tmp_path: Path) -> None:
     _, state = leeches([written(tmp_path / "log", "garbage", line(LEECH), "")], "auto")
 
     assert (state.lines, state.parsed, dict(state.unparsed)) == (3, 1, {"not in the format": 1})
+
+
+def test_large_logs_are_summed_up_to_the_same(tmp_path: Path) -> None:
+    lines = [
+        line(f"10.0.{number % 7}.{number % 91}", status=(200, 304, 404)[number % 3], at=BEGIN + number // 5)
+        for number in range(10_000)
+    ]
+    lines[5_000:5_000] = ["garbage", "", lines[0].replace("GET", 'GET "x" \\"')]
+    paths = [written(tmp_path / str(part), *lines[part::2]) for part in range(2)]
+    assert sum((tmp_path / str(part)).stat().st_size for part in range(2)) > MANY
+
+    plain, read = leeches(paths, "auto")
+    quick, read_quickly = summed(paths, "auto", COLUMNS, lambda _path: clients(paths))
+
+    assert isinstance(quick, Tallies)
+    assert (quick.rows(), quick.hits, len(quick)) == (plain.rows(), plain.hits, len(plain))
+    assert read_quickly == read
 
 
 def test_a_format_may_be_given(tmp_path: Path) -> None:
