@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from privet.ports import SinkError
@@ -16,15 +17,14 @@ def write_page(path: Path, page: str, beginning: str) -> None:
         fd, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from None  # who reads it knows nothing of a draft
-    try:
+    with ExitStack() as undo:
+        undo.callback(Path(draft).unlink)
         with os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(page)
             file.flush()
             os.fsync(fd)
         Path(draft).rename(path)
-    except BaseException:
-        Path(draft).unlink()
-        raise
+        undo.pop_all()
 
 
 def _refuse_others(path: Path, beginning: bytes) -> None:

@@ -74,6 +74,7 @@ def _print_json(compared: Compared, files: tuple[str, str], names: Names) -> Non
             {"jail": jail, "only_a": only_a, "only_b": only_b, "both": both}
             for jail, (only_a, only_b, both) in compared.bans.items()
         ],
+        damages=compared.a.damages,
     )
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from privet.cli.main import EX_USAGE, EX_WARNING, Failure
-from privet.cli.options import load_config, reveal_option
+from privet.cli.options import load_config, logs_argument, reveal_option
 from privet.cli.replaying import replaying, source_option
-from privet.cli.sheet import Output, Page, Sheet, Top, left_out, output_options, put_page, show, totals, warned
-from privet.cli.summing import format_option, logs_argument, names_for, sum_up, top_of
+from privet.cli.sheet import Output, Page, Sheet, Top, beside, left_out, output_options, put_page, show, warned
+from privet.cli.summing import format_option, names_for, sum_up, top_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,7 +83,7 @@ def overview(
         from privet.cli.output import print_json  # noqa: PLC0415  as above
 
         items = [{"report": sheet.kind, "title": sheet.title, "items": sheet.items, **sheet.beside} for sheet in sheets]
-        print_json("overview", items, totals=totals(read))
+        print_json("overview", items, **beside(read))
     elif output.html is not None:
         drawn = [*top.figures, *part.figures]
         notes = [*left_out(read, **warnings), *read.damages]
@@ -102,14 +102,13 @@ def _about_requests(
     from privet.cli import sheets  # noqa: PLC0415  as above
     from privet.core.crowds import crowds  # noqa: PLC0415  as above
     from privet.core.hits import FIELDS, By, Hits  # noqa: PLC0415  as above
-    from privet.core.leeches import COLUMNS  # noqa: PLC0415  as above
+    from privet.core.leeches import COLUMNS, Leeches  # noqa: PLC0415  as above
     from privet.core.sums import Several  # noqa: PLC0415  as above
-    from privet.tasks import reports  # noqa: PLC0415  as above
 
     fields: tuple[By, ...] = ("path", "agent", "site", "status")
     want = [*COLUMNS, *(FIELDS[by] for by in fields)]
     found, read, when = sum_up(
-        logs, format_text, want, lambda path: Several(reports.leeches(logs), *(Hits(by, path) for by in fields)), output
+        logs, format_text, want, lambda path: Several(Leeches(), *(Hits(by, path) for by in fields)), output
     )
     clients, *counts = found.parts
     networks, pseudonyms = crowds(clients, (24, 48))

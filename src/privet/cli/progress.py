@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from privet.cli.main import EX_DATA, Failure
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -20,6 +22,18 @@ def reading(paths: Sequence[str]) -> Iterator[Callable[[int], None] | None]:
     sizes = (Path(path).stat().st_size for path in paths if path != "-" and Path(path).exists())
     with advancing(lambda: sum(sizes)) as advance:
         yield advance
+
+
+@contextmanager
+def reading_logs(logs: Sequence[str]) -> Iterator[Callable[[int], None] | None]:
+    """Show progress likewise; what cannot be read ends the verb."""
+    from privet.ports import SourceError  # noqa: PLC0415  verbs that only show progress start faster
+
+    try:
+        with reading(logs) as progress:
+            yield progress
+    except SourceError as error:
+        raise Failure(str(error), EX_DATA) from None
 
 
 @contextmanager

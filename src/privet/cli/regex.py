@@ -169,16 +169,15 @@ def _entries(options: str, matches: Sequence[Sequence[str]]) -> Iterator[bytes]:
 def _lines(log: str) -> Iterator[bytes]:
     """Yield the lines of a file, of standard input, or the one that was given; no comments, and none that are empty."""
     from privet.adapters.sources.archive import Archive  # noqa: PLC0415
-    from privet.ports import SourceError  # noqa: PLC0415
 
     if log != "-" and not _exists(log):
         yield log.encode()
         return
-    try:
-        for block in Archive([log], lambda _line: None).blocks():
-            yield from (line for line in block.split(b"\n") if line and not line.startswith(b"#"))
-    except SourceError as error:
-        raise Failure(str(error), EX_DATA) from None
+    archive = Archive([log], lambda _line: None)
+    for block in archive.blocks():
+        yield from (line for line in block.split(b"\n") if line and not line.startswith(b"#"))
+    if archive.damages:
+        raise Failure("; ".join(archive.damages), EX_DATA)
 
 
 def _exists(log: str) -> bool:

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 import click
 
 from privet.cli.main import EX_WARNING, spoilt
-from privet.cli.options import config_option, json_option, load_config, members_option, reveal_option
+from privet.cli.options import (
+    config_option,
+    json_option,
+    load_config,
+    logs_argument,
+    members_option,
+    reveal_option,
+)
 from privet.cli.replaying import (
     config_for,
     html_option,
     known,
-    logs_argument,
     one_form,
     replaying,
     source_option,
@@ -77,9 +83,9 @@ def command(
     look whom they hit: docs/tuning.md says what that means; --html makes a page of it. With --compare it shows in what
     two configurations differ.
 
-    LOG may be plain, .gz, .xz or .zst, or - for standard input; several are read in order of time. The
-    path is the daemon's own, with the log's time as the clock and no firewall. Clients are shown as
-    pseudonyms that mean nothing outside of this run, unless --reveal is given.
+    LOG may be plain, .gz, .bz2, .xz or .zst, or - for standard input; several are read in order of time. The path is
+    the daemon's own, with the log's time as the clock and no firewall. Clients are shown as pseudonyms that mean
+    nothing outside of this run, unless --reveal is given.
 
     Exit code 1 means that something deserves a look: unparsed lines, or a source that jails cannot work on.
     """
@@ -143,6 +149,7 @@ def _print_json(outcome: Replayed, names: Names) -> None:
         totals=msgspec.to_builtins(outcome.totals),
         samples=outcome.samples,
         complaints=outcome.complaints,
+        damages=outcome.damages,
         **(as_items(outcome.effects, outcome.looks, names) if outcome.effects and outcome.looks else {}),
         swarms=[dated(msgspec.to_builtins(swarm), "began", "seen", "last", "ended") for swarm in outcome.swarms],
     )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from privet.cli.main import EX_CONFIG, EX_DATA, EX_USAGE, EX_WARNING, Failure, spoilt
+from privet.cli.main import EX_CONFIG, EX_USAGE, EX_WARNING, Failure, spoilt
 from privet.cli.options import DEFAULT_CONFIG, load_config
+from privet.cli.progress import reading_logs
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from privet.tasks.replay import Replayed
 
 source_option = click.option("--source", "source_name", metavar="NAME", help="The source that the files stand for.")
-logs_argument = click.argument("logs", metavar="LOG...", nargs=-1, required=True)
 html_option = click.option("--html", metavar="FILE", help="Write a page with pictures; - for standard output.")
 
 
@@ -32,21 +32,16 @@ def one_form(*wanted: bool) -> None:
 @contextmanager
 def replaying(logs: Sequence[str]) -> Iterator[Callable[[int], None] | None]:
     """Show progress; what cannot be read, or is not said well, ends the verb."""
-    from privet.cli.progress import reading  # noqa: PLC0415  heavy imports wait until the verb is called
-    from privet.ports import SourceError  # noqa: PLC0415  as above
-
     try:
-        with reading(logs) as progress:
+        with reading_logs(logs) as progress:
             yield progress
     except LookupError as error:
         raise Failure(str(error.args[0]), EX_USAGE) from None
-    except SourceError as error:
-        raise Failure(str(error), EX_DATA) from None
 
 
 def config_for(path: str, jails: Sequence[str]) -> Config:
     """Load the configuration; who has none yet may try jails that come with Privet all the same."""
-    from privet.tasks.borrowed import are_builtin, bare  # noqa: PLC0415  as above
+    from privet.tasks.borrowed import are_builtin, bare  # noqa: PLC0415  heavy imports wait until the verb is called
 
     if path == DEFAULT_CONFIG and not Path(path).exists():
         if are_builtin(jails):
@@ -59,11 +54,15 @@ def config_for(path: str, jails: Sequence[str]) -> Config:
 
 
 def known(jails: Iterable[str], wanted: Iterable[str]) -> None:
-    """Fail if one of those wanted is no jail."""
+    """Fail if one of those wanted is no jail there."""
+    from privet.tasks.borrowed import are_builtin  # noqa: PLC0415  as above
+
     there = list(dict.fromkeys(jails))
     for name in wanted:
         if name not in there:
             more = "privet jails --builtin lists those that come with Privet"
+            if are_builtin([name]):
+                more = "it comes with Privet, but is asked only where a configuration has it"
             raise Failure(f"no jail {name}; there are: {', '.join(there) or 'none'}; {more}", EX_USAGE)
 
 

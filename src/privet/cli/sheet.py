@@ -168,9 +168,10 @@ def put_page(output: Output, page: Page) -> None:
     click.echo(f"written: {output.html}", err=True)
 
 
-def totals(read: Read) -> dict[str, object]:
-    """Return what was read, as JSON has it."""
-    return {"lines": read.lines, "parsed": read.parsed, "unparsed": dict(read.unparsed.most_common())}
+def beside(read: Read) -> dict[str, object]:
+    """Return what was read and what could not be, as JSON has it beside the items."""
+    totals = {"lines": read.lines, "parsed": read.parsed, "unparsed": dict(read.unparsed.most_common())}
+    return {"totals": totals, "damages": read.damages}
 
 
 def warned(read: Read, **counts: int) -> int:

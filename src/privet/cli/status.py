@@ -113,14 +113,14 @@ def _events(state: dict[str, Any]) -> Iterator[str]:
 
 
 def _swarms(state: dict[str, Any]) -> Iterator[str]:
-    """Yield the swarms that are over; those that are there are warnings."""
+    """Yield the swarms that are over, with their last request; those that are there are warnings."""
     from privet.cli.output import local, rounded  # noqa: PLC0415
 
     for one in state["swarms"]:
         if one["ended"] is not None:
             yield (
                 f"swarm on the {one['level']} {one['what']}: {one['members']} clients at {local(one['began'])}, over "
-                f"after {rounded(one['ended'] - one['began'])}"
+                f"after {rounded(one['last'] - one['began'])}"
             )
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from privet.cli.main import EX_DATA, EX_USAGE, Failure
+from privet.cli.main import EX_USAGE, Failure
+from privet.cli.progress import reading_logs
 from privet.cli.sheet import Output, Top
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from privet.core.address import Subject
     from privet.core.pulse import Pulse
@@ -24,29 +24,13 @@ SAID = "Addresses in what visitors said, such as pages and agents, are masked, u
 format_option = click.option(
     "--format", "format_text", metavar="FORMAT", default="auto", help="As `format` of a source."
 )
-logs_argument = click.argument("logs", metavar="LOG...", nargs=-1, required=True)
-
-
-@contextmanager
-def reading_logs(logs: Sequence[str]) -> Iterator[Callable[[int], None] | None]:
-    """Show progress; what cannot be read, or is no format, ends the verb."""
-    from privet.cli.progress import reading  # noqa: PLC0415  heavy imports wait until the verb is called
-    from privet.core.formats import FormatError  # noqa: PLC0415  as above
-    from privet.ports import SourceError  # noqa: PLC0415  as above
-
-    try:
-        with reading(logs) as progress:
-            yield progress
-    except FormatError as error:
-        raise Failure(f"--format: {error}", EX_USAGE) from None
-    except SourceError as error:
-        raise Failure(str(error), EX_DATA) from None
 
 
 def sum_up(
     logs: Sequence[str], format_text: str, want: Iterable[str], make: Callable[[str], Any], output: Output
 ) -> tuple[Any, Read, Pulse | None]:
     """Sum up logs; for a page, count as well when the requests came."""
+    from privet.core.formats import FormatError  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.core.pulse import Pulse  # noqa: PLC0415  as above
     from privet.core.select import columns_of  # noqa: PLC0415  as above
     from privet.core.sums import Several  # noqa: PLC0415  as above
@@ -54,11 +38,38 @@ def sum_up(
 
     timed = output.html is not None
     columns = columns_of({*want, "status"} if timed else set(want))
-    with reading_logs(logs) as progress:
-        found, read = summed(
-            logs, format_text, columns, lambda path: Several(make(path), *([Pulse()] if timed else [])), progress
-        )
+
+    def both(path: str) -> Several:
+        return Several(make(path), *([Pulse()] if timed else []))
+
+    try:
+        with reading_logs(logs) as progress:
+            found, read = summed(logs, format_text, columns, both, progress)
+    except FormatError as error:
+        raise Failure(f"--format: {error}", EX_USAGE) from None
     return found.parts[0], read, found.parts[1] if timed else None
+
+
+def sum_up_all(
+    formats: Mapping[str, Sequence[str]], want: Iterable[str], make: Callable[[str], Any], output: Output
+) -> tuple[Any, Read, Pulse | None]:
+    """Sum up logs of several formats, as `sum_up` does those of one; one of which nothing can be read is a damage."""
+    parts, failures = [], []
+    for text, logs in formats.items():
+        try:
+            parts.append(sum_up(logs, text, want, make, output))
+        except Failure as failure:
+            failures.append(failure)
+    if not parts:
+        raise failures[0]
+    (found, read, when), *others = parts
+    read.damages += [str(failure) for failure in failures]
+    for more, other, then in others:
+        found.merge(more)
+        read.merge(other)
+        if when is not None and then is not None:
+            when.merge(then)
+    return found, read, when
 
 
 def top_of(when: Pulse | None, logs: Sequence[str], *more: tuple[str, str]) -> Top:

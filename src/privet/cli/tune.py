@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from privet.cli.main import EX_USAGE, Failure
-from privet.cli.options import config_option, json_option, members_option
-from privet.cli.replaying import config_for, html_option, logs_argument, one_form, replaying, source_option, warned
+from privet.cli.options import config_option, json_option, logs_argument, members_option
+from privet.cli.replaying import config_for, html_option, one_form, replaying, source_option, warned
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def _print_json(tuned: Tuned) -> None:
         advice=_advice(tuned),
         totals=msgspec.to_builtins(tuned.replayed.totals),
         complaints=tuned.replayed.complaints,
+        damages=tuned.replayed.damages,
     )
 
 

@@ -6,7 +6,6 @@ Of all bytes only quotes and line feeds are looked at one by one. What is taken 
 - between the others stands what the format has there, byte by byte.
 What is before the time is the same text whenever the client is: what it means is found out once, by the format's own
 expression, and remembered. Every other line goes the exact way, alone; when there are many, the whole block does.
-Needs the extra `fast`; nothing imports this module but what has many lines to parse.
 """
 
 from __future__ import annotations

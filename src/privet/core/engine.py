@@ -20,6 +20,7 @@ import msgspec
 from privet.core.address import IPV6_CLIENT, Subject, widened
 from privet.core.cache import Cache
 from privet.core.evidence import Lines, Places
+from privet.core.facts import Registry
 from privet.core.filters.plan import Found
 from privet.core.forwarded import BEHIND
 from privet.core.loads import Loads
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from privet.core.filters.watch import Watch
     from privet.core.guard import Listed
     from privet.core.jails import Jail
-    from privet.core.limits import Peaks
+    from privet.core.limits import Peaks, Standing
     from privet.core.manners.known import Known
     from privet.core.networks import Networks
     from privet.core.notes import Note
@@ -126,8 +127,13 @@ class Engine:
             if jail.bans_of is None:
                 shared.setdefault(identity_of(jail), []).append((order, jail))
         self.loads = Loads()
-        self._rules = [Rule(group, tolerance, max_clients, networks, self.loads) for group in shared.values()]
-        self._sieves = {name: Sifted(rule for rule in self._rules if name in rule.sources) for name in plans}
+        self._registry = Registry(max_clients)
+        self._rules = [
+            Rule(group, tolerance, max_clients, networks, self._registry, self.loads) for group in shared.values()
+        ]
+        self._sieves = {
+            name: Sifted((rule for rule in self._rules if name in rule.sources), self._registry) for name in plans
+        }
         self.ignore({})
 
     def ignore(
@@ -159,6 +165,7 @@ class Engine:
         as now. Replay passes infinity, since there the log's own time is the clock.
         """
         source, name = self.sources[batch.source], batch.source
+        self._registry.crowd.make_room()
         rows, failures = self._requests(source, batch.data, now), self._failures(source, batch, now)
         lines, places = Lines(batch.data, rows) if rows else None, Places(batch.data)
         by_rule: list[Iterable[Reached]] = [
@@ -239,6 +246,7 @@ class Engine:
         for name in self.sources.keys() & old.sources.keys():
             fresh, self.sources[name] = self.sources[name], old.sources[name]
             self.sources[name].turn(fresh)
+        self._registry.carry(old._registry)
         before = {rule.identity: rule for rule in old._rules}
         for rule in self._rules:
             if rule.identity in before:
@@ -260,6 +268,7 @@ class Engine:
         for source in self.sources.values():
             source.shift(seconds)
         self.loads.shift(seconds)
+        self._registry.crowd.shift(seconds)
         for rule in self._rules:
             rule.window.shift(seconds)
         self.memory.shift(seconds)
@@ -351,6 +360,18 @@ class Engine:
         for rule in self._rules:
             rule.watch = peaks
 
+    def standings(self, now: float) -> Iterator[Standing]:
+        """Yield for each jail but those that look for swarms who has how many failures that count now, be it none.
+
+        Whoever takes them may feed the engine meanwhile.
+        """
+        for window in [rule.window for rule in self._rules]:
+            if not isinstance(window, Swarms):
+                for limit in window.limits:
+                    yield from window.standing(limit, now)
+        for recidive in self.memory.recidives:
+            yield from recidive.standing(now)
+
     def spares(self, jail: str, subject: Subject) -> bool:
         """Tell whether a jail never bans somebody, for `ignoreip`."""
         return self._ignored[jail].overlaps(subject)
@@ -371,12 +392,14 @@ class Engine:
     def tracked(self) -> int:
         """How many clients are remembered now, over all windows."""
         manners = sum(rule.window.remembered for rule in self._rules if isinstance(rule.window, Manners))
-        return sum(len(rule.window.clients) for rule in self._rules) + sum(map(len, self.memory.recidives)) + manners
+        windows = sum(len(rule.window.clients) for rule in self._rules)
+        return windows + sum(map(len, self.memory.recidives)) + manners + len(self._registry.crowd)
 
     @property
     def evicted(self) -> int:
         """How many clients were forgotten to stay within the cap."""
-        return sum(rule.window.evicted for rule in self._rules) + self.memory.evicted
+        windows = sum(rule.window.evicted for rule in self._rules)
+        return windows + self.memory.evicted + self._registry.crowd.evicted
 
     def _verdicts(self, reached: Reached, *, denied: bool) -> Iterator[Verdict]:
         """Yield the verdict on a client who reached a limit, and those of the jails that count bans.

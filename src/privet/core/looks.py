@@ -101,7 +101,7 @@ class Looks:
         self._cap = max(max_clients, 8)
         self._members = re.compile(members.encode()) if members else None
         self._shapes, self._assets = Shapes(), Assets()
-        self._some_assets = self._some_referers = False
+        self._some_assets = False
         self._own: Counter[bytes] = Counter()  # hosts of referers that were the page before
         self._referers: Cache[tuple[bytes, int]] = Cache(_parted)
 

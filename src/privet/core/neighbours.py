@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from privet.core.address import Subject, is_pseudonym, mask_bits
 from privet.core.cache import Cache
 from privet.core.detect import Limit, Reached
+from privet.core.limits import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -184,6 +185,18 @@ class Neighbours:
         times = seen[::2] if isinstance(seen, list) else seen.times
         since = _newest(seen) - limit.findtime
         return sum(time >= since for time in times)
+
+    def standing(self, limit: Limit, now: float) -> Iterator[Standing]:
+        """Yield how many failures of each network count now, as far as the limit; others may be counted meanwhile."""
+        since = now - limit.findtime
+        for key in list(self.clients):
+            seen = self.clients.get(key)
+            if isinstance(seen, list):
+                pairs = _since(seen, since)
+                yield Standing(limit.jail, key, len(pairs), _newest(seen), len({client for _, client in pairs}))
+            elif seen is not None:
+                clients = sum(time >= since for time in seen.clients.values())
+                yield Standing(limit.jail, key, sum(time >= since for time in seen.times), _newest(seen), clients)
 
     def _much(self, net: bytes, seen: list[Any]) -> _Failures | None:
         """Look at a list that is long enough for a verdict; None if without what has left `findtime` it is short."""

@@ -165,11 +165,9 @@ class TextPlan:
 
     @cached_property
     def _blockwise(self) -> Blockwise | None:
-        """What takes large blocks with numpy; None where that is not there, or the format not for it."""
-        try:
-            from privet.core import blockwise  # noqa: PLC0415  need not be there, and is slow to import
-        except ImportError:
-            return None
+        """What takes large blocks with numpy; None where the format is not for it."""
+        from privet.core import blockwise  # noqa: PLC0415  it imports this module
+
         shape = blockwise.layout(self.format, self._want)
         return blockwise.Blockwise(shape, self._want, self._finish.times, self._alone) if shape else None
 

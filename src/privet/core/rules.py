@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from privet.core.detect import Limit, Window
 from privet.core.distinct import Distinct
 from privet.core.evidence import Recent
@@ -11,7 +13,6 @@ from privet.core.forms import Forms
 from privet.core.manners.window import Manners
 from privet.core.neighbours import Keys, Neighbours
 from privet.core.rate import Rate
-from privet.core.select import values_of
 from privet.core.sieve import Sieve
 from privet.core.swarm import Swarms
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from privet.core.detect import Reached
     from privet.core.evidence import Lines, Places
+    from privet.core.facts import Registry
     from privet.core.filters.plan import Found
     from privet.core.jails import Jail
     from privet.core.limits import Peaks
@@ -37,12 +39,13 @@ AnyWindow = Counting | Swarms
 class Rule:
     """A window, the rows or the filter's failures that belong in it, and the sources it listens to."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  each is a thing of its own
         self,
         jails: Sequence[tuple[int, Jail]],
         tolerance: float,
         max_clients: int,
         networks: Networks | None,
+        registry: Registry,
         loads: Loads | None = None,
     ) -> None:
         first = jails[0][1]
@@ -50,9 +53,10 @@ class Rule:
         self.sources = frozenset(first.sources)
         self.filter = first.filter
         self.predicates = first.predicates
-        self.window = _window_for([Limit(jail, order, loads) for order, jail in jails], tolerance, max_clients)
+        limits = [Limit(jail, order, loads) for order, jail in jails]
+        self.window = _window_for(limits, tolerance, max_clients, registry)
         self._learns = isinstance(self.window, Manners | Forms | Swarms)  # from all rows, not only from failures
-        self._field = first.distinct or ""
+        self._field, self._registry = first.distinct or "", registry
         self._networks = Keys(first, networks) if first.key != "address" else None
         self.recent = Recent()
         self.watch: Peaks | None = None
@@ -77,7 +81,8 @@ class Rule:
             return self.window.take(rows, chosen)
         if isinstance(self.window, Distinct):
             self._note(chosen, keys, times, lines)
-            columns = (chosen, keys, times, values_of(rows, self._field, chosen))
+            facts, places = self._registry.facts(rows), np.asarray(chosen)
+            columns = (chosen, keys, times, facts.clients[places], facts.names(self._field)[places])
             return self._watched(self.window, self.window.take, keys, times, columns)
         return self._count(chosen, keys, times, lines)
 
@@ -126,7 +131,7 @@ class Rule:
         take: Callable[..., Iterator[Reached]],
         keys: Sequence[bytes],
         times: Sequence[float],
-        columns: Sequence[Sequence[Any]],
+        columns: Sequence[Any],
     ) -> Iterator[Reached]:
         """Count failures; where somebody watches, one by one, and tell after each how many there are."""
         return take(*columns) if self.watch is None else _one_by_one(self.watch, window, take, keys, times, columns)
@@ -146,7 +151,7 @@ def _one_by_one(  # noqa: PLR0913, PLR0917  what `_watched` has
     take: Callable[..., Iterator[Reached]],
     keys: Sequence[bytes],
     times: Sequence[float],
-    columns: Sequence[Sequence[Any]],
+    columns: Sequence[Any],
 ) -> Iterator[Reached]:
     for place, (key, time) in enumerate(zip(keys, times, strict=True)):
         for one in take(*([column[place]] for column in columns)):
@@ -159,11 +164,11 @@ def _one_by_one(  # noqa: PLR0913, PLR0917  what `_watched` has
 class Sifted:
     """The rules on the requests of a source, with the rows that concern each."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Iterable[Rule], registry: Registry) -> None:
         rules = [rule for rule in rules if rule.filter is None]
         self._all = [rule for rule in rules if not rule.predicates]
         self._some = [rule for rule in rules if rule.predicates]
-        self.sieve = Sieve([rule.predicates for rule in self._some])
+        self.sieve = Sieve([rule.predicates for rule in self._some], registry)
 
     def __call__(self, rows: Rows) -> Iterator[tuple[Rule, Sequence[int]]]:
         """Yield each rule with its rows."""
@@ -176,18 +181,18 @@ def _rows_of(column: Sequence[Value], chosen: Sequence[int]) -> list[Value]:
     return list(map(column.__getitem__, chosen))
 
 
-def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> AnyWindow:
+def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int, registry: Registry) -> AnyWindow:
     first = limits[0].jail
     if first.key != "address":
         return Neighbours(limits[0], tolerance, max_clients)
     if first.kind == "swarm":
         return Swarms(limits[0], max_clients)
     if first.kind == "form":
-        return Forms(limits, tolerance, max_clients)
+        return Forms(limits, tolerance, max_clients, registry)
     if first.kind == "manners":
         return Manners(limits, tolerance, max_clients)
     if first.distinct is not None:
-        return Distinct(limits[0], tolerance, max_clients)
+        return Distinct(limits[0], tolerance, registry.crowd)
     return Rate(limits[0], max_clients) if first.counting == "rate" else Window(limits, tolerance, max_clients)
 
 

@@ -54,7 +54,7 @@ class SwarmLog:
                 self._daemon.herald.tell(_said(event))
                 self._told[name] = False
             if event.ended is not None and not self._told[name]:
-                self._daemon.log.info("swarm over", **_facts(event), seconds=round(event.ended - event.began))
+                self._daemon.log.info("swarm over", **_facts(event), seconds=round(event.last - event.began))
                 self._daemon.herald.tell(f"over: {_said(event)}")
                 self._told[name] = True
 

@@ -254,12 +254,10 @@ def play(players: Sequence[Player], paths: Sequence[str], progress: Callable[[in
     first = players[0]
     state = first.engine.sources[first.source]
     archive = Archive([path if path == "-" else Path(path) for path in paths], state.time_of, progress)
-    try:
-        for block in archive.blocks():
-            for player in players:
-                player.feed(block)
-    except SourceError as error:
-        first.damages.append(str(error))
+    for block in archive.blocks():
+        for player in players:
+            player.feed(block)
+    first.damages += archive.damages
     for player in players:
         player.miss(archive.too_long)
     if first.damages and not state.lines:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
+from glob import glob
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import msgspec
@@ -11,16 +11,16 @@ import msgspec
 from privet.adapters.localtime import local_zone
 from privet.adapters.sources.archive import Archive, File
 from privet.config.compile import plan_for
-from privet.config.model import SourceConfig
-from privet.core.leeches import Leeches
+from privet.config.model import PLAIN, SourceConfig
 from privet.core.offenders import Offenders
 from privet.core.parse import TOO_LONG
 from privet.ports import SourceError
-from privet.tasks.together import jobs_for, size_of, together
+from privet.tasks.together import jobs_for, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from privet.config.model import Config
     from privet.core.parse import Rows
 
 
@@ -35,8 +35,6 @@ class Sums(Protocol):
 
 
 S = TypeVar("S", bound=Sums)
-
-MANY = 1 << 20  # bytes on disk: below, importing numpy costs more than it saves
 
 
 class Read(msgspec.Struct):
@@ -83,13 +81,11 @@ def summed(
     def one(path: str, count: Callable[[int], None]) -> tuple[S, Read]:
         sums, read = make(path), Read()
         archive = Archive([path], plan.time_of, count)
-        try:
-            for block in archive.blocks():
-                rows = plan.parse(block)
-                read.see(rows)
-                sums.take(rows)
-        except SourceError as error:
-            read.damages.append(str(error))
+        for block in archive.blocks():
+            rows = plan.parse(block)
+            read.see(rows)
+            sums.take(rows)
+        read.damages += archive.damages
         read.miss(archive.too_long)
         return sums, read
 
@@ -103,14 +99,17 @@ def summed(
     return whole, read
 
 
-def leeches(paths: Sequence[str]) -> Leeches:
-    """Return what sums up the clients of some files: with numpy, if that is there and pays."""
-    if sum(map(size_of, paths)) >= MANY:
-        with suppress(ImportError):
-            from privet.core.tallies import Tallies  # noqa: PLC0415  need not be there, and is slow to import
-
-            return Tallies()
-    return Leeches()
+def logs_of(config: Config) -> dict[str, list[str]]:
+    """Return the logs of requests that sources read, or that their pipes write, by the format of their lines."""
+    found: dict[str, list[str]] = {}
+    for source in config.sources.values():
+        if source.format != PLAIN and source.log is not None:  # what a pipe writes is of a common format
+            found.setdefault(SourceConfig(name="log").format, []).append(source.log)
+        elif source.format != PLAIN and source.journal is None:
+            for pattern in source.paths:
+                missing = [] if source.optional else [pattern]
+                found.setdefault(source.format, []).extend(sorted(glob(pattern)) or missing)  # noqa: PTH207  as the source does
+    return {text: list(dict.fromkeys(paths)) for text, paths in found.items() if paths}
 
 
 def offenders(paths: Sequence[str], progress: Callable[[int], None] | None = None) -> tuple[Offenders, list[str]]:

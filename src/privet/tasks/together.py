@@ -26,12 +26,11 @@ POLL = 0.2  # seconds between two looks at how far the others are
 
 def jobs_for(paths: Sequence[str]) -> int:
     """Return how many processes pay for some files."""
-    sizes = [size for path in paths if (size := size_of(path))]
+    sizes = [size for path in paths if (size := _size_of(path))]
     return min(len(os.sched_getaffinity(0)), len(sizes)) if sum(sizes) >= PAYS else 1
 
 
-def size_of(path: str) -> int:
-    """Return how many bytes a file has on disk, 0 for what is none."""
+def _size_of(path: str) -> int:
     return Path(path).stat().st_size if Path(path).is_file() else 0
 
 
@@ -53,7 +52,7 @@ def together(
     read, stop = context.Value("Q", 0), context.Event()
     with ProcessPoolExecutor(jobs, context, _Worker.begin, (begin, read, stop)) as pool:
         # The largest first: then the last ones are small, and no process goes on for long when the others have ended.
-        futures = {path: pool.submit(_Worker.one, path) for path in sorted(paths, key=size_of, reverse=True)}
+        futures = {path: pool.submit(_Worker.one, path) for path in sorted(paths, key=_size_of, reverse=True)}
         waiting = [futures[path] for path in paths]
         seen = 0
         try:

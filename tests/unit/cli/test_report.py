@@ -50,6 +50,7 @@ def test_programs_get_the_same(capsys: pytest.CaptureFixture[str], log: Path) ->
         ],
         "next": None,
         "totals": {"lines": 4, "parsed": 4, "unparsed": {}},
+        "damages": [],
     }
 
 
@@ -311,13 +312,21 @@ def test_what_could_be_read_is_reported_and_the_rest_named(
     assert out
     assert f"privet: {cut}: " in err
 
+    for damages, files in (([], [log]), ([str(cut), str(missing)], [log, cut, missing])):
+        assert run([*words, "--json", *map(str, files)]) == (65 if damages else 0)
+        answer = json.loads(capsys.readouterr().out)
+        assert sorted(one.partition(": ")[0] for one in answer["damages"]) == damages
+
 
 def test_bans_are_counted_in_the_logs_that_can_be_read(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     log = tmp_path / "fail2ban.log"
     log.write_text(f"2026-11-22 11:00:00,123 fail2ban.actions [1]: NOTICE [sshd] Ban {LEECH}\n")
 
-    assert run(["report", "offenders", "--reveal", str(log), str(tmp_path / "missing")]) == 65
+    words, damage = ["report", "offenders", "--reveal", str(log)], f"{tmp_path}/missing: No such file or directory"
+    assert run([*words, str(tmp_path / "missing")]) == 65
 
     out, err = capsys.readouterr()
     assert LEECH in out
-    assert "missing: No such file or directory" in err
+    assert damage in err
+    assert run([*words, str(tmp_path / "missing"), "--json"]) == 65
+    assert json.loads(capsys.readouterr().out)["damages"] == [damage]

@@ -18,6 +18,8 @@ from tests.unit.daemon.serving import Served, serving, until
 from tests.unit.processes import JAIL
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     import pytest
 
 MISSING = "No such file or directory"
@@ -33,6 +35,27 @@ def play(place: Served, scene: object) -> None:
             await scene(place)  # type: ignore[operator]
 
     asyncio.run(run())
+
+
+def remember(place: Served) -> Rhythm:
+    """Leave the rhythm of a busy source in the state, beside a log without lines; return it."""
+    place.append()
+    place.state.mkdir(mode=0o700)
+    rhythm = Rhythm(last=[100] * WEEK, before=[100] * WEEK, known=[2] * WEEK)
+    (place.state / FILE).write_bytes(msgspec.json.encode(Remembered(sources={"web": rhythm})))
+    return rhythm
+
+
+async def look_until_silent(place: Served, at_last: Callable[[], Awaitable[None]] | None = None) -> str:
+    """Let the daemon look for half an hour of its clock; return the problem that it then has."""
+    daemon, now = place.daemon, time.time()
+    for minutes in range(0, 31, 5):
+        daemon.clock.now = lambda minutes=minutes: now + 60 * minutes  # type: ignore[method-assign,misc]
+        if at_last and minutes == 30:
+            await at_last()
+        await daemon.vigilance.look()
+    (problem,) = daemon.vigilance.problems
+    return problem
 
 
 def test_a_format_that_changes_is_told_without_an_address(place: Served, capfd: pytest.CaptureFixture[str]) -> None:
@@ -119,20 +142,14 @@ def test_a_filter_that_cannot_match_its_log_is_named(place: Served) -> None:
 
 def test_silence_is_told_with_its_cause_and_the_rhythm_is_remembered(place: Served) -> None:
     place.configure(f'path = "{place.log}"', JAIL)
-    place.append()
-    place.state.mkdir(mode=0o700)
-    rhythm = Rhythm(last=[100] * WEEK, before=[100] * WEEK, known=[2] * WEEK)
-    (place.state / FILE).write_bytes(msgspec.json.encode(Remembered(sources={"web": rhythm})))
+    rhythm = remember(place)
 
     async def scene(place: Served) -> None:
-        daemon, now = place.daemon, time.time()
-        for minutes in range(0, 31, 5):
-            daemon.clock.now = lambda minutes=minutes: now + 60 * minutes  # type: ignore[method-assign,misc]
-            if minutes == 30:
-                place.log.unlink()
-                await until(lambda: bool(daemon.files.sources["web"].problems))
-            await daemon.vigilance.look()
-        (problem,) = daemon.vigilance.problems
+        async def lose() -> None:
+            place.log.unlink()
+            await until(lambda: bool(place.daemon.files.sources["web"].problems))
+
+        problem = await look_until_silent(place, lose)
         assert problem.startswith("source web: silent, though some ")
         assert problem.endswith(f" lines or more were to be expected since the last one; {place.log}: {MISSING}")
 
@@ -144,20 +161,13 @@ def test_silence_is_told_with_its_cause_and_the_rhythm_is_remembered(place: Serv
 
 def test_a_silent_source_whose_server_listens_is_told_so(place: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     place.configure(f'path = "{place.log}"\nformat = "combined"', JAIL)
-    place.append()
-    place.state.mkdir(mode=0o700)
-    rhythm = Rhythm(last=[100] * WEEK, before=[100] * WEEK, known=[2] * WEEK)
-    (place.state / FILE).write_bytes(msgspec.json.encode(Remembered(sources={"web": rhythm})))
+    remember(place)
 
     async def scene(place: Served) -> None:
-        daemon, now = place.daemon, time.time()
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
             monkeypatch.setattr(vigilance, "WEB", {port})
-            for minutes in range(0, 31, 5):
-                daemon.clock.now = lambda minutes=minutes: now + 60 * minutes  # type: ignore[method-assign,misc]
-                await daemon.vigilance.look()
-        (problem,) = daemon.vigilance.problems
+            problem = await look_until_silent(place)
         assert problem.endswith(f"since the last one; a server listens on port {port}: where does it log?")
 
     play(place, scene)

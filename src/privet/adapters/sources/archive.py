@@ -54,9 +54,10 @@ class Archive:
     def __init__(
         self, paths: Sequence[str | Path], line_time: LineTime, progress: Callable[[int], None] | None = None
     ) -> None:
-        """Look at the files; `blocks` tells of those that are missing or not readable."""
+        """Look at the files; those that are missing or not readable are damages."""
         self._files: list[File] = []
         self._missing: list[str] = []
+        self._damages: list[str] = []
         for path in paths:
             try:
                 self._files.append(File(str(path), progress or _ignore))
@@ -71,6 +72,11 @@ class Archive:
         return sum(file.too_long for file in self._files)
 
     @property
+    def damages(self) -> list[str]:
+        """What could not be read, a sentence for each file, as far as the last `blocks` got."""
+        return self._missing + self._damages
+
+    @property
     def notes(self) -> list[str]:
         """What was odd about the files and did no harm."""
         return [file.note for file in self._files if file.note]
@@ -78,17 +84,20 @@ class Archive:
     def blocks(self) -> Iterator[bytes]:
         """Yield whole lines, many at a time, each with its newline.
 
-        A damaged file ends where the damage begins and the others go on; SourceError follows at the end, and names
-        these and the missing ones.
+        A damaged file ends where the damage begins and the others go on: `damages` says so.
         """
-        damages = list(self._missing)
+        self._damages = []
         if len(self._files) == 1:
-            yield from _spared(self._files[0], damages)
+            yield from self._spared(self._files[0])
         else:
-            streams = [(file.start(self._line_time), _spared(file, damages)) for file in self._files]
+            streams = [(file.start(self._line_time), self._spared(file)) for file in self._files]
             yield from merge_by_time(streams, self._line_time)
-        if damages:
-            raise SourceError("; ".join(damages))
+
+    def _spared(self, file: File) -> Iterator[bytes]:
+        try:
+            yield from file.blocks()
+        except SourceError as error:
+            self._damages.append(str(error))
 
 
 def packing(path: str) -> str:
@@ -107,13 +116,6 @@ def pieces(path: str, progress: Callable[[int], None] | None = None) -> Iterator
     yield from file.pieces()
     if file.note:
         raise SourceError(file.note)
-
-
-def _spared(file: File, damages: list[str]) -> Iterator[bytes]:
-    try:
-        yield from file.blocks()
-    except SourceError as error:
-        damages.append(str(error))
 
 
 def _ignore(_count: int) -> None:

@@ -135,7 +135,14 @@ def explain(path: Path | str, error: sqlite3.Error | OSError | StoreError) -> St
 
 
 def set_aside(path: Path) -> Path:
-    """Give a damaged database another name, with all that belongs to it; return that. Raises OSError, StoreError."""
+    """Give a damaged database another name, with all that belongs to it; return that. Raises StoreError."""
+    try:
+        return _renamed(path)
+    except OSError as error:
+        raise explain(path, error) from error
+
+
+def _renamed(path: Path) -> Path:
     if len(list(path.parent.glob(f"{path.name}.corrupt-*[0-9]"))) >= MOST_SET_ASIDE:
         raise StoreError(
             f"{path}: damaged again, and {MOST_SET_ASIDE} damaged ones were set aside already: "

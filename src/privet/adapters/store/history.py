@@ -188,14 +188,8 @@ class History:
             if self._path:
                 self._disconnect()
                 if isinstance(problem, DamagedError):
-                    self._set_aside(self._path)
+                    database.set_aside(self._path)
             raise problem from None
-
-    def _set_aside(self, path: Path) -> None:
-        try:
-            database.set_aside(path)
-        except OSError as error:
-            raise database.explain(path, error) from None
 
     def _disconnect(self) -> None:
         if self._db:

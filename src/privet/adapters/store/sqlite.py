@@ -241,10 +241,9 @@ class SqliteStore(Generic[T]):
         """Make room for a fresh database. Raises StoreError."""
         try:
             target = database.set_aside(self.path)
-        except (OSError, StoreError) as error:
-            problem = database.explain(self.path, error)
+        except StoreError as problem:
             self._trouble = f"{self.path}: damaged, and cannot be set aside: {problem}"
-            raise problem from error
+            raise
         self._lose(f"was damaged, and is set aside as {target.name}: remove that once you have looked at it")
 
     def _lose(self, what: str) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from privet.core.filters.dates import Dates, JournalDates
 from privet.core.filters.errors import FilterError
-from privet.core.filters.watch import Overrun
 from privet.core.filters.zones import zone_of
 
 if TYPE_CHECKING:
@@ -85,18 +84,9 @@ class View:
         if self._same and line.startswith(self._same):
             return self._decoded(line[self._cut :]) + "\n", self._time
         text = self._decoded(line)
-        dates, watch = self.dates, self._watch
+        dates = self.dates
         self._same = b""
-        if len(text) > dates.longest:
-            return text + "\n", None
-        watch.text = text
-        try:
-            watch.at = dates
-            stamp = dates.find(text)
-            watch.at = None
-        except Overrun:
-            watch.punish()
-            stamp = None
+        stamp = self._watch.look(dates, dates.find, text)
         if stamp is None:
             return text + "\n", None
         _, begin, end, time = stamp

@@ -7,7 +7,13 @@ as long as that one any more; when even short lines are too much for it, it sees
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Text = TypeVar("Text", str, bytes)
+Found = TypeVar("Found")
 
 SHORT = 1024
 """Characters. An expression that is too slow for such a line is at fault, not the line."""
@@ -32,6 +38,20 @@ class Watch:
     def __init__(self) -> None:
         self.at: Watched | None = None
         self.text: str | bytes = ""
+
+    def look(self, one: Watched, search: Callable[[Text], Found | None], text: Text) -> Found | None:
+        """Return what a search of `one` finds, under watch: nothing if the text is too long, or it takes too long."""
+        if len(text) > one.longest:
+            return None
+        self.text = text
+        try:
+            self.at = one
+            found = search(text)
+            self.at = None
+        except Overrun:
+            self.punish()
+            return None
+        return found
 
     def punish(self) -> None:
         """Let the expression that was interrupted see shorter lines only."""
