@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-Numbers = "npt.NDArray[np.int32]"
+    Numbers = npt.NDArray[np.int32]
 
 KEEP = 90_000.0
 """Seconds for which a client is remembered who comes no more: no detector looks back further than a day."""
@@ -31,23 +31,49 @@ _NONE = np.empty(0, np.intp)
 
 
 class Column:
-    """What is remembered of each client, `empty` of those of whom nothing is. Hold the column, never its `values`."""
+    """What is remembered of each client, `empty` of those of whom nothing is.
 
-    __slots__ = ("empty", "values")
+    It takes no memory before it is used. Hold the column, never its `values`.
+    """
 
-    def __init__(self, empty: float, kind: type[np.generic], size: int) -> None:
-        self.empty = empty
-        self.values: npt.NDArray[Any] = np.full(size, empty, kind)
+    __slots__ = ("_crowd", "_values", "empty", "kind")
+
+    def __init__(self, crowd: Crowd, empty: float, kind: type[np.generic]) -> None:
+        self._crowd, self.empty, self.kind = crowd, empty, kind
+        self._values: npt.NDArray[Any] | None = None
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything may be remembered."""
+        return self._values is not None
+
+    @property
+    def values(self) -> npt.NDArray[Any]:
+        """The values by the numbers of the clients."""
+        if self._values is None:
+            self._values = np.full(self._crowd.size, self.empty, self.kind)
+        return self._values
+
+    def take(self, old: Column) -> None:
+        """Take over what another has, whose crowd is this one's now."""
+        self._values = old._values
 
     def grow(self, size: int) -> None:
         """Make room for as many clients."""
-        values = np.full(size, self.empty, self.values.dtype)
-        values[: len(self.values)] = self.values
-        self.values = values
+        if self._values is not None:
+            more = np.full(size - len(self._values), self.empty, self.kind)
+            self._values = np.concatenate([self._values, more])
+
+    def clear(self, numbers: npt.NDArray[np.intp] | None = None) -> None:
+        """Forget all, or some."""
+        if numbers is None:
+            self._values = None
+        elif self._values is not None:
+            self._values[numbers] = self.empty
 
 
 class Crowd:
-    """The numbers of at most so many clients, and as many more as one block has."""
+    """The numbers of at most so many clients, and of as many more as come until it is tidied."""
 
     def __init__(self, most: int, keep: float = KEEP) -> None:
         self.evicted = 0
@@ -56,7 +82,7 @@ class Crowd:
         self._keys: list[bytes] = []
         self._free: list[int] = []
         self._columns: list[Column] = []
-        self._size = _SWEEP_FROM
+        self.size = _SWEEP_FROM  # for how many there is room
         self._sweep_at = min(_SWEEP_FROM, most)
         self._seen = self.column(-inf)
         self._newest = -inf
@@ -69,7 +95,7 @@ class Crowd:
 
     def column(self, empty: float, kind: type[np.generic] = np.float64) -> Column:
         """Return a new column."""
-        column = Column(empty, kind, self._size)
+        column = Column(self, empty, kind)
         self._columns.append(column)
         return column
 
@@ -101,14 +127,14 @@ class Crowd:
         """Take over the clients of another; its columns may then be taken, the others are empty."""
         self._numbers, self._keys, self._free = old._numbers, old._keys, old._free
         self._numbers.crowd = self
-        self.evicted, self._size, self._newest = old.evicted, old._size, old._newest
+        self.evicted, self.size, self._newest = old.evicted, old.size, old._newest
         for column in self._columns:
-            column.values = np.full(self._size, column.empty, column.values.dtype)
-        self._seen.values = old._seen.values
+            column.clear()
+        self._seen.take(old._seen)
 
     def shift(self, seconds: float) -> None:
         """Take note that the clock was set forward by so much."""
-        self._seen.values += seconds
+        self._seen.values[:] += seconds
         self._newest += seconds
 
     def enter(self, key: bytes) -> int:
@@ -119,10 +145,10 @@ class Crowd:
             return number
         number = len(self._keys)
         self._keys.append(key)
-        if number >= self._size:
-            self._size *= 2
+        if number >= self.size:
+            self.size *= 2
             for column in self._columns:
-                column.grow(self._size)
+                column.grow(self.size)
         return number
 
     def make_room(self) -> npt.NDArray[np.intp]:
@@ -148,7 +174,7 @@ class Crowd:
 
     def _forget(self, gone: npt.NDArray[np.intp]) -> None:
         for column in self._columns:
-            column.values[gone] = column.empty
+            column.clear(gone)
         places = gone.tolist()
         for number in places:
             del self._numbers[self._keys[number]]

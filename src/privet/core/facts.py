@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -9,14 +10,24 @@ import numpy as np
 
 from privet.core.crowd import Crowd
 from privet.core.parse import Rows
-from privet.core.texts import Texts
+from privet.core.select import REQUEST_PARTS, parts_of, values_of
+from privet.core.texts import MOST, Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
+    from privet.core.crowd import Numbers
+
 UNTOLD = frozenset((b"-", b""))
+
+
+def _part(place: int) -> Callable[[bytes], int]:
+    return lambda request: hash(parts_of(request)[place])
+
+
+_OF_REQUEST = {field: _part(place) for place, field in enumerate(REQUEST_PARTS)}
 
 
 class Registry:
@@ -26,6 +37,7 @@ class Registry:
         self.crowd = Crowd(max_clients)
         self.requests, self.hosts, self.agents, self.referers = Texts(), Texts(), Texts(), Texts()
         self.statuses, self.types = Texts(), Texts()
+        self.others: defaultdict[str, Texts] = defaultdict(Texts)  # by field
         self._latest = Facts(self, Rows(0))
 
     def facts(self, rows: Rows) -> Facts:
@@ -47,41 +59,74 @@ class Facts:
 
     def __init__(self, registry: Registry, rows: Rows) -> None:
         self.rows, self._registry = rows, registry
-        self.times = np.array(rows.times, np.float64)
-        self.clients = registry.crowd.numbers(rows.keys, self.times)
+
+    @cached_property
+    def times(self) -> npt.NDArray[np.float64]:
+        """When the requests were."""
+        return np.array(self.rows.times, np.float64)
+
+    @cached_property
+    def clients(self) -> Numbers:
+        """The clients' numbers."""
+        return self._registry.crowd.meet(self.rows.keys, self.times)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @cached_property
-    def requests(self) -> npt.NDArray[np.int32]:
+    def requests(self) -> Numbers:
         """The request lines."""
         return self._registry.requests.numbers(requests_of(self.rows))
 
     @cached_property
-    def hosts(self) -> npt.NDArray[np.int32]:
+    def hosts(self) -> Numbers:
         """The sites."""
         return self._registry.hosts.numbers(self.rows.column("host"))
 
     @cached_property
-    def agents(self) -> npt.NDArray[np.int32]:
+    def agents(self) -> Numbers:
         """The agents."""
         return self._registry.agents.numbers(self.rows.column("agent"))
 
     @cached_property
-    def referers(self) -> npt.NDArray[np.int32]:
+    def referers(self) -> Numbers:
         """The referers."""
         return self._registry.referers.numbers(self.rows.column("referer"))
 
     @cached_property
-    def statuses(self) -> npt.NDArray[np.int32]:
+    def statuses(self) -> Numbers:
         """The statuses."""
         return self._registry.statuses.numbers(self.rows.column("status"))
 
     @cached_property
-    def types(self) -> npt.NDArray[np.int32]:
+    def types(self) -> Numbers:
         """The content types."""
         return self._registry.types.numbers(self.rows.column("content_type"))
+
+    def texts(self, field: str) -> tuple[Texts, Numbers]:
+        """Return the texts that one field has, and their numbers; the whole request line is one, too."""
+        registry = self._registry
+        if field == "request":
+            return registry.requests, self.requests
+        if field == "agent":
+            return registry.agents, self.agents
+        if field == "referer":
+            return registry.referers, self.referers
+        if field == "status":
+            return registry.statuses, self.statuses
+        others = registry.others[field]
+        return others, others.numbers(values_of(self.rows, field, range(len(self.rows))))
+
+    def names(self, field: str) -> npt.NDArray[np.int64]:
+        """Return hashes of one field of all rows."""
+        if (
+            field in _OF_REQUEST
+            and "request" in self.rows.columns
+            and not self.rows.columns.keys() & _OF_REQUEST.keys()
+        ):
+            return self._registry.requests.fact(_OF_REQUEST[field], np.int64, MOST)(self.requests)
+        texts, numbers = self.texts(field)
+        return texts.fact(hash, np.int64, MOST)(numbers)
 
     @cached_property
     def before(self) -> npt.NDArray[np.intp]:
@@ -89,7 +134,7 @@ class Facts:
         return previous(self.clients)
 
 
-def previous(numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
+def previous(numbers: Numbers) -> npt.NDArray[np.intp]:
     """Return for each place the last one before it with the same number, -1 if there is none."""
     order = np.argsort(numbers, kind="stable")
     found = np.full(len(numbers), -1)

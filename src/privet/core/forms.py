@@ -87,13 +87,14 @@ class Forms(Window):
         super().carry(old)
         if isinstance(old, Forms):
             self.pages, self.start = old.pages, old.start
-            self.last.values, self.first.values = old.last.values, old.first.values
+            self.last.take(old.last)
+            self.first.take(old.first)
 
     def shift(self, seconds: float) -> None:
         """Take note that the clock was set forward by so much."""
         super().shift(seconds)
         self.pages.shift(seconds)
-        self.first.values += seconds
+        self.first.values[:] += seconds
         self.start += seconds
 
     def _learn(self, facts: Facts, pages: npt.NDArray[np.int64]) -> None:

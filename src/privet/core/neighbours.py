@@ -192,7 +192,7 @@ class Neighbours:
 
     def networks_changed(self) -> None:
         """Forget to which networks clients belong."""
-        self.net_of.values[:] = _UNKNOWN
+        self.net_of.clear()
 
     def take(
         self,
@@ -229,7 +229,9 @@ class Neighbours:
         """Take over what an equal jail has counted, and its bans if it is unchanged."""
         self.clients.carry(old.clients)
         self.ring, self.near, self.forgotten, self._room = old.ring, old.near, old.forgotten, 0
-        self.last.values, self.depth.values, self.newest.values = old.last.values, old.depth.values, old.newest.values
+        self.last.take(old.last)
+        self.depth.take(old.depth)
+        self.newest.take(old.newest)
         if self.limits[0].jail == old.limits[0].jail:
             self._end_at(old.limits[0].until)
 
@@ -237,7 +239,7 @@ class Neighbours:
         """Take note that the clock was set forward by so much."""
         self.clients.shift(seconds)
         self.ring.shift(seconds)
-        self.newest.values += seconds
+        self.newest.values[:] += seconds
         for seen in self.near.values():
             seen.times = [time + seconds for time in seen.times]
             seen.clients = {client: time + seconds for client, time in seen.clients.items()}
@@ -302,7 +304,7 @@ class Neighbours:
     def _end_at(self, ends: Mapping[bytes, float]) -> None:
         """Set the ends of all bans."""
         self._ends.clear()
-        self._ends.column.values[:] = -inf
+        self._ends.column.clear()
         for net, end in ends.items():
             self._ends[net] = end
 

@@ -13,7 +13,6 @@ from privet.core.forms import Forms
 from privet.core.manners.window import Manners
 from privet.core.neighbours import Keys, Named, Neighbours
 from privet.core.rate import Rate
-from privet.core.select import values_of
 from privet.core.sieve import Sieve
 from privet.core.swarm import Swarms
 
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from privet.core.loads import Loads
     from privet.core.networks import Networks
     from privet.core.parse import Rows
-
-    Column = Sequence[Any] | npt.NDArray[Any]
 
 Value = TypeVar("Value")
 
@@ -60,8 +57,8 @@ class Rule:
         limits = [Limit(jail, order, loads) for order, jail in jails]
         self.window = _window_for(limits, tolerance, max_clients, registry)
         self._learns = isinstance(self.window, Manners | Forms | Swarms)  # from all rows, not only from failures
-        self._field = first.distinct or ""
-        self._networks, self._registry = Keys(first, networks), registry
+        self._field, self._registry = first.distinct or "", registry
+        self._networks = Keys(first, networks)
         self.recent = Recent()
         self.watch: Peaks | None = None
         self.matched = 0
@@ -85,7 +82,8 @@ class Rule:
             return self.window.take(rows, chosen)
         if isinstance(self.window, Distinct):
             self._note(chosen, keys, times, lines)
-            columns = (chosen, keys, times, values_of(rows, self._field, chosen))
+            facts, places = self._registry.facts(rows), np.asarray(chosen)
+            columns = (chosen, keys, times, facts.clients[places], facts.names(self._field)[places])
             return self._watched(self.window, self.window.take, keys, times, columns)
         if isinstance(self.window, Neighbours):
             clients = self._registry.facts(rows).clients
@@ -139,7 +137,7 @@ class Rule:
         take: Callable[..., Iterator[Reached]],
         keys: Iterable[bytes],
         times: Sequence[float],
-        columns: Sequence[Column],
+        columns: Sequence[Any],
     ) -> Iterator[Reached]:
         """Count failures; where somebody watches, one by one, and tell after each how many there are."""
         return take(*columns) if self.watch is None else _one_by_one(self.watch, window, take, keys, times, columns)
@@ -159,7 +157,7 @@ def _one_by_one(  # noqa: PLR0913, PLR0917  what `_watched` has
     take: Callable[..., Iterator[Reached]],
     keys: Iterable[bytes],
     times: Sequence[float],
-    columns: Sequence[Column],
+    columns: Sequence[Any],
 ) -> Iterator[Reached]:
     for place, (key, time) in enumerate(zip(keys, times, strict=True)):
         for one in take(*([column[place]] for column in columns)):
@@ -172,11 +170,11 @@ def _one_by_one(  # noqa: PLR0913, PLR0917  what `_watched` has
 class Sifted:
     """The rules on the requests of a source, with the rows that concern each."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Iterable[Rule], registry: Registry) -> None:
         rules = [rule for rule in rules if rule.filter is None]
         self._all = [rule for rule in rules if not rule.predicates]
         self._some = [rule for rule in rules if rule.predicates]
-        self.sieve = Sieve([rule.predicates for rule in self._some])
+        self.sieve = Sieve([rule.predicates for rule in self._some], registry)
 
     def __call__(self, rows: Rows) -> Iterator[tuple[Rule, Sequence[int]]]:
         """Yield each rule with its rows."""
@@ -200,7 +198,7 @@ def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int, reg
     if first.kind == "manners":
         return Manners(limits, tolerance, max_clients)
     if first.distinct is not None:
-        return Distinct(limits[0], tolerance, max_clients)
+        return Distinct(limits[0], tolerance, registry.crowd)
     return Rate(limits[0], max_clients) if first.counting == "rate" else Window(limits, tolerance, max_clients)
 
 
