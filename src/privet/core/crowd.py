@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
-Numbers = "npt.NDArray[np.int32]"
+    Numbers = npt.NDArray[np.int32]
 
 KEEP = 90_000.0
 """Seconds for which a client is remembered who comes no more: no detector looks back further than a day."""
@@ -27,26 +27,53 @@ KEEP = 90_000.0
 NOBODY = -1
 _SWEEP_FROM = 4096  # fewer clients than this are not worth sweeping
 _EVICT_SHARE = 8  # at the cap one in eight goes, so that this is paid once per cap / 8 new clients
+_NONE = np.empty(0, np.intp)
 
 
 class Column:
-    """What is remembered of each client, `empty` of those of whom nothing is. Hold the column, never its `values`."""
+    """What is remembered of each client, `empty` of those of whom nothing is.
 
-    __slots__ = ("empty", "values")
+    It takes no memory before it is used. Hold the column, never its `values`.
+    """
 
-    def __init__(self, empty: float, kind: type[np.generic], size: int) -> None:
-        self.empty = empty
-        self.values: npt.NDArray[Any] = np.full(size, empty, kind)
+    __slots__ = ("_crowd", "_values", "empty", "kind")
+
+    def __init__(self, crowd: Crowd, empty: float, kind: type[np.generic]) -> None:
+        self._crowd, self.empty, self.kind = crowd, empty, kind
+        self._values: npt.NDArray[Any] | None = None
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything may be remembered."""
+        return self._values is not None
+
+    @property
+    def values(self) -> npt.NDArray[Any]:
+        """The values by the numbers of the clients."""
+        if self._values is None:
+            self._values = np.full(self._crowd.size, self.empty, self.kind)
+        return self._values
+
+    def take(self, old: Column) -> None:
+        """Take over what another has, whose crowd is this one's now."""
+        self._values = old._values
 
     def grow(self, size: int) -> None:
         """Make room for as many clients."""
-        values = np.full(size, self.empty, self.values.dtype)
-        values[: len(self.values)] = self.values
-        self.values = values
+        if self._values is not None:
+            more = np.full(size - len(self._values), self.empty, self.kind)
+            self._values = np.concatenate([self._values, more])
+
+    def clear(self, numbers: npt.NDArray[np.intp] | None = None) -> None:
+        """Forget all, or some."""
+        if numbers is None:
+            self._values = None
+        elif self._values is not None:
+            self._values[numbers] = self.empty
 
 
 class Crowd:
-    """The numbers of at most so many clients, and as many more as one block has."""
+    """The numbers of at most so many clients, and of as many more as come until it is tidied."""
 
     def __init__(self, most: int, keep: float = KEEP) -> None:
         self.evicted = 0
@@ -55,7 +82,7 @@ class Crowd:
         self._keys: list[bytes] = []
         self._free: list[int] = []
         self._columns: list[Column] = []
-        self._size = _SWEEP_FROM
+        self.size = _SWEEP_FROM  # for how many there is room
         self._sweep_at = min(_SWEEP_FROM, most)
         self._seen = self.column(-inf)
         self._newest = -inf
@@ -63,20 +90,30 @@ class Crowd:
     def __len__(self) -> int:
         return len(self._numbers)
 
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._numbers)
+
     def column(self, empty: float, kind: type[np.generic] = np.float64) -> Column:
         """Return a new column."""
-        column = Column(empty, kind, self._size)
+        column = Column(self, empty, kind)
         self._columns.append(column)
         return column
 
     def numbers(self, keys: Sequence[bytes], times: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
         """Return the numbers of the clients of a block, valid until the next block."""
-        if len(self._numbers) >= self._sweep_at:
-            self._make_room()
+        self.make_room()
+        return self.meet(keys, times)
+
+    def meet(self, keys: Sequence[bytes], times: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+        """Return the numbers of clients without making room for them."""
         numbers = np.fromiter(map(self._numbers.__getitem__, keys), np.int32, len(keys))
+        self.see(numbers, times)
+        return numbers
+
+    def see(self, numbers: npt.NDArray[np.int32], times: npt.NDArray[np.float64]) -> None:
+        """Take note that clients came whose numbers are known."""
         self._seen.values[numbers] = times
         self._newest = max(self._newest, times.max(initial=-inf))
-        return numbers
 
     def number(self, key: bytes) -> int:
         """Return the number of a client, `NOBODY` if there is none."""
@@ -90,14 +127,14 @@ class Crowd:
         """Take over the clients of another; its columns may then be taken, the others are empty."""
         self._numbers, self._keys, self._free = old._numbers, old._keys, old._free
         self._numbers.crowd = self
-        self.evicted, self._size, self._newest = old.evicted, old._size, old._newest
+        self.evicted, self.size, self._newest = old.evicted, old.size, old._newest
         for column in self._columns:
-            column.values = np.full(self._size, column.empty, column.values.dtype)
-        self._seen.values = old._seen.values
+            column.clear()
+        self._seen.take(old._seen)
 
     def shift(self, seconds: float) -> None:
         """Take note that the clock was set forward by so much."""
-        self._seen.values += seconds
+        self._seen.values[:] += seconds
         self._newest += seconds
 
     def enter(self, key: bytes) -> int:
@@ -108,27 +145,36 @@ class Crowd:
             return number
         number = len(self._keys)
         self._keys.append(key)
-        if number >= self._size:
-            self._size *= 2
+        if number >= self.size:
+            self.size *= 2
             for column in self._columns:
-                column.grow(self._size)
+                column.grow(self.size)
         return number
 
-    def _make_room(self) -> None:
-        """Forget who came last long ago; at the cap also one in eight, those who came last longest ago."""
+    def make_room(self) -> npt.NDArray[np.intp]:
+        """Forget, if there are many, who came last long ago; at the cap also one in eight, longest silent.
+
+        Return the numbers that are free by that.
+        """
+        if len(self._numbers) < self._sweep_at:
+            return _NONE
         seen = self._seen.values[: len(self._keys)]
-        self._forget(np.flatnonzero((seen < self._newest - self._keep) & (seen > -inf)))
+        gone = np.flatnonzero((seen < self._newest - self._keep) & (seen > -inf))
+        self._forget(gone)
         excess = len(self._numbers) - self._most
         if excess >= 0:
             count = min(excess + max(1, self._most // _EVICT_SHARE), len(self._numbers))
             seen = np.where(seen == -inf, inf, seen)
-            self._forget(np.argpartition(seen, count - 1)[:count])
+            more = np.argpartition(seen, count - 1)[:count]
+            self._forget(more)
+            gone = np.concatenate((gone, more))
             self.evicted += count
         self._sweep_at = min(max(_SWEEP_FROM, 2 * len(self._numbers)), self._most)
+        return gone
 
     def _forget(self, gone: npt.NDArray[np.intp]) -> None:
         for column in self._columns:
-            column.values[gone] = column.empty
+            column.clear(gone)
         places = gone.tolist()
         for number in places:
             del self._numbers[self._keys[number]]

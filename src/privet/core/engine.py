@@ -131,7 +131,9 @@ class Engine:
         self._rules = [
             Rule(group, tolerance, max_clients, networks, self._registry, self.loads) for group in shared.values()
         ]
-        self._sieves = {name: Sifted(rule for rule in self._rules if name in rule.sources) for name in plans}
+        self._sieves = {
+            name: Sifted((rule for rule in self._rules if name in rule.sources), self._registry) for name in plans
+        }
         self.ignore({})
 
     def ignore(
@@ -163,6 +165,7 @@ class Engine:
         as now. Replay passes infinity, since there the log's own time is the clock.
         """
         source, name = self.sources[batch.source], batch.source
+        self._registry.crowd.make_room()
         rows, failures = self._requests(source, batch.data, now), self._failures(source, batch, now)
         lines, places = Lines(batch.data, rows) if rows else None, Places(batch.data)
         by_rule: list[Iterable[Reached]] = [
@@ -389,12 +392,14 @@ class Engine:
     def tracked(self) -> int:
         """How many clients are remembered now, over all windows."""
         manners = sum(rule.window.remembered for rule in self._rules if isinstance(rule.window, Manners))
-        return sum(len(rule.window.clients) for rule in self._rules) + sum(map(len, self.memory.recidives)) + manners
+        windows = sum(len(rule.window.clients) for rule in self._rules)
+        return windows + sum(map(len, self.memory.recidives)) + manners + self._registry.tracked
 
     @property
     def evicted(self) -> int:
         """How many clients were forgotten to stay within the cap."""
-        return sum(rule.window.evicted for rule in self._rules) + self.memory.evicted
+        windows = sum(rule.window.evicted for rule in self._rules)
+        return windows + self.memory.evicted + self._registry.evicted
 
     def _verdicts(self, reached: Reached, *, denied: bool) -> Iterator[Verdict]:
         """Yield the verdict on a client who reached a limit, and those of the jails that count bans.

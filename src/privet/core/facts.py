@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
@@ -9,14 +10,16 @@ import numpy as np
 
 from privet.core.crowd import Crowd
 from privet.core.parse import Rows
-from privet.core.texts import Texts
+from privet.core.select import REQUEST_PARTS, parts_of, values_of
+from privet.core.texts import MOST, Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Sequence, Sized
     from typing import Self
 
     import numpy.typing as npt
 
+    from privet.core.crowd import Numbers
     from privet.core.texts import Fact
 
 UNTOLD = frozenset((b"-", b""))
@@ -26,6 +29,14 @@ class Shared(Protocol):
     """What several detectors learn alike: one of its kind does so for all."""
 
     def __init__(self, registry: Registry) -> None: ...
+
+    @property
+    def clients(self) -> Sized:
+        """What is remembered of some clients, beside what the crowd has of all."""
+
+    @property
+    def evicted(self) -> int:
+        """How many of them were forgotten to stay within the cap."""
 
     def carry(self, old: Self) -> None:
         """Take over what an equal one knows, after the crowd was carried."""
@@ -38,6 +49,13 @@ Kind = TypeVar("Kind", bound=Shared)
 Value = TypeVar("Value")
 
 
+def _part(place: int) -> Callable[[bytes], int]:
+    return lambda request: hash(parts_of(request)[place])
+
+
+_OF_REQUEST = {field: _part(place) for place, field in enumerate(REQUEST_PARTS)}
+
+
 class Registry:
     """Remembers clients and texts by number, for all detectors of an engine."""
 
@@ -46,6 +64,7 @@ class Registry:
         self.crowd = Crowd(max_clients)
         self.requests, self.hosts, self.agents, self.referers = Texts(), Texts(), Texts(), Texts()
         self.statuses, self.types = Texts(), Texts()
+        self.others: defaultdict[str, Texts] = defaultdict(Texts)  # by field
         self._latest = Facts(self, Rows(0))
         self._shared: dict[type, Shared] = {}
 
@@ -67,6 +86,16 @@ class Registry:
         for one in self._shared.values():
             one.shift(seconds)
 
+    @property
+    def tracked(self) -> int:
+        """How many clients are remembered."""
+        return len(self.crowd) + sum(len(one.clients) for one in self._shared.values())
+
+    @property
+    def evicted(self) -> int:
+        """How many clients were forgotten to stay within the cap."""
+        return self.crowd.evicted + sum(one.evicted for one in self._shared.values())
+
     def shared(self, kind: type[Kind]) -> Kind:
         """Return the one of its kind that all detectors share."""
         if kind not in self._shared:
@@ -82,10 +111,18 @@ class Facts:
 
     def __init__(self, registry: Registry, rows: Rows) -> None:
         self.rows, self._registry = rows, registry
-        self.times = np.array(rows.times, np.float64)
-        self.clients = registry.crowd.numbers(rows.keys, self.times)
         self._said: dict[Fact, npt.NDArray[Any]] = {}
         self._found: dict[Callable[[Facts], Any], Any] = {}
+
+    @cached_property
+    def times(self) -> npt.NDArray[np.float64]:
+        """When the requests were."""
+        return np.array(self.rows.times, np.float64)
+
+    @cached_property
+    def clients(self) -> Numbers:
+        """The clients' numbers."""
+        return self._registry.crowd.meet(self.rows.keys, self.times)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -104,12 +141,12 @@ class Facts:
         return found
 
     @cached_property
-    def requests(self) -> npt.NDArray[np.int32]:
+    def requests(self) -> Numbers:
         """The request lines."""
         return self._registry.requests.numbers(requests_of(self.rows))
 
     @cached_property
-    def hosts(self) -> npt.NDArray[np.int32]:
+    def hosts(self) -> Numbers:
         """The sites."""
         hosts = self.rows.columns.get("host")
         if hosts is None:
@@ -117,24 +154,49 @@ class Facts:
         return self._registry.hosts.numbers(hosts)
 
     @cached_property
-    def agents(self) -> npt.NDArray[np.int32]:
+    def agents(self) -> Numbers:
         """The agents."""
         return self._registry.agents.numbers(self.rows.column("agent"))
 
     @cached_property
-    def referers(self) -> npt.NDArray[np.int32]:
+    def referers(self) -> Numbers:
         """The referers."""
         return self._registry.referers.numbers(self.rows.column("referer"))
 
     @cached_property
-    def statuses(self) -> npt.NDArray[np.int32]:
+    def statuses(self) -> Numbers:
         """The statuses."""
         return self._registry.statuses.numbers(self.rows.column("status"))
 
     @cached_property
-    def types(self) -> npt.NDArray[np.int32]:
+    def types(self) -> Numbers:
         """The content types."""
         return self._registry.types.numbers(self.rows.column("content_type"))
+
+    def texts(self, field: str) -> tuple[Texts, Numbers]:
+        """Return the texts that one field has, and their numbers; the whole request line is one, too."""
+        registry = self._registry
+        if field == "request":
+            return registry.requests, self.requests
+        if field == "agent":
+            return registry.agents, self.agents
+        if field == "referer":
+            return registry.referers, self.referers
+        if field == "status":
+            return registry.statuses, self.statuses
+        others = registry.others[field]
+        return others, others.numbers(values_of(self.rows, field, range(len(self.rows))))
+
+    def names(self, field: str) -> npt.NDArray[np.int64]:
+        """Return hashes of one field of all rows."""
+        if (
+            field in _OF_REQUEST
+            and "request" in self.rows.columns
+            and not self.rows.columns.keys() & _OF_REQUEST.keys()
+        ):
+            return self._registry.requests.fact(_OF_REQUEST[field], np.int64, MOST)(self.requests)
+        texts, numbers = self.texts(field)
+        return texts.fact(hash, np.int64, MOST)(numbers)
 
     @cached_property
     def before(self) -> npt.NDArray[np.intp]:
@@ -142,7 +204,7 @@ class Facts:
         return previous(self.clients)
 
 
-def previous(numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
+def previous(numbers: Numbers) -> npt.NDArray[np.intp]:
     """Return for each place the last one before it with the same number, -1 if there is none."""
     order = np.argsort(numbers, kind="stable")
     found = np.full(len(numbers), -1)

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+MOST = 9216  # bytes of a text that anybody looks at: somewhat more than servers take
+ROOM = 8 << 20  # bytes of long texts that are kept
+
 
 class Fact:
-    """What a function says of each text, which it is given cut to `LONGEST` bytes."""
+    """What a function says of each text, of which it is given so many bytes at most."""
 
-    def __init__(self, texts: Texts, function: Callable[[bytes], Any], kind: type[np.generic]) -> None:
-        self._texts, self.function = texts, function
+    def __init__(self, texts: Texts, function: Callable[[bytes], Any], kind: type[np.generic], longest: int) -> None:
+        self._texts, self.function, self.longest = texts, function, longest
         self._values: npt.NDArray[Any] = np.empty(1024, kind)
         self._known = 0
 
@@ -29,7 +32,7 @@ class Fact:
             if len(texts) > len(self._values):
                 self._values = np.resize(self._values, 2 * len(texts))
             for place in range(self._known, len(texts)):
-                self._values[place] = self.function(texts[place])
+                self._values[place] = self.function(texts[place][: self.longest])
             self._known = len(texts)
         return self._values[numbers]
 
@@ -46,18 +49,20 @@ class Texts(dict[bytes, int]):
         self.texts: list[bytes] = []
         self._facts: list[Fact] = []
         self._size = size
+        self._long = 0  # bytes of texts that are too long to be remembered
 
-    def fact(self, function: Callable[[bytes], Any], kind: type[np.generic] = np.bool_) -> Fact:
+    def fact(self, function: Callable[[bytes], Any], kind: type[np.generic] = np.bool_, longest: int = LONGEST) -> Fact:
         """Return what a function says of these texts; who asks for the same gets the same."""
-        found = next((one for one in self._facts if one.function == function), None)
+        found = next((one for one in self._facts if (one.function, one.longest) == (function, longest)), None)
         if found is None:
-            found = Fact(self, function, kind)
+            found = Fact(self, function, kind, longest)
             self._facts.append(found)
         return found
 
     def numbers(self, column: Sequence[bytes]) -> npt.NDArray[np.int32]:
         """Return the number of each text of a block."""
-        if len(self.texts) >= self._size:
+        if len(self.texts) >= self._size or self._long >= ROOM:
+            self._long = 0
             self.clear()
             self.texts.clear()
             for fact in self._facts:
@@ -66,7 +71,10 @@ class Texts(dict[bytes, int]):
 
     def __missing__(self, text: bytes) -> int:
         number = len(self.texts)
-        self.texts.append(text[:LONGEST])
-        if len(text) <= LONGEST:  # what is longer is an attacker's who fills the memory
+        if len(text) <= LONGEST:
             self[text] = number
+        else:  # an attacker's, who fills the memory: it is not known again
+            text = text[:MOST]
+            self._long += len(text)
+        self.texts.append(text)
         return number

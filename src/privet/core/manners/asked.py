@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from privet.core.assets import is_asset_type
+from privet.core.cache import LONGEST
 from privet.core.facts import UNTOLD, previous
 from privet.core.select import split_request
 from privet.core.shapes import is_asset
@@ -135,11 +136,11 @@ class Asked:
 
     def request(self, facts: Facts, row: int) -> bytes:
         """Return the request line of a row, cut to what is looked at."""
-        return self._requests.texts[int(facts.requests[row])]
+        return self._requests.texts[int(facts.requests[row])][:LONGEST]
 
     def host(self, facts: Facts, row: int) -> bytes:
         """Return the site that a row asks, cut likewise."""
-        return self._hosts.texts[int(facts.hosts[row])]
+        return self._hosts.texts[int(facts.hosts[row])][:LONGEST]
 
     def sites(self, facts: Facts, rows: Places) -> Hashes:
         """Return hashes of the sites that rows ask."""

@@ -50,11 +50,16 @@ class Fetches:
     """Finds fetches of feeds, and who reads them."""
 
     def __init__(self, registry: Registry) -> None:
-        self.readers = Crowd(registry.max_clients, KEEP)
-        self._client = self.readers.column(NOBODY, np.int32)  # whose reader it is
+        self.clients = Crowd(registry.max_clients, KEEP)  # the readers
+        self._client = self.clients.column(NOBODY, np.int32)  # whose reader it is
         self._asked, self._crowd = Asked(registry), registry.crowd
         self._told: Clients[int, bool] = Clients(FEEDS, KEEP)  # by what is asked for, what types said
         self._moved = 0.0  # by how much the clock was set since the start
+
+    @property
+    def evicted(self) -> int:
+        """How many readers were forgotten to stay within the cap."""
+        return self.clients.evicted
 
     def of(self, facts: Facts) -> Fetched | None:
         """Return the rows that fetch feeds, None if there are none."""
@@ -62,8 +67,9 @@ class Fetches:
 
     def carry(self, old: Self) -> None:
         """Take over what an equal one knows."""
-        self.readers.carry(old.readers)
-        self._client.values, self._told, self._moved = old._client.values, old._told, old._moved
+        self.clients.carry(old.clients)
+        self._client.take(old._client)
+        self._told, self._moved = old._told, old._moved
 
     def shift(self, seconds: float) -> None:
         """Take note that the clock was set forward by so much."""
@@ -108,7 +114,7 @@ class Fetches:
         keys, feeds = facts.rows.keys, self._asked.targets(facts, rows)
         clients = np.fromiter(map(hash, map(keys.__getitem__, rows.tolist())), np.int64, len(rows))
         names = mixed(mixed(clients, feeds), self._asked.names(facts, rows)).tobytes()
-        readers = self.readers.numbers([names[place : place + 8] for place in range(0, len(names), 8)], times[rows])
+        readers = self.clients.numbers([names[place : place + 8] for place in range(0, len(names), 8)], times[rows])
         self._client.values[readers] = facts.clients[rows]
         return Fetched(rows, readers, feeds)
 
@@ -120,14 +126,11 @@ class _Feeds:
         {"host", "request", "method", "target", "path", "query", "status", "size", "agent", "content_type"}
     )
 
+    clients = ()
+    evicted = 0
+
     def __init__(self, registry: Registry) -> None:
         self._asked, self._fetches = Asked(registry), registry.shared(Fetches)
-        self.clients = self._fetches.readers
-
-    @property
-    def evicted(self) -> int:
-        """How many readers were forgotten to stay within the cap."""
-        return self.clients.evicted
 
     def know(self, _known: Known) -> None:
         """Need no files."""
@@ -139,7 +142,7 @@ class TooOften(_Feeds):
     def __init__(self, every: float, registry: Registry) -> None:
         super().__init__(registry)
         self._every = every
-        self._last = self.clients.column(-inf)
+        self._last = self._fetches.clients.column(-inf)
         self.pauses: list[float] = []  # before each of the offences that were found last
 
     def find(self, facts: Facts, times: Times) -> list[int]:
@@ -159,7 +162,7 @@ class TooOften(_Feeds):
 
     def carry(self, old: Self) -> None:
         """Take over what an equal one knows."""
-        self._last.values = old._last.values
+        self._last.take(old._last)
 
     def forget(self, key: bytes) -> None:
         """Forget a client."""
@@ -175,8 +178,8 @@ class Whole(_Feeds):
 
     def __init__(self, registry: Registry) -> None:
         super().__init__(registry)
-        self._size = self.clients.column(0, np.int64)  # its hash
-        self._asks = self.clients.column(0, np.bool_)  # whether it has changed
+        self._size = self._fetches.clients.column(0, np.int64)  # its hash
+        self._asks = self._fetches.clients.column(0, np.bool_)  # whether it has changed
         self._willing: Clients[int, None] = Clients(FEEDS, KEEP)  # feeds for which there was a 304
 
     def find(self, facts: Facts, times: Times) -> list[int]:
@@ -211,7 +214,9 @@ class Whole(_Feeds):
 
     def carry(self, old: Self) -> None:
         """Take over what an equal one knows."""
-        self._size.values, self._asks.values, self._willing = old._size.values, old._asks.values, old._willing
+        self._size.take(old._size)
+        self._asks.take(old._asks)
+        self._willing = old._willing
 
     def forget(self, key: bytes) -> None:
         """Forget a client."""

@@ -120,6 +120,7 @@ class Habits:
     def take(self, rows: Rows) -> None:
         """Look at the rows of a block."""
         self._hits.update(rows.keys)
+        self._registry.crowd.make_room()
         facts = self._registry.facts(rows)
         for signal, habit in self._habits.items():
             found = habit.find(facts, facts.times)

@@ -56,7 +56,8 @@ class FakeBrowser:
 
     def carry(self, old: Self) -> None:
         """Take over what an equal one knows."""
-        self.clients, self._dressed.values, self._sites = old.clients, old._dressed.values, old._sites
+        self._dressed.take(old._dressed)
+        self.clients, self._sites = old.clients, old._sites
 
     def find(self, facts: Facts, times: Times) -> list[int]:
         """Return the rows that are offences."""
@@ -110,7 +111,7 @@ class FakeBrowser:
             return assets
         hosts = facts.hosts[assets]
         sites = np.unique(hosts) if (hosts != hosts[0]).any() else hosts[:1]
-        until = np.array([self._until(self._hosts.texts[site]) for site in sites.tolist()])
+        until = np.array([self._until(self._hosts.texts[site][:LONGEST]) for site in sites.tolist()])
         return assets[times[assets] > until[np.searchsorted(sites, hosts)]]
 
     def _until(self, host: bytes) -> float:

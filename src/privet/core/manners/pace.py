@@ -56,7 +56,8 @@ class Doubled:
 
     def carry(self, old: Self) -> None:
         """Take over what an equal one knows."""
-        self.clients, self._latest.values = old.clients, old._latest.values
+        self._latest.take(old._latest)
+        self.clients = old.clients
 
     def find(self, facts: Facts, times: Times) -> list[int]:
         """Return the rows that are offences: the fetches."""
@@ -200,7 +201,8 @@ class Unslowed:
 
     def carry(self, old: Self) -> None:
         """Take over what an equal one knows."""
-        self.clients, self._last.values, self._pages = old.clients, old._last.values, old._pages
+        self._last.take(old._last)
+        self.clients, self._pages = old.clients, old._pages
 
     def find(self, facts: Facts, times: Times) -> list[int]:
         """Return the rows that are offences."""

@@ -48,6 +48,9 @@ class Rules(Protocol):
 class Informed:
     """Who knows what stands in `robots.txt`."""
 
+    clients = ()  # the crowd remembers them
+    evicted = 0
+
     def __init__(self, registry: Registry) -> None:
         self._registry, self._asked = registry, Asked(registry)
         self._fetched = registry.crowd.column(-inf)  # when the file was, last
@@ -60,7 +63,8 @@ class Informed:
 
     def carry(self, old: Self) -> None:
         """Take over what an equal one knows."""
-        self._fetched.values, self._agents, self._moved = old._fetched.values, old._agents, old._moved
+        self._fetched.take(old._fetched)
+        self._agents, self._moved = old._agents, old._moved
 
     def shift(self, seconds: float) -> None:
         """Take note that the clock was set forward by so much."""
@@ -126,7 +130,7 @@ class _Robots:
     """Finds requests of those who know what stands in `robots.txt`."""
 
     columns = frozenset({"host", "request", "method", "target", "path", "query", "agent"})
-    clients = ()  # the crowd remembers them
+    clients = ()
     evicted = 0
 
     def __init__(self, registry: Registry) -> None:
@@ -202,7 +206,7 @@ class TooSoon(_Robots):
     def carry(self, old: Self) -> None:
         """Take over what an equal one knows."""
         super().carry(old)
-        self._last.values = old._last.values
+        self._last.take(old._last)
 
     def forget(self, key: bytes) -> None:
         """Forget a client."""
