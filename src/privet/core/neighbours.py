@@ -10,7 +10,6 @@ A network's key is its address and a byte for its length, as elsewhere, or `ASN`
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -211,9 +210,9 @@ class Neighbours:
         np.add.at(depth, nets, 1)
         many = depth[nets] >= full
         if many.any():
-            for net, count in Counter(nets[many].tolist()).items():
-                if net not in self.near:
-                    self._look(net, count)
+            named = nets[many].tolist()
+            for net in set(named).difference(self.near):
+                self._look(net, named.count(net))
             many = depth[nets] >= full
         few = (~many).nonzero()[0]
         if len(few):
@@ -222,13 +221,15 @@ class Neighbours:
             held = [clients[place] for place in places[few].tolist()]
             self.ring.enter(self.last.values, some, when, held, when.max() - self._keep)
         if len(few) < len(nets):
-            near = places[many].tolist()
-            yield from self._judge([(rows[at], clients[at]) for at in near], nets[many].tolist(), times[many].tolist())
+            held = [clients[place] for place in places[many].tolist()]
+            yield from self._judge([rows[place] for place in places[many].tolist()], nets[many], held, times[many])
 
     def carry(self, old: Neighbours) -> None:
         """Take over what an equal jail has counted, and its bans if it is unchanged."""
         self.clients.carry(old.clients)
         self.ring, self.near, self.forgotten, self._room = old.ring, old.near, old.forgotten, 0
+        for seen in self.near.values():
+            seen.wait = 0  # limits may have changed
         self.last.take(old.last)
         self.depth.take(old.depth)
         self.newest.take(old.newest)
@@ -280,10 +281,13 @@ class Neighbours:
     def _ask(self, networks: Networked, keys: Sequence[bytes], times: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
         """Find out the networks of clients."""
         names = networks(keys)
-        there = np.array([name is not None for name in names], np.bool_)
-        found = np.full(len(names), _NONE, np.int32)
         known = [name for name in names if name is not None]
-        found[there] = self.clients.meet(known, times[there])
+        if len(known) == len(names):
+            found = self.clients.meet(known, times)
+        else:
+            there = np.array([name is not None for name in names])
+            found = np.full(len(names), _NONE, np.int32)
+            found[there] = self.clients.meet(known, times[there])
         if self._ends:
             ends = self._ends
             for name in ends.keys() & set(known):
@@ -339,40 +343,46 @@ class Neighbours:
             self.last.values[net], self.newest.values[net] = NOWHERE, -inf
 
     def _judge(
-        self, rows: Sequence[tuple[int, bytes]], nets: Sequence[int], times: Sequence[float]
+        self,
+        rows: Sequence[int],
+        nets: npt.NDArray[np.int32],
+        clients: Sequence[bytes],
+        times: npt.NDArray[np.float64],
     ) -> Iterator[Reached]:
-        """Count failures of networks that have many, given the row and the client of each."""
+        """Count failures of networks that have many."""
         limit, near, until = self.limits[0], self.near, self.limits[0].until
         told: dict[int, bytes] = {}  # the networks that were brought down by failures before
         most = limit.jail.maxretry
-        for (row, client), net, time in zip(rows, nets, times, strict=True):
-            if net in told and time < until.get(told[net], time):
+        for row, net, client, time in zip(rows, nets.tolist(), clients, times.tolist(), strict=True):
+            if told and net in told and time < until.get(told[net], time):
                 continue
             seen = near.get(net)
             if seen is None:  # it was brought down, or there was no room
                 seen = near[net] = _Failures(())
                 self.depth.values[net] = limit.lowest
             seen.enter(client, time, most)
-            if self._is_reached(seen):
+            if seen.wait <= 0 and self._is_reached(seen):
                 told[net] = key = self.clients.key(net)
                 since = seen.times[-1] - limit.findtime
                 self.accused[key] = [one for one, at in seen.clients.items() if at >= since]
                 self._clear(net)
                 until[key] = time + limit.bantime
                 yield Reached(row, limit, key, time, sum(at >= since for at in seen.times))
-            self._room -= 1
-            if self._room <= 0:
-                self._make_room(time)
+        self._room -= len(rows)
+        if self._room <= 0:
+            self._make_room(times.item(-1))
 
     def _is_reached(self, seen: _Failures) -> bool:
-        limit, times, newest = self.limits[0], seen.times, seen.times[-1]
+        """Tell whether there are failures and clients enough; each failure makes them one more at the most."""
+        limit, newest = self.limits[0], seen.times[-1]
         limit.look(newest)
-        most = limit.maxretry
-        if seen.wait > 0 or len(times) < most or newest - times[-most] > limit.findtime:
+        since = newest - limit.findtime
+        count = len(seen.times) - bisect_left(seen.times, since)
+        seen.wait = limit.lowest - count
+        if count < limit.maxretry:
             return False
-        needed = limit.jail.clients
-        if needed > 1:  # each failure makes them one more at the most
-            seen.wait = needed - sum(time >= newest - limit.findtime for time in seen.clients.values())
+        if limit.jail.clients > 1:
+            seen.wait = limit.jail.clients - sum(time >= since for time in seen.clients.values())
         return seen.wait <= 0
 
     def _make_room(self, now: float) -> None:

@@ -192,7 +192,7 @@ def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int, reg
     if first.key != "address":
         return Neighbours(limits[0], tolerance, max_clients, registry.crowd)
     if first.kind == "swarm":
-        return Swarms(limits[0], max_clients)
+        return Swarms(limits[0], max_clients, registry)
     if first.kind == "form":
         return Forms(limits, tolerance, max_clients, registry)
     if first.kind == "manners":
