@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -77,6 +77,7 @@ class Crowd:
 
     def __init__(self, most: int, keep: float = KEEP) -> None:
         self.evicted = 0
+        self.forgotten = 0  # how many, so that numbers that are kept elsewhere can be forgotten, too
         self._most, self._keep = most, keep
         self._numbers = _Numbers(self)
         self._keys: list[bytes] = []
@@ -89,6 +90,9 @@ class Crowd:
 
     def __len__(self) -> int:
         return len(self._numbers)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._numbers)
 
     def column(self, empty: float, kind: type[np.generic] = np.float64) -> Column:
         """Return a new column."""
@@ -124,7 +128,8 @@ class Crowd:
         """Take over the clients of another; its columns may then be taken, the others are empty."""
         self._numbers, self._keys, self._free = old._numbers, old._keys, old._free
         self._numbers.crowd = self
-        self.evicted, self.size, self._newest = old.evicted, old.size, old._newest
+        self.evicted, self.forgotten = old.evicted, old.forgotten
+        self.size, self._newest = old.size, old._newest
         for column in self._columns:
             column.clear()
         self._seen.take(old._seen)
@@ -177,6 +182,7 @@ class Crowd:
             del self._numbers[self._keys[number]]
             self._keys[number] = b""
         self._free += places
+        self.forgotten += len(places)
 
 
 class _Numbers(dict[bytes, int]):

@@ -11,13 +11,15 @@ from privet.core.distinct import Distinct
 from privet.core.evidence import Recent
 from privet.core.forms import Forms
 from privet.core.manners.window import Manners
-from privet.core.neighbours import Keys, Neighbours
+from privet.core.neighbours import Keys, Named, Neighbours
 from privet.core.rate import Rate
 from privet.core.sieve import Sieve
 from privet.core.swarm import Swarms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import numpy.typing as npt
 
     from privet.core.detect import Reached
     from privet.core.evidence import Lines, Places
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from privet.core.loads import Loads
     from privet.core.networks import Networks
     from privet.core.parse import Rows
-
 
 Value = TypeVar("Value")
 
@@ -57,7 +58,7 @@ class Rule:
         self.window = _window_for(limits, tolerance, max_clients, registry)
         self._learns = isinstance(self.window, Manners | Forms | Swarms)  # from all rows, not only from failures
         self._field, self._registry = first.distinct or "", registry
-        self._networks = Keys(first, networks) if first.key != "address" else None
+        self._networks = Keys(first, networks)
         self.recent = Recent()
         self.watch: Peaks | None = None
         self.matched = 0
@@ -84,17 +85,21 @@ class Rule:
             facts, places = self._registry.facts(rows), np.asarray(chosen)
             columns = (chosen, keys, times, facts.clients[places], facts.names(self._field)[places])
             return self._watched(self.window, self.window.take, keys, times, columns)
+        if isinstance(self.window, Neighbours):
+            clients = self._registry.facts(rows).clients
+            clients = clients[chosen] if len(chosen) < len(rows) else clients
+            return self._count_networks(self.window, chosen, keys, times, lines, clients)
         return self._count(chosen, keys, times, lines)
 
     def feed_failures(self, found: Found, lines: Places) -> Iterable[Reached]:
         """Count the failures that the filter has found; each stands in the row of its place."""
+        if isinstance(self.window, Neighbours):
+            return self._count_networks(self.window, found.places, found.keys, found.times, lines, None)
         return self._count(found.places, found.keys, found.times, lines)
 
     def _count(
         self, chosen: Sequence[int], keys: Sequence[bytes], times: Sequence[float], lines: Lines | Places
     ) -> Iterable[Reached]:
-        if self._networks is not None:
-            return self._count_networks(chosen, keys, times, lines, self._networks)
         self._note(chosen, keys, times, lines)
         if not chosen or not isinstance(self.window, Window | Rate):
             return ()
@@ -102,34 +107,35 @@ class Rule:
 
     def networks_changed(self) -> None:
         """Forget to which networks clients belong: the table has other answers."""
-        if self._networks is not None:
+        if isinstance(self.window, Neighbours):
             self._networks.clear()
+            self.window.networks_changed()
 
-    def _count_networks(
+    def _count_networks(  # noqa: PLR0913, PLR0917  what `_count` has, and whose failures they are
         self,
+        window: Neighbours,
         chosen: Sequence[int],
         keys: Sequence[bytes],
         times: Sequence[float],
         lines: Lines | Places,
-        networks: Keys,
+        clients: npt.NDArray[np.int32] | None,
     ) -> Iterable[Reached]:
         """Count failures by the network of their clients; whoever has none counts for nobody."""
-        found = networks(keys)
-        if None in found:
-            kept = [place for place, net in enumerate(found) if net is not None]
-            chosen, keys = [chosen[place] for place in kept], [keys[place] for place in kept]
-            times = [times[place] for place in kept]
-        nets = [net for net in found if net is not None]
-        self._note(chosen, nets, times, lines)
-        if not isinstance(self.window, Neighbours):
-            return ()
-        return self._watched(self.window, self.window.take, nets, times, (chosen, nets, keys, times))
+        when = np.array(times, np.float64)
+        nets = window.numbers(self._networks, keys, when, clients)
+        if (nets < 0).any():
+            there = (nets >= 0).nonzero()[0]
+            nets, when, kept = nets[there], when[there], there.tolist()
+            chosen, keys, times = _rows_of(chosen, kept), _rows_of(keys, kept), _rows_of(times, kept)
+        named = Named(self._networks, keys)
+        self._note(chosen, named, times, lines)
+        return self._watched(window, window.take, named, times, (chosen, nets, keys, when))
 
     def _watched(
         self,
         window: Counting,
         take: Callable[..., Iterator[Reached]],
-        keys: Sequence[bytes],
+        keys: Iterable[bytes],
         times: Sequence[float],
         columns: Sequence[Any],
     ) -> Iterator[Reached]:
@@ -137,7 +143,7 @@ class Rule:
         return take(*columns) if self.watch is None else _one_by_one(self.watch, window, take, keys, times, columns)
 
     def _note(
-        self, chosen: Sequence[int], keys: Sequence[bytes], times: Sequence[float], lines: Lines | Places
+        self, chosen: Sequence[int], keys: Iterable[bytes], times: Sequence[float], lines: Lines | Places
     ) -> None:
         if chosen:
             self.matched += len(chosen)
@@ -149,7 +155,7 @@ def _one_by_one(  # noqa: PLR0913, PLR0917  what `_watched` has
     watch: Peaks,
     window: Counting,
     take: Callable[..., Iterator[Reached]],
-    keys: Sequence[bytes],
+    keys: Iterable[bytes],
     times: Sequence[float],
     columns: Sequence[Any],
 ) -> Iterator[Reached]:
@@ -184,13 +190,13 @@ def _rows_of(column: Sequence[Value], chosen: Sequence[int]) -> list[Value]:
 def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int, registry: Registry) -> AnyWindow:
     first = limits[0].jail
     if first.key != "address":
-        return Neighbours(limits[0], tolerance, max_clients)
+        return Neighbours(limits[0], tolerance, max_clients, registry.crowd)
     if first.kind == "swarm":
-        return Swarms(limits[0], max_clients)
+        return Swarms(limits[0], max_clients, registry)
     if first.kind == "form":
         return Forms(limits, tolerance, max_clients, registry)
     if first.kind == "manners":
-        return Manners(limits, tolerance, max_clients)
+        return Manners(limits, tolerance, max_clients, registry)
     if first.distinct is not None:
         return Distinct(limits[0], tolerance, registry.crowd)
     return Rate(limits[0], max_clients) if first.counting == "rate" else Window(limits, tolerance, max_clients)

@@ -76,10 +76,10 @@ def summed(
     Raises SourceError where not one line could be read, FormatError for the format.
     """
     source = SourceConfig(name="log", format=format_text)
-    plan_for(source, want, local_zone())  # so that a wrong format is told before anything is read
+    plan = plan_for(source, want, local_zone(), lean=True)  # which tells a wrong format before anything is read
 
     def one(path: str, count: Callable[[int], None]) -> tuple[S, Read]:
-        sums, read, plan = make(path), Read(), plan_for(source, want, local_zone(), lean=True)
+        sums, read = make(path), Read()
         archive = Archive([path], plan.time_of, count)
         for block in archive.blocks():
             rows = plan.parse(block)

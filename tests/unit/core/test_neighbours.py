@@ -170,7 +170,7 @@ def test_memory_stays_within_the_cap() -> None:
     for number in range(0, 6000, 500):
         feed(one, *[(f"10.{n >> 8}.{n & 255}.{k}", n / 100) for n in range(number, number + 500) for k in (1, 2)])
 
-    assert one.tracked <= 1000
+    assert one.tracked <= 1000 + 1000 + 1000 + 500  # clients and networks; room for them is made between blocks
     assert one.evicted > 0
 
 
@@ -182,3 +182,24 @@ def test_any_split_gives_the_same_verdicts(size: int) -> None:
     parts = [v for at in range(0, 200, size) for v in feed(one, *hits[at : at + size])]
 
     assert parts == feed(whole, *hits) != []
+
+
+def test_clients_of_networks_with_many_failures_stay_within_the_cap() -> None:
+    one = engine(NET.replace("findtime = 60", "findtime = 60000") + "clients = 3000\n[engine]\nmax_clients = 1000\n")
+    for number in range(0, 20_000, 500):
+        feed(one, *[(f"10.{n % 3}.0.{n % 200}", n) for n in range(number, number + 500)])
+        feed(one, *[(f"2001:db8:{n % 7}:{n}::1", n) for n in range(number, number + 500)])
+
+    assert one.evicted > 0
+    assert sum(standing.clients for standing in one.standings(START + 20_000)) <= 2000
+
+
+def test_bans_and_unbans_hold_for_networks_that_have_been_away_for_long() -> None:
+    one = engine()
+    (verdict,) = feed(one, *[(f"192.0.2.{n}", n) for n in range(1, 5)])
+    for number in range(0, 20_000, 500):  # so many other networks, for so long, that the first has no number any more
+        feed(one, *[(f"10.{n >> 8}.{n & 255}.1", 4 + n / 50) for n in range(number, number + 500)])
+
+    assert feed(one, *[(f"192.0.2.{n}", 500 + n) for n in range(1, 5)]) == []  # its ban goes on until 604
+    one.forget(verdict.subject, START + 550)
+    assert len(feed(one, *[(f"192.0.2.{n}", 560 + n) for n in range(1, 5)])) == 1
