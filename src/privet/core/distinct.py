@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from privet.core.crowd import Crowd, Numbers
 
 _SWEEP_FROM = 1024  # fewer clients with several values than this are not worth sweeping
-_FEW = 16  # rows: below, a look at each costs less
+_FEW = 64  # rows: below, a look at each costs less
 
 
 class Distinct:
@@ -45,7 +45,6 @@ class Distinct:
         self._name = crowd.column(0, np.int64)  # of who has one value, by hash
         self._last = crowd.column(-inf)  # and when it was seen last
         self._has_many = crowd.column(0, np.bool_)
-        self._marks = crowd.column(0, np.bool_)  # of no meaning between two blocks
         self._newest = -inf
         self._many: dict[bytes, dict[int, float]] = {}  # of who has several: by hash, when each was seen last
         self._sweep_at = _SWEEP_FROM
@@ -96,7 +95,9 @@ class Distinct:
         name, last = self._name.values, self._last.values
         new = last[numbers] < times - self._limit.findtime
         fresh = numbers[new]
-        others = self._has_many.values[numbers] | (~new & ((name[numbers] != names) | self._among(numbers, fresh)))
+        others = self._has_many.values[numbers] | (
+            ~new & ((name[numbers] != names) | self._crowd.among(numbers, fresh))
+        )
         if self._limit.until:
             others |= np.fromiter(map(self._limit.until.__contains__, keys), np.bool_, len(keys))
         before, name[fresh] = name[fresh], names[new]
@@ -104,18 +105,10 @@ class Distinct:
         if not others.any():
             _raise(last, numbers, times)
             return ()
-        others = self._among(numbers, numbers[others])
+        others = self._crowd.among(numbers, numbers[others])
         name[fresh] = np.where(others[new], before, name[fresh])
         _raise(last, numbers[~others], times[~others])
         return np.flatnonzero(others).tolist()
-
-    def _among(self, numbers: Numbers, some: Numbers) -> npt.NDArray[np.bool_]:
-        """Tell of each client whether he is one of some."""
-        marks = self._marks.values
-        marks[some] = True
-        found: npt.NDArray[np.bool_] = marks[numbers]
-        marks[some] = False
-        return found
 
     def _begin(self, key: bytes, number: int) -> dict[int, float]:
         """Begin to count several values of a client, with the one that he may have."""
