@@ -196,7 +196,7 @@ def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int, reg
     if first.kind == "form":
         return Forms(limits, tolerance, max_clients, registry)
     if first.kind == "manners":
-        return Manners(limits, tolerance, max_clients)
+        return Manners(limits, tolerance, max_clients, registry)
     if first.distinct is not None:
         return Distinct(limits[0], tolerance, registry.crowd)
     return Rate(limits[0], max_clients) if first.counting == "rate" else Window(limits, tolerance, max_clients)
