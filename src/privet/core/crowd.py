@@ -77,6 +77,7 @@ class Crowd:
 
     def __init__(self, most: int, keep: float = KEEP) -> None:
         self.evicted = 0
+        self.forgotten = 0  # how many, so that numbers that are kept elsewhere can be forgotten, too
         self._most, self._keep = most, keep
         self._numbers = _Numbers(self)
         self._keys: list[bytes] = []
@@ -123,11 +124,16 @@ class Crowd:
         """Return the key of a client."""
         return self._keys[number]
 
+    def names(self, numbers: npt.NDArray[np.int32]) -> list[bytes]:
+        """Return the keys of clients."""
+        return list(map(self._keys.__getitem__, numbers.tolist()))
+
     def carry(self, old: Crowd) -> None:
         """Take over the clients of another; its columns may then be taken, the others are empty."""
         self._numbers, self._keys, self._free = old._numbers, old._keys, old._free
         self._numbers.crowd = self
-        self.evicted, self.size, self._newest = old.evicted, old.size, old._newest
+        self.evicted, self.forgotten = old.evicted, old.forgotten
+        self.size, self._newest = old.size, old._newest
         for column in self._columns:
             column.clear()
         self._seen.take(old._seen)
@@ -180,6 +186,7 @@ class Crowd:
             del self._numbers[self._keys[number]]
             self._keys[number] = b""
         self._free += places
+        self.forgotten += len(places)
 
 
 class _Numbers(dict[bytes, int]):

@@ -268,7 +268,7 @@ class Engine:
         for source in self.sources.values():
             source.shift(seconds)
         self.loads.shift(seconds)
-        self._registry.crowd.shift(seconds)
+        self._registry.shift(seconds)
         for rule in self._rules:
             rule.window.shift(seconds)
         self.memory.shift(seconds)
@@ -393,13 +393,13 @@ class Engine:
         """How many clients are remembered now, over all windows."""
         manners = sum(rule.window.remembered for rule in self._rules if isinstance(rule.window, Manners))
         windows = sum(len(rule.window.clients) for rule in self._rules)
-        return windows + sum(map(len, self.memory.recidives)) + manners + len(self._registry.crowd)
+        return windows + sum(map(len, self.memory.recidives)) + manners + self._registry.tracked
 
     @property
     def evicted(self) -> int:
         """How many clients were forgotten to stay within the cap."""
         windows = sum(rule.window.evicted for rule in self._rules)
-        return windows + self.memory.evicted + self._registry.crowd.evicted
+        return windows + self.memory.evicted + self._registry.evicted
 
     def _verdicts(self, reached: Reached, *, denied: bool) -> Iterator[Verdict]:
         """Yield the verdict on a client who reached a limit, and those of the jails that count bans.

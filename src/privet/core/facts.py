@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -14,13 +14,39 @@ from privet.core.select import REQUEST_PARTS, parts_of, values_of
 from privet.core.texts import MOST, Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Sequence, Sized
+    from typing import Self
 
     import numpy.typing as npt
 
     from privet.core.crowd import Numbers
+    from privet.core.texts import Fact
 
 UNTOLD = frozenset((b"-", b""))
+
+
+class Shared(Protocol):
+    """What several detectors learn alike: one of its kind does so for all."""
+
+    def __init__(self, registry: Registry) -> None: ...
+
+    @property
+    def clients(self) -> Sized:
+        """What is remembered of some clients, beside what the crowd has of all."""
+
+    @property
+    def evicted(self) -> int:
+        """How many of them were forgotten to stay within the cap."""
+
+    def carry(self, old: Self) -> None:
+        """Take over what an equal one knows, after the crowd was carried."""
+
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock was set forward by so much."""
+
+
+Kind = TypeVar("Kind", bound=Shared)
+Value = TypeVar("Value")
 
 
 def _part(place: int) -> Callable[[bytes], int]:
@@ -34,11 +60,13 @@ class Registry:
     """Remembers clients and texts by number, for all detectors of an engine."""
 
     def __init__(self, max_clients: int) -> None:
+        self.max_clients = max_clients
         self.crowd = Crowd(max_clients)
         self.requests, self.hosts, self.agents, self.referers = Texts(), Texts(), Texts(), Texts()
         self.statuses, self.types = Texts(), Texts()
         self.others: defaultdict[str, Texts] = defaultdict(Texts)  # by field
         self._latest = Facts(self, Rows(0))
+        self._shared: dict[type, Shared] = {}
 
     def facts(self, rows: Rows) -> Facts:
         """Return what is known of a block; detectors ask for the same one after the other, so it is kept that long."""
@@ -49,6 +77,30 @@ class Registry:
     def carry(self, old: Registry) -> None:
         """Take over the clients of another."""
         self.crowd.carry(old.crowd)
+        for kind in self._shared.keys() & old._shared.keys():
+            self._shared[kind].carry(old._shared[kind])
+
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock was set forward by so much."""
+        self.crowd.shift(seconds)
+        for one in self._shared.values():
+            one.shift(seconds)
+
+    @property
+    def tracked(self) -> int:
+        """How many clients are remembered."""
+        return len(self.crowd) + sum(len(one.clients) for one in self._shared.values())
+
+    @property
+    def evicted(self) -> int:
+        """How many clients were forgotten to stay within the cap."""
+        return self.crowd.evicted + sum(one.evicted for one in self._shared.values())
+
+    def shared(self, kind: type[Kind]) -> Kind:
+        """Return the one of its kind that all detectors share."""
+        if kind not in self._shared:
+            self._shared[kind] = kind(self)
+        return cast("Kind", self._shared[kind])
 
 
 class Facts:
@@ -59,6 +111,8 @@ class Facts:
 
     def __init__(self, registry: Registry, rows: Rows) -> None:
         self.rows, self._registry = rows, registry
+        self._said: dict[Fact, npt.NDArray[Any]] = {}
+        self._found: dict[Callable[[Facts], Any], Any] = {}
 
     @cached_property
     def times(self) -> npt.NDArray[np.float64]:
@@ -73,6 +127,19 @@ class Facts:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def once(self, find: Callable[[Facts], Value]) -> Value:
+        """Return what is found in these rows; all who want to know it share the answer."""
+        if find not in self._found:
+            self._found[find] = find(self)
+        return cast("Value", self._found[find])
+
+    def said(self, fact: Fact, column: str) -> npt.NDArray[Any]:
+        """Return what a fact says of the texts of a column, row by row; all who want to know share it."""
+        found = self._said.get(fact)
+        if found is None:
+            found = self._said[fact] = fact(getattr(self, column))
+        return found
+
     @cached_property
     def requests(self) -> Numbers:
         """The request lines."""
@@ -81,7 +148,10 @@ class Facts:
     @cached_property
     def hosts(self) -> Numbers:
         """The sites."""
-        return self._registry.hosts.numbers(self.rows.column("host"))
+        hosts = self.rows.columns.get("host")
+        if hosts is None:
+            return np.full(len(self), self._registry.hosts.numbers([b"-"])[0])
+        return self._registry.hosts.numbers(hosts)
 
     @cached_property
     def agents(self) -> Numbers:

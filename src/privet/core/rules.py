@@ -86,9 +86,9 @@ class Rule:
             columns = (chosen, keys, times, facts.clients[places], facts.names(self._field)[places])
             return self._watched(self.window, self.window.take, keys, times, columns)
         if isinstance(self.window, Neighbours):
-            clients = self._registry.facts(rows).clients
-            clients = clients[chosen] if len(chosen) < len(rows) else clients
-            return self._count_networks(self.window, chosen, keys, times, lines, clients)
+            facts = self._registry.facts(rows)
+            clients = facts.clients if len(chosen) == len(rows) else facts.clients[chosen]
+            return self._count_networks(self.window, chosen, self._registry.crowd.names(clients), times, lines, clients)
         return self._count(chosen, keys, times, lines)
 
     def feed_failures(self, found: Found, lines: Places) -> Iterable[Reached]:
@@ -192,11 +192,11 @@ def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int, reg
     if first.key != "address":
         return Neighbours(limits[0], tolerance, max_clients, registry.crowd)
     if first.kind == "swarm":
-        return Swarms(limits[0], max_clients)
+        return Swarms(limits[0], max_clients, registry)
     if first.kind == "form":
         return Forms(limits, tolerance, max_clients, registry)
     if first.kind == "manners":
-        return Manners(limits, tolerance, max_clients)
+        return Manners(limits, tolerance, max_clients, registry)
     if first.distinct is not None:
         return Distinct(limits[0], tolerance, registry.crowd)
     return Rate(limits[0], max_clients) if first.counting == "rate" else Window(limits, tolerance, max_clients)

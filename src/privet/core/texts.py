@@ -47,6 +47,7 @@ class Texts(dict[bytes, int]):
     def __init__(self, size: int = SIZE) -> None:
         super().__init__()
         self.texts: list[bytes] = []
+        self.cleared = 0  # how often
         self._facts: list[Fact] = []
         self._size = size
         self._long = 0  # bytes of texts that are too long to be remembered
@@ -65,6 +66,7 @@ class Texts(dict[bytes, int]):
             self._long = 0
             self.clear()
             self.texts.clear()
+            self.cleared += 1
             for fact in self._facts:
                 fact.clear()
         return np.fromiter(map(self.__getitem__, column), np.int32, len(column))

@@ -52,7 +52,8 @@ class Trails:
         self._make_room(count, horizon)
         places = np.arange(self._next, self._next + count)
         before = previous(numbers)
-        slots = places & self._mask
+        first = self._next & self._mask
+        slots = slice(first, first + count) if first + count <= len(self._times) else places & self._mask
         self._times[slots], self._values[slots] = times, values
         self._back[slots] = np.where(before < 0, heads[numbers], before + self._next)
         heads[numbers] = places
@@ -94,8 +95,9 @@ class Trails:
             self._grow()
 
     def _grow(self) -> None:
-        kept = np.arange(max(0, self._next - len(self._times)), self._next)
-        old, slots = (self._times, self._back, self._values), kept & self._mask
-        self._make(2 * len(self._times))
+        size, begin = len(self._times), max(0, self._next - len(self._times))
+        old, cut = (self._times, self._back, self._values), begin & self._mask
+        self._make(2 * size)
         for new, values in zip((self._times, self._back, self._values), old, strict=True):
-            new[kept & self._mask] = values[slots]
+            new[:size] = np.roll(values, -cut)
+            new[:] = np.roll(new, begin & self._mask)
