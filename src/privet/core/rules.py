@@ -86,9 +86,9 @@ class Rule:
             columns = (chosen, keys, times, facts.clients[places], facts.names(self._field)[places])
             return self._watched(self.window, self.window.take, keys, times, columns)
         if isinstance(self.window, Neighbours):
-            clients = self._registry.facts(rows).clients
-            clients = clients[chosen] if len(chosen) < len(rows) else clients
-            return self._count_networks(self.window, chosen, keys, times, lines, clients)
+            facts = self._registry.facts(rows)
+            clients = facts.clients if len(chosen) == len(rows) else facts.clients[chosen]
+            return self._count_networks(self.window, chosen, self._registry.crowd.names(clients), times, lines, clients)
         return self._count(chosen, keys, times, lines)
 
     def feed_failures(self, found: Found, lines: Places) -> Iterable[Reached]:
