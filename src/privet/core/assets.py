@@ -145,13 +145,17 @@ class Assets:
         targets: npt.NDArray[np.int64],
     ) -> bool:
         """Tell whether a client fetched something with the page before as the referer, if none did so earlier."""
-        if not targets.any():
+        asked = np.flatnonzero(targets)
+        if not len(asked):
             return False
-        before = previous(clients)
-        first = before < 0
-        passed = times - np.where(first, self._paged.values[clients], times[before])
-        last = np.where(first, self._pages.values[clients], pages[before])
-        return bool(((targets == last) & (targets != 0) & (passed >= 0) & (passed <= AT_ONCE)).any())
+        before, who = previous(clients)[asked], clients[asked]
+        last = np.where(before < 0, self._pages.values[who], pages[before])
+        same = np.flatnonzero(targets[asked] == last)
+        if not len(same):
+            return False
+        before, who = before[same], who[same]
+        passed = times[asked[same]] - np.where(before < 0, self._paged.values[who], times[before])
+        return bool(((passed >= 0) & (passed <= AT_ONCE)).any())
 
     def _learn_from_each(
         self, rows: npt.NDArray[np.intp], columns: tuple[npt.NDArray[np.generic], ...], answers: Answers

@@ -22,6 +22,25 @@ BEYOND = 1.6  # times the highest sum that came to nothing
 CAP = 1.5  # times the threshold that a sum grows to, so that the end of a swarm shows in time
 
 
+class Look:
+    """A look at the sums at a time: what is the same for all of them. The log began at `start`.
+
+    `busy` says from 0 to 1 how many suspects there are elsewhere.
+    """
+
+    def __init__(self, time: float, start: float, busy: float) -> None:
+        self.time = time
+        self.seconds = HOURS * (1.0 - exp(min(start - time, -1.0) / HOURS))
+        self.least = {level: low + (high - low) * busy for level, (low, high) in LEAST.items()}
+        self._passed, self._fading = 0.0, (1.0, 1.0)
+
+    def fading(self, passed: float) -> tuple[float, float]:
+        """Return what is left of mass and peak after so many seconds, which most sums have in common."""
+        if passed != self._passed:
+            self._passed, self._fading = passed, (exp(-passed / HOURS), exp(-passed / DAYS))
+        return self._fading
+
+
 class Sum:
     """How many suspects there are for one aim. What is usual is found out at each `look`, not for each suspect."""
 
@@ -53,20 +72,18 @@ class Sum:
         self.strangers = 0  # those among them that are no regulars
         self.event: Event | None = None
 
-    def look(self, time: float, start: float, busy: float) -> float:
-        """Find out what is usual, and return it; nothing is learnt while a swarm goes on.
-
-        `busy` says from 0 to 1 how many suspects there are elsewhere.
-        """
+    def look(self, look: Look) -> float:
+        """Find out what is usual, and return it; nothing is learnt while a swarm goes on."""
+        time = look.time
         self.fall(time)
-        passed, self.looked = max(0.0, time - self.looked), time
-        self.peak *= exp(-passed / DAYS)
+        hours, days = look.fading(time - self.looked if time > self.looked else 0.0)
+        self.looked = time
+        self.peak *= days
         if self.event is None:
-            self.mass *= exp(-passed / HOURS)
-            self.usual = self.mass / (HOURS * (1.0 - exp(min(start - time, -1.0) / HOURS)))
-            self.loss = self.usual + max(EXCESS, self.usual / 2)
-        low, high = LEAST[self.level]
-        self.limit = max(low + (high - low) * busy, BEYOND * self.peak)
+            self.mass *= hours
+            self.usual = usual = self.mass / look.seconds
+            self.loss = usual + max(EXCESS, usual / 2)
+        self.limit = max(look.least[self.level], BEYOND * self.peak)
         return self.usual
 
     def fall(self, time: float) -> None:
@@ -100,14 +117,15 @@ class Sum:
         if self.sum <= 0:
             self._end_at_zero()
         self.suspects[client] = time
-        self.strangers += not regular
-        self.sum += weight
+        self.sum = height = self.sum + weight
+        if not regular:
+            self.strangers += 1
         if self.event is None:
             self.mass += weight
-            if self.sum > self.height:  # noqa: PLR1730  a call of max for each suspect takes too long
-                self.height = self.sum
+            if height > self.height:  # noqa: PLR1730  a call of max for each suspect takes too long
+                self.height = height
         else:
-            self.sum = min(self.sum, CAP * self.limit)
+            self.sum = min(height, CAP * self.limit)
             self.event.members += 1
 
     @property

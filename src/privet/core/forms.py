@@ -50,7 +50,7 @@ COLUMNS = frozenset({"request", "method", "target", "path", "query", "status", "
 _FETCHED = frozenset((b"200", b"203", b"206", b"301", b"302", b"303", b"304", b"307", b"308"))
 
 
-_PER_CLIENT = 4  # pages of a client that there is room for, where all that may be remembered are there
+_PER_CLIENT = 2  # pages of a client that there is room for, where all that may be remembered are there
 
 
 class Forms(Window):

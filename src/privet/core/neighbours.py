@@ -23,7 +23,7 @@ from privet.core.limits import Standing
 from privet.core.trails import NOWHERE, Trails
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -36,6 +36,7 @@ _ASN = b"ASN"
 _ASN_LENGTH = len(_ASN) + 4
 _EVICT_SHARE = 8  # at the cap one in eight goes, so that the sort is paid once per cap / 8 new ones
 _UNKNOWN, _NONE = NOBODY, -2  # in place of the number of a client's network: not asked yet, and none
+_NEAR = 1 << 40  # the depth of networks whose failures are not in the ring
 _PER_CLIENT = 4  # failures of a client that there is room for, where all that may be remembered are there
 
 
@@ -103,17 +104,21 @@ def number_of(key: bytes) -> int | None:
 
 
 class _Failures:
-    """Those of one network that has many: the newest times, sorted, and when each client was seen last."""
+    """Those of one network that has many: the newest times, sorted, and when each client was seen last.
 
-    __slots__ = ("clients", "times", "wait")
+    `most` times are kept.
+    """
 
-    def __init__(self, pairs: Sequence[tuple[float, bytes]]) -> None:
-        self.times = [time for time, _ in pairs]
-        self.clients = {client: time for time, client in pairs}
-        self.wait = 0  # failures that must come before there can be clients enough
+    __slots__ = ("clients", "most", "times", "wait")
 
-    def enter(self, client: bytes, time: float, most: int) -> None:
-        """Count a failure; keep so many times at the most."""
+    def __init__(self, pairs: Iterable[tuple[float, bytes]], most: int) -> None:
+        ordered = sorted(pairs)
+        self.times, self.most = [time for time, _ in ordered[-most:]], most
+        self.clients = {client: time for time, client in ordered}
+        self.wait = 0  # failures that must come before there can be enough of them, and of clients
+
+    def enter(self, client: bytes, time: float) -> None:
+        """Count a failure."""
         times, clients = self.times, self.clients
         if not times or time >= times[-1]:
             times.append(time)
@@ -121,7 +126,7 @@ class _Failures:
         else:
             insort(times, time)
             clients[client] = max(time, clients.get(client, time))
-        if len(times) > most:
+        if len(times) > self.most:
             del times[0]
         self.wait -= 1
 
@@ -145,10 +150,10 @@ class Neighbours:
     """The failures of one jail by network. It stands in the place of a window, see `core.detect`.
 
     Most networks never come near the limit. Their failures lie in a ring, and nobody looks at them before there are
-    enough for a verdict; then those of the network that are within `findtime` are sorted out.
+    failures and clients enough for a verdict; then those of the network that are within `findtime` are sorted out.
 
     Networks have numbers, valid until more are asked for. `depth` is how far back in the ring there may be failures
-    of a network within `findtime`.
+    of a network within `findtime`, and no more than `members` different clients have made them.
     """
 
     def __init__(self, limit: Limit, tolerance: float, max_clients: int, crowd: Crowd) -> None:
@@ -159,6 +164,7 @@ class Neighbours:
         self.ring = Trails(_PER_CLIENT * max_clients, np.object_)
         self.last = self.clients.column(NOWHERE, np.int64)  # where in it those of a network are
         self.depth = self.clients.column(0, np.int64)
+        self.members = self.clients.column(0, np.int64)
         self.newest = self.clients.column(-inf)  # of the failures in the ring
         self.near: dict[int, _Failures] = {}  # networks that have many, by number
         self.forgotten = 0  # of these
@@ -206,14 +212,15 @@ class Neighbours:
         self.clients.see(nets, times)
         places = (times >= self._ends.column.values[nets]).nonzero()[0]
         nets, times = nets[places], times[places]
-        depth, full = self.depth.values, self.limits[0].lowest
+        depth, limit = self.depth.values, self.limits[0]
         np.add.at(depth, nets, 1)
-        many = depth[nets] >= full
+        enough = np.where(self.members.values[nets] >= limit.jail.clients, limit.lowest, _NEAR)
+        many = depth[nets] >= enough
         if many.any():
             named = nets[many].tolist()
             for net in set(named).difference(self.near):
                 self._look(net, named.count(net))
-            many = depth[nets] >= full
+            many = depth[nets] >= enough
         few = (~many).nonzero()[0]
         if len(few):
             some, when = nets[few], times[few]
@@ -232,6 +239,7 @@ class Neighbours:
             seen.wait = 0  # limits may have changed
         self.last.take(old.last)
         self.depth.take(old.depth)
+        self.members.take(old.members)
         self.newest.take(old.newest)
         if self.limits[0].jail == old.limits[0].jail:
             self._end_at(old.limits[0].until)
@@ -265,7 +273,9 @@ class Neighbours:
         number = self.clients.number(key)
         if number == NOBODY:
             return 0
-        times = self._seen(number).times
+        if number not in self.near:
+            self._take_out(number, self._in_ring(number, 0))  # who asks once asks again
+        times = self.near[number].times
         return len(times) - bisect_left(times, times[-1] - limit.findtime) if times else 0
 
     def standing(self, limit: Limit, now: float) -> Iterator[Standing]:
@@ -288,6 +298,7 @@ class Neighbours:
             there = np.array([name is not None for name in names])
             found = np.full(len(names), _NONE, np.int32)
             found[there] = self.clients.meet(known, times[there])
+        np.add.at(self.members.values, found[found >= 0], 1)
         if self._ends:
             ends = self._ends
             for name in ends.keys() & set(known):
@@ -325,7 +336,7 @@ class Neighbours:
 
     def _seen(self, net: int) -> _Failures:
         """Return the failures of a network, wherever they are."""
-        return self.near.get(net) or _Failures(sorted(self._in_ring(net, 0)))
+        return self.near.get(net) or _Failures(self._in_ring(net, 0), self.limits[0].jail.maxretry)
 
     def _look(self, net: int, later: int) -> None:
         """Look at a network whose failures may be enough for a verdict: as many more come now.
@@ -339,8 +350,12 @@ class Neighbours:
         if 2 * depth <= lowest:
             self.depth.values[net] = depth
         else:
-            self.near[net] = _Failures(sorted(seen[place] for place in kept))
-            self.last.values[net], self.newest.values[net] = NOWHERE, -inf
+            self._take_out(net, [seen[place] for place in kept])
+
+    def _take_out(self, net: int, pairs: list[tuple[float, bytes]]) -> None:
+        """Take the failures of a network out of the ring."""
+        self._clear(net)
+        self.near[net], self.depth.values[net] = _Failures(pairs, self.limits[0].jail.maxretry), _NEAR
 
     def _judge(
         self,
@@ -358,9 +373,9 @@ class Neighbours:
                 continue
             seen = near.get(net)
             if seen is None:  # it was brought down, or there was no room
-                seen = near[net] = _Failures(())
-                self.depth.values[net] = limit.lowest
-            seen.enter(client, time, most)
+                seen = near[net] = _Failures((), most)
+                self.depth.values[net] = _NEAR
+            seen.enter(client, time)
             if seen.wait <= 0 and self._is_reached(seen):
                 told[net] = key = self.clients.key(net)
                 since = seen.times[-1] - limit.findtime

@@ -32,7 +32,7 @@ import numpy as np
 
 from privet.core.assets import Assets
 from privet.core.crowd import NOBODY
-from privet.core.cusum import DAYS, HOURS, Sum, is_worth
+from privet.core.cusum import DAYS, HOURS, Look, Sum, is_worth
 from privet.core.detect import Limit, Reached
 from privet.core.durations import DURATIONS, duration_of
 from privet.core.mask import sample
@@ -118,6 +118,7 @@ class Swarms:
         self._assets = Assets(registry, self._shapes)
         crowd = registry.crowd
         self._fetched = crowd.column(-inf)  # when clients fetched an asset last
+        self._fetching = crowd.column(0, np.bool_)  # who does in the block that is looked at
         self._first, self._last = crowd.column(-inf), crowd.column(-inf)  # when they came as suspects
         self._noted = crowd.column(0, np.bool_)  # who may be in `_waiting`, or in a sum
         self._forgotten = crowd.forgotten
@@ -148,7 +149,7 @@ class Swarms:
             self._start_at(float(moments[0]))
         urls = self._shapes(facts)
         assets = self._assets(facts, urls)
-        fetches = Fetches(self._fetched, facts.clients, np.flatnonzero(assets), moments)
+        fetches = Fetches((self._fetched, self._fetching), facts.clients, np.flatnonzero(assets), moments)
         self._wait(facts, chosen, urls, assets, fetches, moments)
         yield from self._count(self._waiting.until(moments[-1]), fetches, moments)
         self._pass(float(moments[-1]), moments)
@@ -183,32 +184,38 @@ class Swarms:
         rows = np.searchsorted(moments, pages.due)
         left = np.flatnonzero(fetches.last(pages.clients, rows) < moments[rows] - LOOK_BACK - GRACE)
         rows, clients = rows[left], pages.clients[left]
-        times, places = moments[rows], left.tolist()
+        times = moments[rows]
         first = np.where(self._last.values[clients] >= times - REGULAR, self._first.values[clients], inf)
         columns = (column.tolist() for column in (rows, clients, times, first))
-        firsts, lasts = dict[int, float](), dict[int, float]()
-        for place, row, client, now, since in zip(places, *columns, strict=True):
+        firsts, lasts, of, held = dict[int, float](), dict[int, float](), self._of, 0
+        for place, row, client, now, since in zip(left.tolist(), *columns, strict=True):
             if now >= self._sweep_at:
                 self._pass(now, moments)
             self._now = now
-            last = lasts.get(client)
-            if last is not None:
-                since = firsts[client] if last >= now - REGULAR else inf  # noqa: PLW2901  what this block told
+            if client in lasts:  # what this block told
+                since = firsts[client] if lasts[client] >= now - REGULAR else inf  # noqa: PLW2901
             seconds, url = pages.took[place], pages.urls[place]
-            sums, weight = self._of.get(url) or self._sums_of(url), self._weight(seconds)
+            weight = 1.0 if seconds is None else self._weight(seconds)
+            sums, regular = of.get(url) or self._sums_of(url), now - since >= NEW
             swarm = _swarm_among(sums) if self._any else None
             if swarm is not None:
-                if now - since < NEW:
+                if not regular:
                     yield from self._join(swarm, row, client, weight)
                 continue
-            firsts[client], lasts[client] = min(since, now), now
+            firsts[client] = since if since <= now else now  # noqa: FURB136  a call of min takes longer
+            lasts[client] = now
             if seconds is not None:
                 self._learn_time(seconds)
-            begun = self._add(sums, client, weight, regular=now - since >= NEW)
-            if begun is not None:
-                self._keep(firsts, lasts)
-                self._begin(begun, sums[sums.index(begun) + 1 :], fetches, row)
-                yield from self._found(row, begun.suspects)
+            for one in sums[:-1] if regular else sums:
+                if client not in one.suspects:
+                    one.add(client, now, weight, regular=regular)
+                    held += 1
+                    if one.sum >= one.limit and now >= self._armed and one.is_swarm:
+                        self._keep(firsts, lasts)
+                        self._begin(one, sums[sums.index(one) + 1 :], fetches, row)
+                        yield from self._found(row, one.suspects)
+                        break
+        self._held += held
         self._keep(firsts, lasts)
 
     def _keep(self, firsts: dict[int, float], lasts: dict[int, float]) -> None:
@@ -216,17 +223,6 @@ class Swarms:
         clients = np.fromiter(lasts, np.intp, len(lasts))
         self._first.values[clients] = np.fromiter(firsts.values(), np.float64, len(firsts))
         self._last.values[clients] = np.fromiter(lasts.values(), np.float64, len(lasts))
-
-    def _add(self, sums: Sequence[Sum], client: int, weight: float, *, regular: bool) -> Sum | None:
-        """Count a suspect; return the sum that has become a swarm by it."""
-        now = self._now
-        for one in sums[:-1] if regular else sums:
-            if client not in one.suspects:
-                one.add(client, now, weight, regular=regular)
-                self._held += 1
-                if one.sum >= one.limit and now >= self._armed and one.is_swarm:
-                    return one
-        return None
 
     def carry(self, old: Swarms) -> None:
         """Take over what an equal jail has seen; bans go on if it is unchanged."""
@@ -297,9 +293,9 @@ class Swarms:
     def _sweep(self, time: float) -> None:
         """End swarms, and forget what is over."""
         self._sweep_at = time + SWEEP
-        busy, usual = self._busy, 0.0
+        look, usual = Look(time, self._start, self._busy), 0.0
         for one in self._sums.values():
-            suspects = one.look(time, self._start, busy)
+            suspects = one.look(look)
             usual += suspects if one.level == "site" else 0.0
             if one.event is not None and one.sum == 0.0:
                 self._end(one, time)
@@ -381,7 +377,7 @@ class Swarms:
             one = self._sums[level, what] = Sum(level, what, self._now)
             if self._before.sums:
                 one.mass, one.peak = self._before.sums.pop(_digest(level, what), (0.0, 0.0))
-            one.look(self._now, self._start, self._busy)
+            one.look(Look(self._now, self._start, self._busy))
             if len(self._sums) >= SUMS:
                 self._sweep_soon()
         return one
@@ -430,7 +426,7 @@ class Swarms:
         return 1.0 if seconds is None else min(DEAREST, max(1.0, seconds / max(DEAR, 2 * self._typical)))
 
 
-_OWN = ("limits", "_cap", "_registry", "_shapes", "_assets", "_fetched", "_first", "_last", "_noted")
+_OWN = ("limits", "_cap", "_registry", "_shapes", "_assets", "_fetched", "_first", "_last", "_noted", "_fetching")
 
 
 def _swarm_among(sums: Iterable[Sum]) -> Sum | None:

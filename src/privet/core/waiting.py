@@ -24,25 +24,32 @@ ROW = (1 << 32) - 1
 
 
 class Fetches:
-    """Which of the rows of a block fetch assets, and when they came; `column` has when clients did before."""
+    """Which rows of a block fetch assets, and when they came.
 
-    def __init__(self, column: Column, clients: Numbers, rows: Places, moments: Times) -> None:
-        self._column, self._clients, self._rows, self._moments = column, clients[rows], rows, moments
+    Of the `columns` one has when clients did so before the block, and the other, empty between blocks, who does in it.
+    """
+
+    def __init__(self, columns: tuple[Column, Column], clients: Numbers, rows: Places, moments: Times) -> None:
+        self._column, self._here = columns
+        self._clients, self._rows, self._moments = clients[rows], rows, moments
         self._by_client = np.sort(self._clients.astype(np.int64) << 32 | rows)
+        self._here.values[self._clients] = True
 
     def last(self, clients: Numbers, rows: Places) -> Times:
         """Return when clients fetched an asset last, before a row for each; minus infinity for never."""
         last: Times = self._column.values[clients]
-        if len(self._rows):
-            wanted = clients.astype(np.int64) << 32 | rows
+        here = np.flatnonzero(self._here.values[clients]) if len(self._rows) else ()
+        if len(here):
+            wanted = clients[here].astype(np.int64) << 32 | rows[here]
             found = self._by_client[np.searchsorted(self._by_client, wanted) - 1]
-            here = np.flatnonzero((found < wanted) & (found >> 32 == clients))
-            last[here] = self._moments[found[here] & ROW]
+            before = np.flatnonzero((found < wanted) & (found >> 32 == wanted >> 32))
+            last[here[before]] = self._moments[found[before] & ROW]
         return last
 
     def keep(self) -> None:
         """Take note of them for the next block."""
         self._column.values[self._clients] = self._moments[self._rows]
+        self._here.values[self._clients] = False
 
 
 class Pages(NamedTuple):

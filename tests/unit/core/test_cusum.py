@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from privet.core.cusum import EXCESS, LEAST, Sum
+from privet.core.cusum import EXCESS, LEAST, Look, Sum
 
 START = 1_000_000.0
 
 
 def sum_of(level: str = "page") -> Sum:
     one = Sum(level, b"/", START)
-    one.look(START, START - 7200, 0.0)
+    one.look(Look(START, START - 7200, 0.0))
     return one
 
 
@@ -25,7 +25,7 @@ def test_a_sum_grows_by_one_for_each_and_falls_with_time() -> None:
     assert (one.sum, len(one.suspects)) == (0.0, 0)
     assert one.peak == pytest.approx(3 - 2 * EXCESS)
     assert one.has_meaning  # by its mass
-    one.look(START + 100_000, START, 0.0)
+    one.look(Look(START + 100_000, START, 0.0))
     assert not one.has_meaning
 
 
@@ -42,7 +42,7 @@ def test_what_comes_often_and_came_to_nothing_raises_the_threshold() -> None:
     for hour in range(1, 5):
         for client in range(6):
             one.add(client, START + hour * 3600, 1.0)
-        one.look(START + hour * 3600 + 600, START, 0.0)
+        one.look(Look(START + hour * 3600 + 600, START, 0.0))
 
     assert one.limit > LEAST["page"][0]
     assert one.usual > 0

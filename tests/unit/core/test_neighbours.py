@@ -12,6 +12,7 @@ from privet.config.compile import engine_for
 from privet.config.loader import parse
 from privet.core.address import Subject
 from privet.core.engine import Batch, Engine
+from privet.core.limits import Peaks
 from privet.core.times import write_clf
 
 if TYPE_CHECKING:
@@ -203,3 +204,21 @@ def test_bans_and_unbans_hold_for_networks_that_have_been_away_for_long() -> Non
     assert feed(one, *[(f"192.0.2.{n}", 500 + n) for n in range(1, 5)]) == []  # its ban goes on until 604
     one.forget(verdict.subject, START + 550)
     assert len(feed(one, *[(f"192.0.2.{n}", 560 + n) for n in range(1, 5)])) == 1
+
+
+def test_a_network_with_too_few_clients_is_counted_as_far_as_the_limit() -> None:
+    one = engine(NET + "clients = 3\n")
+    feed(one, *[(f"192.0.2.{n % 2}", n / 10) for n in range(400)])
+
+    (standing,) = one.standings(START + 40)
+    assert (standing.count, standing.clients) == (4, 2)
+    assert told(feed(one, ("192.0.2.3", 40))) == [("192.0.2.0/24", 40, 4, "")]
+
+
+def test_limits_are_watched_without_changing_verdicts() -> None:
+    hits = [(f"192.0.{n % 3}.{n % 7 + 1}", n * 7 % 50 + n) for n in range(200)]
+    one, watched, peaks = engine(NET + "clients = 2\n"), engine(NET + "clients = 2\n"), Peaks()
+    watched.watch(peaks)
+
+    assert feed(one, *hits) == feed(watched, *hits) != []
+    assert {peak.count for peak in peaks} == {4}

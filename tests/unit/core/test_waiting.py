@@ -46,10 +46,11 @@ def test_who_is_forgotten_waits_no_more() -> None:
 
 
 def test_fetches_before_a_row_are_those_of_earlier_rows_and_blocks() -> None:
-    column = Crowd(10).column(-inf)
+    crowd = Crowd(10)
+    column, here = crowd.column(-inf), crowd.column(0, np.bool_)
     column.values[2] = 50.0
     clients, moments = np.array([1, 2, 1, 3, 1], np.int32), np.array([100.0, 101, 102, 103, 104])
-    fetches = Fetches(column, clients, np.array([0, 2]), moments)
+    fetches = Fetches((column, here), clients, np.array([0, 2]), moments)
 
     def last(client: int, row: int) -> float:
         return float(fetches.last(np.array([client], np.int32), np.array([row]))[0])
@@ -58,3 +59,4 @@ def test_fetches_before_a_row_are_those_of_earlier_rows_and_blocks() -> None:
     assert [last(2, 4), last(3, 4)] == [50, -inf]
     fetches.keep()
     assert column.values[:4].tolist() == [-inf, 102, 50, -inf]
+    assert not here.values.any()
