@@ -11,13 +11,15 @@ expression, and remembered. Every other line goes the exact way, alone; when the
 from __future__ import annotations
 
 import re
+from array import array
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
 from privet.core.address import client_key
-from privet.core.cache import Cache
+from privet.core.cache import LONGEST, SIZE
+from privet.core.coded import Coded
 from privet.core.formats import Field, Format, Literal
 from privet.core.leeches import numbers
 from privet.core.parse import NUMBERS, Rows, expression, split_at_quotes
@@ -39,6 +41,8 @@ _STAMP = len("27/Jun/2019:13:46:40 +0000")
 _DIGITS = 10  # of a size, at most
 _PAD = b" " * 64  # so that there is something on either side of every quote
 _LONGEST_GAP = 32
+_NOBODY, _ROOM = 0, 4096
+_FREED = 1 << 24  # bytes, never touched: see M_MMAP_THRESHOLD in mallopt(3)
 
 _HELD = np.arange(_DIGITS) >= _DIGITS - np.arange(_DIGITS + 1)[:, None]  # by length: which of the digits are there
 _WORTH = 10.0 ** np.arange(_DIGITS - 1, -1, -1)
@@ -111,39 +115,37 @@ class Blockwise:
     ) -> None:
         self._shape, self._want, self._seconds, self._exact = shape, want, seconds, exact
         self._quotes = 2 * len(shape.gaps)
-        self._clients = Cache(self._client)
+        self._clients = _Clients(shape.head)
+        self._room = np.empty((2, 0), bool)
+        np.empty(
+            _FREED, bool
+        )  # glibc learns by it to keep what is freed: the kernel need not hand it out for each block
 
     def parse(self, block: bytes) -> Rows | None:
         """Return the rows of a block; None when too many lines do not fit."""
-        rows = Rows(int(np.count_nonzero(np.frombuffer(block, np.uint8) == _NEWLINE)))
-        lines = np.arange(rows.lines)
-        text = block
-        while True:
-            found = self._columns(text, len(lines))
-            if isinstance(found, dict):
-                break
+        found = self._columns(block)
+        rows = Rows(len(found["keys"] if isinstance(found, dict) else found))
+        lines, text = np.arange(rows.lines), block
+        while not isinstance(found, dict):
             lines = lines[~found]
             if (rows.lines - len(lines)) * _ODD > rows.lines:
                 return None
             text = _without(text, found)
+            found = self._columns(text)
         rows.keys, rows.times, rows.columns = found.pop("keys"), found.pop("times"), found
         if len(lines) < rows.lines:
             self._add_odd(block, lines, rows)
         return rows
 
-    def _client(self, text: bytes) -> bytes:
-        """Return the key of the client that stands before the time, empty when it cannot be told here."""
-        found = self._shape.head.fullmatch(text) if b"[" not in text else None
-        return (found and client_key(found[1])) or b""
-
-    def _columns(self, block: bytes, lines: int) -> Mask | dict[str, Any]:
+    def _columns(self, block: bytes) -> Mask | dict[str, Any]:
         """Return the columns of a block, or which of its lines do not fit."""
         text = b"%b%b%b" % (_PAD, block, _PAD)
         codes = np.frombuffer(text, np.uint8)
-        places = np.flatnonzero((codes == _QUOTE) | (codes == _NEWLINE))
-        ends = np.flatnonzero(codes[places] == _NEWLINE)
-        uneven: Mask = np.diff(ends, prepend=-1) != self._quotes + 1
-        if uneven.any():
+        places, lines = self._places(codes)
+        if len(places) != lines * (self._quotes + 1) or np.any(
+            codes[places[self._quotes :: self._quotes + 1]] != _NEWLINE
+        ):
+            uneven: Mask = np.diff(np.flatnonzero(codes[places] == _NEWLINE), prepend=-1) != self._quotes + 1
             return uneven
         marks = places.reshape(lines, self._quotes + 1).T
         odd: Mask = ~self._fits(text, codes, marks)
@@ -155,16 +157,26 @@ class Blockwise:
         cut = codes.copy()
         cut[stamps - 1] = _NEWLINE
         heads = cut[len(_PAD) : -len(_PAD)].tobytes().split(b"\n")[:-1:2]
-        columns["keys"] = keys = list(map(self._clients.__getitem__, heads))
-        timeless = self._times(text, stamps, columns)
-        if not all(keys) or timeless.any():
-            timeless[[not key for key in keys]] = True
-            return timeless
+        columns["keys"] = keys = self._clients.of(heads)
+        odd = self._times(text, stamps, columns) | (keys.places == _NOBODY)
+        if odd.any():
+            return odd
         for name in self._want & self._shape.quoted.keys():
             first, last = 2 * self._shape.quoted[name], 2 * self._shape.quoted[name] + 1
             between = zip((marks[first] + 1).tolist(), marks[last].tolist(), strict=True)
             columns[name] = [text[start:end] for start, end in between]
         return columns
+
+    def _places(self, codes: Codes) -> tuple[Places, int]:
+        """Return where quotes and line feeds stand, and how many lines these end."""
+        if len(codes) > self._room.shape[1]:
+            self._room = np.empty((2, 2 * len(codes)), bool)
+        quotes, feeds = self._room[:, : len(codes)]
+        np.equal(codes, _QUOTE, out=quotes)
+        np.equal(codes, _NEWLINE, out=feeds)
+        lines = int(np.count_nonzero(feeds))
+        np.logical_or(quotes, feeds, out=quotes)
+        return np.flatnonzero(quotes), lines
 
     def _fits(self, text: bytes, codes: Codes, marks: Places) -> Mask:
         """Tell which lines have around their quotes what the format has there."""
@@ -178,7 +190,7 @@ class Blockwise:
                 fits &= after - before == len(gap) + 1
             for back, byte in enumerate(reversed(gap), 1):
                 fits &= codes[after - back] == byte
-        if b"\\" in text and b'\\"' in text:  # a single byte is found far sooner
+        if b"\\" in text:
             for mark in marks[:-1]:
                 fits &= codes[mark - 1] != _BACKSLASH
         return fits
@@ -202,7 +214,8 @@ class Blockwise:
         values[(length == 1) & (codes[end - 1] == _DASH)] = 0
         if odd.any() or (values > 9).any():
             return {}, odd | (values > 9).any(axis=1)
-        columns = {"status": _STATUSES[status].tolist(), "size": (values @ _WORTH).astype(np.int64).tolist()}
+        sizes = (values @ _WORTH).astype(np.int64)
+        columns = {"status": Coded(_STATUSES, status), "size": array("q", sizes.tobytes())}
         return {name: column for name, column in columns.items() if name in self._want}, odd
 
     def _times(self, text: bytes, stamps: Places, columns: dict[str, Any]) -> Mask:
@@ -212,8 +225,8 @@ class Blockwise:
         runs = np.diff(begins, append=len(stamps))
         known = [text[start : start + _STAMP] for start in stamps[begins].tolist()]
         seconds = [self._seconds[stamp] for stamp in known]
-        columns["times"] = np.repeat(np.array(seconds, float), runs).tolist()
-        columns["stamp"] = np.repeat(np.array(known, object), runs).tolist()
+        columns["times"] = array("d", np.repeat(np.array(seconds, float), runs).tobytes())
+        columns["stamp"] = Coded(np.array(known, object), np.repeat(np.arange(len(known)), runs))
         return np.repeat(np.array([second is None for second in seconds]), runs)
 
     def _add_odd(self, block: bytes, lines: Places, rows: Rows) -> None:
@@ -235,6 +248,43 @@ class Blockwise:
             rows.columns[name] = [
                 value for start, end, one in parts for value in (*column[start:end], *_like(name, one))
             ]
+
+
+class _Clients(dict[bytes, int]):
+    """Numbers of the texts before the time, valid until the next block, and the keys of their clients."""
+
+    def __init__(self, head: re.Pattern[bytes]) -> None:
+        super().__init__()
+        self._head, self._count = head, 1
+        self._keys = _no_keys()
+
+    def of(self, texts: Sequence[bytes]) -> Coded:
+        """Return the column of the clients' keys; at `_NOBODY` is the one of those who cannot be told here."""
+        if self._count >= SIZE:
+            self.clear()
+            self._keys, self._count = _no_keys(), 1
+        places = np.fromiter(map(self.__getitem__, texts), np.intp, len(texts))
+        return Coded(self._keys, places)
+
+    def __missing__(self, text: bytes) -> int:
+        found = self._head.fullmatch(text) if b"[" not in text else None
+        key = (found and client_key(found[1])) or None
+        if key is None:
+            return _NOBODY
+        number = self._count
+        if number == len(self._keys):
+            self._keys = np.concatenate((self._keys, np.full(number, None)))
+        self._keys[number] = key
+        self._count += 1
+        if len(text) <= LONGEST:
+            self[text] = number
+        return number
+
+
+def _no_keys() -> npt.NDArray[Any]:
+    keys = np.full(_ROOM, None)
+    keys[_NOBODY] = b""
+    return keys
 
 
 def _like(name: str, one: Rows) -> Sequence[Any]:

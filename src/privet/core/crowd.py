@@ -124,10 +124,6 @@ class Crowd:
         """Return the key of a client."""
         return self._keys[number]
 
-    def names(self, numbers: npt.NDArray[np.int32]) -> list[bytes]:
-        """Return the keys of clients."""
-        return list(map(self._keys.__getitem__, numbers.tolist()))
-
     def carry(self, old: Crowd) -> None:
         """Take over the clients of another; its columns may then be taken, the others are empty."""
         self._numbers, self._keys, self._free = old._numbers, old._keys, old._free

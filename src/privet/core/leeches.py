@@ -13,6 +13,7 @@ Each client has a number, and each sum is a column: what a batch adds is added a
 
 from __future__ import annotations
 
+from array import array
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ import msgspec
 import numpy as np
 
 from privet.core.address import Subject
+from privet.core.coded import Numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +37,9 @@ HEADER = f"{'ip':>20} {'hits':>10} {'bandw.':>6} {'hits%':>5} {'interv.':>7} sta
 
 COLUMNS = ("status", "size")
 
-_LARGE = 1 << 32  # bytes of one response: beyond, a sum of them might not fit into 64 bits
+_LARGE = 1 << 40  # bytes of one response: beyond, a sum of them might not fit into 64 bits
+_STATUS_BITS = 10  # there are a thousand status codes, and the dash
+_WAITING = 1 << 16
 _NEW = {"hits": np.int64(0), "size": np.int64(0), "first": np.inf, "last": -np.inf, "status": np.intp(0)}
 """The columns, and what a client begins with; `status` is the number of that of its first hit."""
 
@@ -58,16 +62,38 @@ class LeechRow(msgspec.Struct, frozen=True):
     statuses: tuple[tuple[str, int], ...]
 
 
-class _Numbers(dict[bytes, int]):
-    """Numbers texts in the order in which they come first."""
+class _Others:
+    """Hits with another status than the first one of their client, which are few."""
 
-    def __missing__(self, text: bytes) -> int:
-        self[text] = number = len(self)
-        return number
+    def __init__(self) -> None:
+        none = np.zeros(0, np.int64)
+        self._parts = [(none, none, none)]  # which client and status, hits, and when the first of them came
+        self._more = 0
 
-    def of(self, texts: Sequence[bytes]) -> Ids:
-        """Return the numbers of texts."""
-        return np.fromiter(map(self.__getitem__, texts), np.intp, len(texts))
+    def add(self, clients: Ids, statuses: Ids, hits: Ids, order: Ids) -> None:
+        """Add hits of clients and statuses, by their numbers; `order` tells which was first."""
+        self._parts.append((clients << _STATUS_BITS | statuses, hits, order))
+        self._more += len(clients)
+        if self._more > _WAITING:
+            self.columns()
+
+    def columns(self) -> tuple[Ids, Ids, Ids, Ids]:
+        """Return clients, statuses, hits and order, one row for each client and status, by client."""
+        if len(self._parts) > 1:
+            pairs, hits, order = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+            pairs, firsts, places = np.unique(pairs, return_index=True, return_inverse=True)
+            sums = np.zeros(len(pairs), np.int64)
+            np.add.at(sums, places, hits)
+            self._parts, self._more = [(pairs, sums, order[firsts])], 0
+        pairs, hits, order = self._parts[0]
+        return pairs >> _STATUS_BITS, pairs & ((1 << _STATUS_BITS) - 1), hits, order
+
+    def of(self, client: int) -> list[tuple[int, int]]:
+        """Return the statuses of a client with their hits, the first one first."""
+        clients, statuses, hits, order = self.columns()
+        own = slice(*np.searchsorted(clients, (client, client + 1)).tolist())
+        ranked = np.argsort(order[own])
+        return list(zip(statuses[own][ranked].tolist(), hits[own][ranked].tolist(), strict=True))
 
 
 class Leeches:
@@ -77,9 +103,8 @@ class Leeches:
         self.hits = 0
         self.evicted = 0
         self._cap = max(1, max_clients)
-        self._ids, self._statuses = _Numbers(), _Numbers()
+        self._ids, self._statuses, self._others = Numbers(), Numbers(), _Others()
         self._sums: Sums = {name: np.zeros(0, type(new)) for name, new in _NEW.items()}
-        self._others: dict[bytes, dict[bytes, int]] = {}  # hits with another status than the first, in their order
         self._beyond: dict[bytes, int] = {}  # bytes of responses that are too large for a column
 
     def add(
@@ -92,29 +117,18 @@ class Leeches:
         """
         if not len(keys) == len(times) == len(sizes) == len(statuses):
             raise ValueError("the columns are of different length")
-        self.hits += len(keys)
-        amounts = numbers(sizes)
-        if max(amounts, default=0) >= _LARGE:
-            large = [(row, size) for row, size in enumerate(amounts) if size >= _LARGE]
-            amounts = [size if size < _LARGE else 0 for size in amounts]
-        else:
-            large = []
-        when = np.array(times, float)
-        batch = {
-            "hits": np.ones(len(keys), np.int64),
-            "size": np.array(amounts, np.int64),
-            "first": when,
-            "last": when,
-            "status": self._statuses.of(statuses),
-        }
+        small, large = _amounts(sizes)
+        when = np.asarray(times, float)
+        ones = np.ones(len(keys), np.int64)
+        batch = {"hits": ones, "size": small, "first": when, "last": when, "status": self._statuses.of(statuses)}
         for start, ids in self._placed(keys, batch):
-            own = self._sums["status"][ids] == batch["status"][start : start + len(ids)]
-            for row in (np.flatnonzero(~own) + start).tolist():
-                others = self._others.setdefault(keys[row], {})
-                others[statuses[row]] = others.get(statuses[row], 0) + 1
+            own = batch["status"][start : start + len(ids)]
+            rows = np.flatnonzero(self._sums["status"][ids] != own)
+            self._others.add(ids[rows], own[rows], ones[: len(rows)], rows + (self.hits + start))
             for row, size in large:
                 if start <= row < start + len(ids):
                     self._beyond[keys[row]] = self._beyond.get(keys[row], 0) + size
+        self.hits += len(keys)
 
     def take(self, rows: Rows) -> None:
         """Count the rows of a block, which have the columns of `COLUMNS`."""
@@ -122,41 +136,41 @@ class Leeches:
 
     def merge(self, theirs: Leeches) -> None:
         """Count what another has counted, of other lines."""
-        self.hits += theirs.hits
-        self.evicted += theirs.evicted
-        keys, names = list(theirs._ids), list(theirs._statuses)
+        keys = list(theirs._ids)
         batch = {name: column[: len(keys)] for name, column in theirs._sums.items()}
-        firsts = batch["status"]
-        batch["status"] = self._statuses.of(names)[firsts] if keys else firsts
-        more = np.fromiter(map(theirs._others.__contains__, keys), bool, len(keys))
+        names = self._statuses.of(list(theirs._statuses))
+        batch["status"] = names[batch["status"]]
+        clients, statuses, hits, order = theirs._others.columns()
+        statuses = names[statuses]
+        first = batch["hits"].copy()
+        np.subtract.at(first, clients, hits)
         for start, ids in self._placed(keys, batch):
             part = slice(start, start + len(ids))
-            differ = self._sums["status"][ids] != batch["status"][part]
-            for row in (np.flatnonzero(differ | more[part]) + start).tolist():
-                self._add_statuses(keys[row], theirs._statuses_of(keys[row], row, names))
+            own = self._sums["status"][ids]
+            rows = np.flatnonzero(own != batch["status"][part])
+            self._others.add(
+                ids[rows], batch["status"][part][rows], first[part][rows], np.full(len(rows), self.hits, np.int64)
+            )
+            here = (clients >= start) & (clients < part.stop)
+            places = clients[here] - start
+            more = own[places] != statuses[here]
+            self._others.add(ids[places][more], statuses[here][more], hits[here][more], order[here][more] + self.hits)
             for key in theirs._beyond.keys() & keys[part] if theirs._beyond else ():
                 self._beyond[key] = self._beyond.get(key, 0) + theirs._beyond[key]
+        self.hits += theirs.hits
+        self.evicted += theirs.evicted
 
     def __getstate__(self) -> tuple[object, ...]:
         """Return what is needed to go on in another process."""
+        self._others.columns()
         sums = {name: column[: len(self)] for name, column in self._sums.items()}
-        return (
-            self.hits,
-            self.evicted,
-            self._cap,
-            list(self._ids),
-            list(self._statuses),
-            sums,
-            self._others,
-            self._beyond,
-        )
+        numbered = list(self._ids), list(self._statuses), sums
+        return self.hits, self.evicted, self._cap, self._others, self._beyond, *numbered
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         """Go on in this process."""
-        self.hits, self.evicted, self._cap, keys, statuses, self._sums, self._others, self._beyond = state
-        self._ids, self._statuses = _Numbers(), _Numbers()
-        self._ids.update(zip(keys, range(len(keys)), strict=True))
-        self._statuses.update(zip(statuses, range(len(statuses)), strict=True))
+        self.hits, self.evicted, self._cap, self._others, self._beyond, keys, statuses, self._sums = state
+        self._ids, self._statuses = Numbers(keys), Numbers(statuses)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -212,39 +226,32 @@ class Leeches:
         hits = self._sums["hits"][: len(self)]
         kept = np.ones(len(self), bool)
         kept[np.argsort(hits, kind="stable")[: max(1, self._cap // 8)]] = False
-        for key in compress(self._ids, (~kept).tolist()):
-            self._others.pop(key, None)
-            self._beyond.pop(key, None)
         keys = list(compress(self._ids, kept.tolist()))
+        for key in compress(self._ids, (~kept).tolist()) if self._beyond else ():
+            self._beyond.pop(key, None)
         self.evicted += len(self) - len(keys)
         for name, new in _NEW.items():
             column = self._sums[name]
             column[: len(keys)] = column[: len(self)][kept]
             column[len(keys) :] = new
-        self._ids = _Numbers(zip(keys, range(len(keys)), strict=True))
-
-    def _add_statuses(self, key: bytes, statuses: dict[bytes, int]) -> None:
-        own = list(self._statuses)[self._sums["status"][self._ids[key]]]
-        others = self._others.setdefault(key, {})
-        for status, hits in statuses.items():
-            if status != own:
-                others[status] = others.get(status, 0) + hits
-
-    def _statuses_of(self, key: bytes, place: int, names: list[bytes]) -> dict[bytes, int]:
-        """Return how many hits of a client had which status code."""
-        others = self._others.get(key, {})
-        return {names[self._sums["status"][place]]: int(self._sums["hits"][place]) - sum(others.values()), **others}
+        clients, *others = self._others.columns()
+        own = kept[clients]
+        self._others = _Others()
+        self._others.add((np.cumsum(kept) - 1)[clients[own]], *(column[own] for column in others))
+        self._ids = Numbers(keys)
 
     def _row(self, key: bytes, place: int, names: list[bytes]) -> LeechRow:
         hits, size, first, last = (self._sums[name][place].item() for name in ("hits", "size", "first", "last"))
-        ranked = sorted(self._statuses_of(key, place, names).items(), key=lambda item: -item[1])
+        others = self._others.of(place)
+        statuses = [(self._sums["status"][place], hits - sum(number for _, number in others)), *others]
+        ranked = sorted(statuses, key=lambda item: -item[1])
         return LeechRow(
             subject=Subject.of_key(key),
             hits=hits,
             kib=(size + self._beyond.get(key, 0)) // hits // 1024,
             share=hits * 100 // self.hits,
             interval=(last - first) / (hits - 1) if last > first else None,
-            statuses=tuple((status.decode("ascii", "replace"), n * 100 // hits) for status, n in ranked),
+            statuses=tuple((names[status].decode("ascii", "replace"), n * 100 // hits) for status, n in ranked),
         )
 
 
@@ -262,6 +269,17 @@ def numbers(sizes: Sequence[bytes | int]) -> list[int]:
         return list(map(int, sizes))
     except ValueError:
         return [_number(size) for size in sizes]
+
+
+def _amounts(sizes: Sequence[bytes | int]) -> tuple[Ids, list[tuple[int, int]]]:
+    """Return sizes as a column, and with their rows those that are too large for one, which are 0 in it."""
+    if isinstance(sizes, array):
+        return np.asarray(sizes), []
+    known = numbers(sizes)
+    large = [(row, size) for row, size in enumerate(known) if size >= _LARGE]
+    for row, _ in large:
+        known[row] = 0
+    return np.array(known, np.int64), large
 
 
 def _number(size: bytes | int) -> int:

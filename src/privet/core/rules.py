@@ -87,14 +87,18 @@ class Rule:
             return self._watched(self.window, self.window.take, keys, times, columns)
         if isinstance(self.window, Neighbours):
             facts = self._registry.facts(rows)
-            clients = facts.clients if len(chosen) == len(rows) else facts.clients[chosen]
-            return self._count_networks(self.window, chosen, self._registry.crowd.names(clients), times, lines, clients)
+            when, clients = facts.times, facts.clients
+            if len(chosen) < len(rows):
+                places = np.array(chosen)
+                when, clients = when[places], clients[places]
+            return self._count_networks(self.window, chosen, keys, when, lines, clients)
         return self._count(chosen, keys, times, lines)
 
     def feed_failures(self, found: Found, lines: Places) -> Iterable[Reached]:
         """Count the failures that the filter has found; each stands in the row of its place."""
         if isinstance(self.window, Neighbours):
-            return self._count_networks(self.window, found.places, found.keys, found.times, lines, None)
+            when = np.array(found.times, np.float64)
+            return self._count_networks(self.window, found.places, found.keys, when, lines, None)
         return self._count(found.places, found.keys, found.times, lines)
 
     def _count(
@@ -116,18 +120,17 @@ class Rule:
         window: Neighbours,
         chosen: Sequence[int],
         keys: Sequence[bytes],
-        times: Sequence[float],
+        when: npt.NDArray[np.float64],
         lines: Lines | Places,
         clients: npt.NDArray[np.int32] | None,
     ) -> Iterable[Reached]:
         """Count failures by the network of their clients; whoever has none counts for nobody."""
-        when = np.array(times, np.float64)
         nets = window.numbers(self._networks, keys, when, clients)
-        if (nets < 0).any():
+        if len(nets) and nets.min() < 0:
             there = (nets >= 0).nonzero()[0]
             nets, when, kept = nets[there], when[there], there.tolist()
-            chosen, keys, times = _rows_of(chosen, kept), _rows_of(keys, kept), _rows_of(times, kept)
-        named = Named(self._networks, keys)
+            chosen, keys = _rows_of(chosen, kept), _rows_of(keys, kept)
+        named, times = Named(self._networks, keys), when.tolist()
         self._note(chosen, named, times, lines)
         return self._watched(window, window.take, named, times, (chosen, nets, keys, when))
 

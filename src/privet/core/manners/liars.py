@@ -9,6 +9,7 @@ import numpy as np
 
 from privet.core.address import Subject, is_pseudonym
 from privet.core.cache import LONGEST, Cache
+from privet.core.facts import UNTOLD
 from privet.core.manners.asked import ASSET, ASSET_TYPE, BROWSER, FEED, GET, PAGE, PAGE_TYPE, Asked
 from privet.core.manners.memory import Clients
 from privet.core.select import split_request
@@ -42,7 +43,8 @@ class FakeBrowser:
     def __init__(self, most: int, registry: Registry) -> None:
         self.clients: Clients[bytes, list[int]] = Clients(most, DAY)  # paths
         self._asked, self._crowd = Asked(registry), registry.crowd
-        self._hosts = registry.hosts
+        self._hosts, self._requests = registry.hosts, registry.requests
+        self._came = registry.referers.fact(_is_told)
         self._dressed = self._crowd.column(-inf)  # when each loaded an asset, or followed a link, last
         self._sites: Clients[bytes, tuple[float, frozenset[bytes]]] = Clients(SITES, DAY)  # some who load assets
 
@@ -61,8 +63,7 @@ class FakeBrowser:
 
     def find(self, facts: Facts, times: Times) -> list[int]:
         """Return the rows that are offences."""
-        referers = facts.rows.columns.get("referer")
-        if referers is None:
+        if "referer" not in facts.rows.columns:
             return []
         kinds, types = self._asked.kinds(facts), self._asked.types(facts)
         assets = kinds & ASSET > 0
@@ -70,17 +71,18 @@ class FakeBrowser:
         if types is not None:
             assets |= types & ASSET_TYPE > 0
             pages &= types & PAGE_TYPE > 0
-        dressing = assets | (np.fromiter(map(len, referers), np.int64, len(referers)) > 1)  # a dash says nothing
+        dressing = assets | facts.said(self._came, "referers")
         pages &= ~dressing & (self._asked.agents(facts) & BROWSER > 0)
         naked = self._naked(facts, times, np.flatnonzero(pages), np.flatnonzero(dressing))
         news = self._news(facts, times, np.flatnonzero(assets))
-        if not len(news):
-            return [row for row in naked.tolist() if self._is_offence(facts, row, float(times[row]))]
-        found = []
-        for row in np.sort(np.concatenate((naked, news))).tolist():
-            if assets[row]:
-                self._note(facts, row, float(times[row]))
-            elif self._is_offence(facts, row, float(times[row])):
+        rows = np.sort(np.concatenate((naked, news))) if len(news) else naked
+        found, keys = [], facts.rows.keys
+        columns = (rows, facts.hosts[rows], facts.requests[rows], times[rows], assets[rows])
+        for row, host, request, time, asset in zip(*(column.tolist() for column in columns), strict=True):
+            site = self._hosts.texts[host][:LONGEST]
+            if asset:
+                self._note(keys[row], site, time)
+            elif self._is_offence(keys[row], site, self._requests.texts[request][:LONGEST], time):
                 found.append(row)
         return found
 
@@ -119,24 +121,30 @@ class FakeBrowser:
         found = self._sites.get(host, -inf)
         return found[0] + HOUR if found is not None and len(found[1]) >= CROWD else -inf
 
-    def _note(self, facts: Facts, row: int, time: float) -> None:
+    def _note(self, key: bytes, host: bytes, time: float) -> None:
         """Take note that a site has assets."""
-        host = self._asked.host(facts, row)
         when, crowd = self._sites.get(host, time) or (-inf, frozenset[bytes]())
         if len(crowd) < CROWD:
-            self._sites.put(host, time, (time, crowd | {facts.rows.keys[row]}))
+            self._sites.put(host, time, (time, crowd | {key}))
         elif when < time - HOUR:
             self._sites.put(host, time, (time, crowd))
 
-    def _is_offence(self, facts: Facts, row: int, time: float) -> bool:
-        key, host = facts.rows.keys[row], self._asked.host(facts, row)
-        paths = self.clients.get(key, time) or []
-        path = hash((host, split_request(self._asked.request(facts, row))[1]))
-        if path in paths:
+    def _is_offence(self, key: bytes, host: bytes, request: bytes, time: float) -> bool:
+        paths = self.clients.get(key, time)
+        path = hash((host, split_request(request)[1]))
+        if paths is None:
+            self.clients.put(key, time, [path])
+        elif path in paths:
             return False
-        self.clients.put(key, time, [*paths[-PATHS + 1 :], path])
+        else:
+            self.clients.put(key, time, [*paths[-PATHS + 1 :], path])
         site = self._sites.get(host, time)
         return site is not None and len(site[1]) >= CROWD
+
+
+def _is_told(referer: bytes) -> bool:
+    """Tell whether somebody came by a link."""
+    return referer not in UNTOLD
 
 
 class FakeRobot:

@@ -216,12 +216,13 @@ class Unslowed:
         links = np.where(before >= 0, marks[before], self._last.values[clients]) if len(rows) else marks
         self._last.values[clients] = marks
         self._pages.put(at, links)
+        events = np.flatnonzero(links & 1 | refused)
+        columns = (rows[events], at[events], events + first, links[events] & 1, refused[events])
         found, keys = [], facts.rows.keys
-        for place in np.flatnonzero(links & 1 | refused).tolist():
-            row, time = int(rows[place]), float(at[place])
-            if links[place] & 1 and self._is_offence(keys[row], time, first + place):
+        for row, time, page, was_refused, is_refused in zip(*(column.tolist() for column in columns), strict=True):
+            if was_refused and self._is_offence(keys[row], time, page):
                 found.append(row)
-            if refused[place]:
+            if is_refused:
                 self._refuse(keys[row], time)
         return found
 

@@ -168,6 +168,8 @@ class Disallowed(_Robots):
         if not self._any:
             return []
         rows = self._informed.rows(facts)
+        if not len(rows):
+            return []
         questions = mixed(self._asked.names(facts, rows), self._asked.targets(facts, rows))
         found: list[int] = rows[self._answers(questions, lambda one: self._forbids(facts, int(rows[one]))) > 0].tolist()
         return found
@@ -192,6 +194,8 @@ class TooSoon(_Robots):
             return []
         rows = self._informed.rows(facts)
         rows = rows[self._asked.kinds(facts)[rows] & ASSET == 0]
+        if not len(rows):
+            return []
         questions = mixed(self._asked.names(facts, rows), self._asked.sites(facts, rows))
         delays = self._answers(questions, lambda one: self._delay(facts, int(rows[one])))
         told = np.flatnonzero(delays)
