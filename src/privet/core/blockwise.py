@@ -42,6 +42,7 @@ _DIGITS = 10  # of a size, at most
 _PAD = b" " * 64  # so that there is something on either side of every quote
 _LONGEST_GAP = 32
 _NOBODY, _ROOM = 0, 4096
+_FREED = 1 << 24  # bytes, never touched: see M_MMAP_THRESHOLD in mallopt(3)
 
 _HELD = np.arange(_DIGITS) >= _DIGITS - np.arange(_DIGITS + 1)[:, None]  # by length: which of the digits are there
 _WORTH = 10.0 ** np.arange(_DIGITS - 1, -1, -1)
@@ -115,33 +116,36 @@ class Blockwise:
         self._shape, self._want, self._seconds, self._exact = shape, want, seconds, exact
         self._quotes = 2 * len(shape.gaps)
         self._clients = _Clients(shape.head)
+        self._room = np.empty((2, 0), bool)
+        np.empty(
+            _FREED, bool
+        )  # glibc learns by it to keep what is freed: the kernel need not hand it out for each block
 
     def parse(self, block: bytes) -> Rows | None:
         """Return the rows of a block; None when too many lines do not fit."""
-        rows = Rows(int(np.count_nonzero(np.frombuffer(block, np.uint8) == _NEWLINE)))
-        lines = np.arange(rows.lines)
-        text = block
-        while True:
-            found = self._columns(text, len(lines))
-            if isinstance(found, dict):
-                break
+        found = self._columns(block)
+        rows = Rows(len(found["keys"] if isinstance(found, dict) else found))
+        lines, text = np.arange(rows.lines), block
+        while not isinstance(found, dict):
             lines = lines[~found]
             if (rows.lines - len(lines)) * _ODD > rows.lines:
                 return None
             text = _without(text, found)
+            found = self._columns(text)
         rows.keys, rows.times, rows.columns = found.pop("keys"), found.pop("times"), found
         if len(lines) < rows.lines:
             self._add_odd(block, lines, rows)
         return rows
 
-    def _columns(self, block: bytes, lines: int) -> Mask | dict[str, Any]:
+    def _columns(self, block: bytes) -> Mask | dict[str, Any]:
         """Return the columns of a block, or which of its lines do not fit."""
         text = b"%b%b%b" % (_PAD, block, _PAD)
         codes = np.frombuffer(text, np.uint8)
-        places = np.flatnonzero((codes == _QUOTE) | (codes == _NEWLINE))
-        ends = np.flatnonzero(codes[places] == _NEWLINE)
-        uneven: Mask = np.diff(ends, prepend=-1) != self._quotes + 1
-        if uneven.any():
+        places, lines = self._places(codes)
+        if len(places) != lines * (self._quotes + 1) or np.any(
+            codes[places[self._quotes :: self._quotes + 1]] != _NEWLINE
+        ):
+            uneven: Mask = np.diff(np.flatnonzero(codes[places] == _NEWLINE), prepend=-1) != self._quotes + 1
             return uneven
         marks = places.reshape(lines, self._quotes + 1).T
         odd: Mask = ~self._fits(text, codes, marks)
@@ -163,6 +167,17 @@ class Blockwise:
             columns[name] = [text[start:end] for start, end in between]
         return columns
 
+    def _places(self, codes: Codes) -> tuple[Places, int]:
+        """Return where quotes and line feeds stand, and how many lines these end."""
+        if len(codes) > self._room.shape[1]:
+            self._room = np.empty((2, 2 * len(codes)), bool)
+        quotes, feeds = self._room[:, : len(codes)]
+        np.equal(codes, _QUOTE, out=quotes)
+        np.equal(codes, _NEWLINE, out=feeds)
+        lines = int(np.count_nonzero(feeds))
+        np.logical_or(quotes, feeds, out=quotes)
+        return np.flatnonzero(quotes), lines
+
     def _fits(self, text: bytes, codes: Codes, marks: Places) -> Mask:
         """Tell which lines have around their quotes what the format has there."""
         first, starts = marks[0], np.concatenate(([len(_PAD)], marks[-1][:-1] + 1))
@@ -175,7 +190,7 @@ class Blockwise:
                 fits &= after - before == len(gap) + 1
             for back, byte in enumerate(reversed(gap), 1):
                 fits &= codes[after - back] == byte
-        if b"\\" in text and b'\\"' in text:  # a single byte is found far sooner
+        if b"\\" in text:
             for mark in marks[:-1]:
                 fits &= codes[mark - 1] != _BACKSLASH
         return fits
