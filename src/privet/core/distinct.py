@@ -53,7 +53,7 @@ class Distinct:
         self,
         rows: Sequence[int],
         keys: Sequence[bytes],
-        times: Sequence[float],
+        times: Sequence[float] | npt.NDArray[np.float64],
         numbers: Sequence[int] | Numbers,
         names: Sequence[int] | npt.NDArray[np.int64],
     ) -> Iterator[Reached]:
@@ -61,15 +61,15 @@ class Distinct:
 
         `numbers` are those of the clients in the crowd, `names` hashes of the values.
         """
-        seconds = np.array(times, np.float64)
+        seconds = np.asarray(times, np.float64)
         numbers, names = np.asarray(numbers, np.int32), np.asarray(names, np.int64)
         self._newest = float(seconds.max(initial=self._newest))
         if len(self._many) >= self._sweep_at:
             self._sweep()
         some = range(len(rows)) if len(rows) < _FEW else self._others(numbers, names, seconds, keys)
-        limit, until, many, known = self._limit, self._limit.until, self._many, names.tolist()
+        limit, until, many, known, when = self._limit, self._limit.until, self._many, names.tolist(), seconds.tolist()
         for place in some:
-            key, time, name = keys[place], times[place], known[place]
+            key, time, name = keys[place], when[place], known[place]
             if until and time < until.get(key, time):
                 continue
             seen = many.get(key) or self._begin(key, int(numbers[place]))

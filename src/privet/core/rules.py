@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from privet.core.sieve import Sieve
 from privet.core.swarm import Swarms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy.typing as npt
 
@@ -72,19 +73,20 @@ class Rule:
         """
         if not chosen and not self._learns:
             return ()
-        keys, times = rows.keys, rows.times
+        keys: Sequence[bytes] = rows.keys
+        times: Sequence[float] = rows.times
         if len(chosen) < len(rows):
-            keys, times = _rows_of(keys, chosen), _rows_of(times, chosen)
+            keys, times = _Picked(keys, chosen), _Picked(times, chosen)
         if isinstance(self.window, Manners | Forms):
             chosen = self.window.offences(rows, chosen)
-            keys, times = _rows_of(rows.keys, chosen), _rows_of(rows.times, chosen)
+            keys, times = _Picked(rows.keys, chosen), _Picked(rows.times, chosen)
         if isinstance(self.window, Swarms):  # it learns from all rows who is a browser
             self._note(chosen, keys, times, lines)
             return self.window.take(rows, chosen)
         if isinstance(self.window, Distinct):
             self._note(chosen, keys, times, lines)
             facts, places = self._registry.facts(rows), np.asarray(chosen)
-            columns = (chosen, keys, times, facts.clients[places], facts.names(self._field)[places])
+            columns = (chosen, keys, facts.times[places], facts.clients[places], facts.names(self._field)[places])
             return self._watched(self.window, self.window.take, keys, times, columns)
         if isinstance(self.window, Neighbours):
             facts = self._registry.facts(rows)
@@ -130,7 +132,7 @@ class Rule:
         if len(nets) and nets.min() < 0:
             there = (nets >= 0).nonzero()[0]
             nets, when, kept = nets[there], when[there], there.tolist()
-            chosen, keys = _rows_of(chosen, kept), _rows_of(keys, kept)
+            chosen, keys = _Picked(chosen, kept), _Picked(keys, kept)
         named, times = Named(self._networks, keys), when.tolist()
         self._note(chosen, named, times, lines)
         return self._watched(window, window.take, named, times, (chosen, nets, keys, when))
@@ -187,8 +189,22 @@ class Sifted:
             yield from zip(self._some, self.sieve(rows), strict=True)
 
 
-def _rows_of(column: Sequence[Value], chosen: Sequence[int]) -> list[Value]:
-    return list(map(column.__getitem__, chosen))
+class _Picked(Sequence[Value]):
+    """The chosen rows of a column, taken out when somebody asks: most are never looked at."""
+
+    __slots__ = ("_chosen", "_column")
+
+    def __init__(self, column: Sequence[Value], chosen: Sequence[int]) -> None:
+        self._column, self._chosen = column, chosen
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __iter__(self) -> Iterator[Value]:
+        return map(self._column.__getitem__, self._chosen)
+
+    def __getitem__(self, place: int) -> Value:  # type: ignore[override]  # no slices
+        return self._column[self._chosen[place]]
 
 
 def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int, registry: Registry) -> AnyWindow:
