@@ -66,10 +66,11 @@ class Distinct:
         self._newest = float(seconds.max(initial=self._newest))
         if len(self._many) >= self._sweep_at:
             self._sweep()
-        some = range(len(rows)) if len(rows) < _FEW else self._others(numbers, names, seconds, keys)
-        limit, until, many, known, when = self._limit, self._limit.until, self._many, names.tolist(), seconds.tolist()
-        for place in some:
-            key, time, name = keys[place], when[place], known[place]
+        some = np.arange(len(rows)) if len(rows) < _FEW else self._others(numbers, names, seconds, keys)
+        limit, until, many = self._limit, self._limit.until, self._many
+        columns = (column.tolist() for column in (some, seconds[some], names[some]))
+        for place, time, name in zip(*columns, strict=True):
+            key = keys[place]
             if until and time < until.get(key, time):
                 continue
             seen = many.get(key) or self._begin(key, int(numbers[place]))
@@ -86,10 +87,10 @@ class Distinct:
 
     def _others(
         self, numbers: Numbers, names: npt.NDArray[np.int64], times: npt.NDArray[np.float64], keys: Sequence[bytes]
-    ) -> Sequence[int]:
+    ) -> npt.NDArray[np.intp]:
         """Count failures of clients who show the one value that they had, or had none; return the places of others."""
         if self._limit.maxretry == 1:
-            return range(len(numbers))
+            return np.arange(len(numbers))
         if not self._last.is_used and self._many:
             self._has_many.values[list(map(self._crowd.number, self._many))] = True
         name, last = self._name.values, self._last.values
@@ -104,11 +105,11 @@ class Distinct:
         others[new] |= name[fresh] != names[new]
         if not others.any():
             _raise(last, numbers, times)
-            return ()
+            return np.arange(0)
         others = self._crowd.among(numbers, numbers[others])
         name[fresh] = np.where(others[new], before, name[fresh])
         _raise(last, numbers[~others], times[~others])
-        return np.flatnonzero(others).tolist()
+        return np.flatnonzero(others)
 
     def _begin(self, key: bytes, number: int) -> dict[int, float]:
         """Begin to count several values of a client, with the one that he may have."""

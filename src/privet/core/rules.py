@@ -85,14 +85,14 @@ class Rule:
             return self.window.take(rows, chosen)
         if isinstance(self.window, Distinct):
             self._note(chosen, keys, times, lines)
-            facts, places = self._registry.facts(rows), np.asarray(chosen)
+            facts, places = self._registry.facts(rows), np.fromiter(chosen, np.intp, len(chosen))
             columns = (chosen, keys, facts.times[places], facts.clients[places], facts.names(self._field)[places])
             return self._watched(self.window, self.window.take, keys, times, columns)
         if isinstance(self.window, Neighbours):
             facts = self._registry.facts(rows)
             when, clients = facts.times, facts.clients
             if len(chosen) < len(rows):
-                places = np.array(chosen)
+                places = np.fromiter(chosen, np.intp, len(chosen))
                 when, clients = when[places], clients[places]
             return self._count_networks(self.window, chosen, keys, when, lines, clients)
         return self._count(chosen, keys, times, lines)
