@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, tzinfo
 from functools import cached_property
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -73,6 +73,18 @@ class Rows:
     def column(self, name: str) -> Sequence[bytes]:
         """Return a column; "-" for every row where the format has no such field."""
         return self.columns.get(name) or [b"-"] * len(self.keys)
+
+
+def together(parts: Sequence[Rows]) -> Rows:
+    """Return the rows of blocks that follow one another; a column that one of them lacks is filled with "-"."""
+    rows = Rows(sum(part.lines for part in parts))
+    names = dict.fromkeys(chain.from_iterable(part.columns for part in parts if part.keys))
+    rows.columns = {name: list(chain.from_iterable(part.column(name) for part in parts)) for name in sorted(names)}
+    rows.keys = list(chain.from_iterable(part.keys for part in parts))
+    rows.times = list(chain.from_iterable(part.times for part in parts))
+    rows.bad = list(chain.from_iterable(part.bad for part in parts))
+    rows.ignored = sum(part.ignored for part in parts)
+    return rows
 
 
 class _Finish:
