@@ -26,7 +26,8 @@ from privet.core.forwarded import BEHIND
 from privet.core.loads import Loads
 from privet.core.manners.window import Manners
 from privet.core.memory import Memory
-from privet.core.neighbours import Neighbours, network_key, number_of
+from privet.core.neighbours import Neighbours
+from privet.core.nets import network_key, number_of
 from privet.core.networks import as_number, as_text
 from privet.core.parse import together
 from privet.core.prefixes import PrefixSet

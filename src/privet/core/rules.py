@@ -12,7 +12,8 @@ from privet.core.distinct import Distinct
 from privet.core.evidence import Recent
 from privet.core.forms import Forms
 from privet.core.manners.window import Manners
-from privet.core.neighbours import Keys, Named, Neighbours
+from privet.core.neighbours import Neighbours
+from privet.core.nets import Keys, Named
 from privet.core.rate import Rate
 from privet.core.sieve import Sieve
 from privet.core.swarm import Swarms

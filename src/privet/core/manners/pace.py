@@ -32,7 +32,7 @@ REST = 4.0  # a pause so much longer than usual: that is slowing down, whatever 
 ENOUGH = 4  # pauses from which on there is a usual one, and as many after refusals
 SESSION = 3600.0  # seconds: a longer pause is none, but the end
 _REMEMBERED = 16  # pauses of which the usual one is the mean, the older counting less
-_LATEST = 1 << 17  # pages, of all clients, among which those of a client are sought when he is refused
+_LATEST = 1 << 16  # pages, of all clients, among which those of a client are sought when he is refused
 _ROOM = _LATEST + (1 << 15)  # and those of a block
 
 
