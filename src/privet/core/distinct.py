@@ -96,9 +96,11 @@ class Distinct:
         name, last = self._name.values, self._last.values
         new = last[numbers] < times - self._limit.findtime
         fresh = numbers[new]
-        others = self._has_many.values[numbers] | (
-            ~new & ((name[numbers] != names) | self._crowd.among(numbers, fresh))
-        )
+        others = name[numbers] != names
+        if (times[1:] < times[:-1]).any():  # a late row may be none of these, after one of them
+            others |= self._crowd.among(numbers, fresh)
+        others &= ~new
+        others |= self._has_many.values[numbers]
         if self._limit.until:
             others |= np.fromiter(map(self._limit.until.__contains__, keys), np.bool_, len(keys))
         before, name[fresh] = name[fresh], names[new]

@@ -193,13 +193,15 @@ class Engine:
         reached = merge(*by_rule, key=order) if len(by_rule) > 1 else by_rule[0] if by_rule else ()
         proxied = name in self._proxied
         behind = rows.columns.get("behind") if rows else None
-        return [
+        verdicts = [
             verdict
             for one in reached
             for verdict in self._verdicts(
                 one, denied=proxied or bool(behind and one.limit.jail.filter is None and behind[one.row] == BEHIND)
             )
         ]
+        self._registry.release()
+        return verdicts
 
     def fail(self, source: str, spec: FilterSpec, keys: Iterable[bytes], time: float) -> list[Verdict]:
         """Count failures that were found out later, as when names are looked up, and return the verdicts."""

@@ -74,6 +74,10 @@ class Registry:
             self._latest = Facts(self, rows)
         return self._latest
 
+    def release(self) -> None:
+        """Let go of the block."""
+        self._latest = Facts(self, Rows(0))
+
     def carry(self, old: Registry) -> None:
         """Take over the clients of another."""
         self.crowd.carry(old.crowd)

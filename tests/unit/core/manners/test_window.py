@@ -237,7 +237,7 @@ def test_memory_stays_bounded_whatever_comes(signal: str) -> None:
         tracemalloc.stop()
         assert engine.tracked <= 3000 + 500  # of the signal, of the window, and of all, with those of a block
 
-    assert sizes[1] < 1.3 * sizes[0]
+    assert sizes[1] < 1.5 * sizes[0]  # times and the last lines are remembered, too, up to a bound
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
