@@ -128,22 +128,26 @@ class Notifier(Protocol):
 
 
 class Sink(Protocol):
-    """Where masked lines go."""
+    """Where masked lines go. None of its methods raises."""
 
-    # Never raises: what cannot be written is lost, counted in `lost` (lines) and complained of once.
+    @property
+    def lost(self) -> int:
+        """How many lines were not written."""
+
+    @property
+    def complaint(self) -> str | None:
+        """What is wrong, None if nothing is."""
+
+    # What cannot be written is lost, counted and complained of.
     def write(self, block: bytes) -> None:
         """Write whole masked lines."""
 
+    # Where that is not allowed it goes on as before.
+    def follow(self) -> None:
+        """Go on in a new file if this one was renamed or removed."""
+
     def close(self) -> None:
         """Flush and close."""
-
-
-class Reader(Protocol):
-    """A finite source: files for replay."""
-
-    # Raises SourceError naming the file when it cannot be opened or is damaged.
-    def blocks(self) -> Iterable[bytes]:
-        """Yield whole lines, many at a time, each with its newline."""
 
 
 class Seal(Protocol):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from privet.core.assets import CLEAR, Assets
+from privet.core.facts import Registry
 from privet.core.parse import Rows
 from privet.core.shapes import Shapes
 
@@ -28,18 +29,26 @@ class Open(Assets):
     """Knows one asset already, and shows what it knows."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._votes = {b"/image/*": (CLEAR, 1, b"")}
+        self.registry = Registry(1000)
+        super().__init__(self.registry, Shapes(self.registry))
+        self._count(self._place(b"/image/*"), CLEAR, 1, -1)
+
+    def tell(self, rows: Rows) -> list[bool]:
+        facts = self.registry.facts(rows)
+        answers: list[bool] = self(facts, self._shapes(facts)).tolist()
+        return answers
 
     def state(self) -> object:
-        return self._votes, self._pages
+        clients = [self.registry.crowd.number(bytes([192, 0, 2, client])) for client in range(6)]
+        pages = [(self._pages.values[client], self._paged.values[client]) for client in clients if client >= 0]
+        return self._places, self._votes, self._clear.tolist(), pages
 
 
 class RowByRow(Open):
     """Never learns from rows all at once."""
 
-    def _is_plain(self, *_block: object) -> bool:
-        return False
+    def _any_with_page(self, *_block: object) -> bool:
+        return True
 
 
 def rows_of(hits: list[tuple[int, float, bytes, bytes]], start: float) -> Rows:
@@ -53,11 +62,9 @@ def rows_of(hits: list[tuple[int, float, bytes, bytes]], start: float) -> Rows:
 
 @given(HITS, st.integers(1, 20))
 def test_blocks_teach_what_single_rows_teach(hits: list[tuple[int, float, bytes, bytes]], size: int) -> None:
-    whole, single = Open(), RowByRow()
-    shapes, start = Shapes(), 0.0
+    whole, single, start = Open(), RowByRow(), 0.0
     for place in range(0, len(hits), size):
         rows = rows_of(hits[place : place + size], start)
         start = rows.times[-1]
-        urls = shapes(rows)
-        assert whole(rows, urls) == single(rows, urls)
+        assert whole.tell(rows) == single.tell(rows)
     assert whole.state() == single.state()

@@ -73,12 +73,6 @@ class Bans(RuleBasedStateMachine):
         self.ledger.lift(subject, jail)
         self.wanted = {(s, j): ban for (s, j), ban in self.wanted.items() if s != subject or jail not in (None, j)}
 
-    @rule()
-    def lift_a_group(self) -> None:
-        lifted = self.ledger.lift_group("AS64500")
-        assert {(ban.subject, ban.jail) for ban in lifted} == {p for p, ban in self.wanted.items() if ban.group}
-        self.wanted = {place: ban for place, ban in self.wanted.items() if not ban.group}
-
     @rule(refused=st.sets(st.tuples(subjects, st.sampled_from(SERVICES)), max_size=2), batch=st.integers(1, 5))
     def flush(self, refused: set[Element], batch: int) -> None:
         module.BATCH, before = batch, module.BATCH
@@ -140,14 +134,11 @@ class Bans(RuleBasedStateMachine):
             (ban.subject, ban.jail): ban.until for ban in self.ledger
         }
 
-    @rule(lost=st.sets(st.tuples(subjects, st.sampled_from(SERVICES)), max_size=9), whole=st.booleans())
-    def somebody_changes_the_rules(self, lost: set[Element], whole: bool) -> None:  # noqa: FBT001  by Hypothesis
+    @rule(lost=st.sets(st.tuples(subjects, st.sampled_from(SERVICES)), max_size=9))
+    def somebody_changes_the_rules(self, lost: set[Element]) -> None:
         self.flush(set(), 5)
         self.kernel = {element: until for element, until in self.kernel.items() if element not in lost}
-        if not self.kernel and whole:
-            self.ledger.forget_kernel()
-        else:
-            self.ledger.compare(told(self._held(), self.now), self.now)
+        self.ledger.compare(told(self._held(), self.now), self.now)
 
     @rule(stopped=st.booleans(), rebooted=st.booleans(), down=st.just(0) | steps)
     def restart(self, stopped: bool, rebooted: bool, down: int) -> None:  # noqa: FBT001  by Hypothesis

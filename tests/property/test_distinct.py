@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from privet.core import distinct
+from privet.core.crowd import Crowd
 from privet.core.detect import Limit
 from privet.core.distinct import Distinct
 from privet.core.jails import Jail
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 Hit = tuple[bytes, float, bytes]
 KEYS = [b"\xc0\0\2\1", b"\x20\1\x0d\xb8\0\0\0\1", b"\xc0\0\2\2"]
+SWEEPS = st.sampled_from([1, 2, 1024])
+FEW = st.sampled_from([1, 3, 99])
 BEGIN = 1431857103.0
 STEPS = st.tuples(
     st.sampled_from(KEYS),
@@ -53,19 +57,23 @@ def manual(jail: Jail, hits: Sequence[Hit]) -> list[tuple[int, float]]:
 
 
 @settings(max_examples=300)
-@given(JAILS, st.lists(STEPS, max_size=60), st.lists(st.integers(0, 60), max_size=6), st.sampled_from([1, 2, 1024]))
+@given(
+    JAILS, st.lists(STEPS, max_size=60), st.lists(st.integers(0, 60), max_size=6), SWEEPS, st.sampled_from([1, 3, 99])
+)
 def test_different_values_count_as_the_manual_says(
-    jail: Jail, steps: list[tuple[bytes, int, int, bytes]], cuts: list[int], sweep_from: int
+    jail: Jail, steps: list[tuple[bytes, int, int, bytes]], cuts: list[int], sweep_from: int, few: int
 ) -> None:
     now, hits = BEGIN, list[Hit]()
     for key, step, late, value in steps:
         now += step
         hits.append((key, now - late, value))
-    with patch.object(distinct, "_SWEEP_FROM", sweep_from):
-        window, found = Distinct(Limit(jail, 0), 60.0, 1000), []
+    with patch.object(distinct, "_SWEEP_FROM", sweep_from), patch.object(distinct, "_FEW", few):
+        crowd = Crowd(1000)
+        window, found = Distinct(Limit(jail, 0), 60.0, crowd), []
         ends = sorted({min(cut, len(hits)) for cut in cuts} | {len(hits)})
         for start, end in zip([0, *ends], ends, strict=False):
             part = hits[start:end]
-            keys, times, values = [h[0] for h in part], [h[1] for h in part], [h[2] for h in part]
-            found += [(one.row, one.time) for one in window.take(range(start, end), keys, times, values)]
+            keys, times, names = [h[0] for h in part], [h[1] for h in part], [hash(h[2]) for h in part]
+            numbers = crowd.numbers(keys, np.array(times))
+            found += [(one.row, one.time) for one in window.take(range(start, end), keys, times, numbers, names)]
     assert found == manual(jail, hits)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import accumulate
 from math import inf
+from typing import TYPE_CHECKING
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from privet.core.address import Subject, is_pseudonym
+from privet.core.crowd import Crowd
 from privet.core.detect import Limit
 from privet.core.jails import Jail
-from privet.core.neighbours import Keys, Neighbours, network_key, network_of
+from privet.core.neighbours import Neighbours
+from privet.core.nets import Keys, network_key, network_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Failure = tuple[bytes, bytes, float]
 
@@ -43,16 +51,22 @@ def by_hand(found: list[Failure], jail: Jail) -> list[tuple[int, bytes, float]]:
     return told
 
 
+def _same(names: list[bytes], _keys: Sequence[bytes]) -> list[bytes]:
+    return names
+
+
 @given(failures(), st.integers(1, 6), st.integers(1, 3), st.sampled_from([10.0, 60.0, 600.0]), st.integers(1, 60))
 def test_networks_are_judged_as_the_manual_says(
     found: list[Failure], maxretry: int, clients: int, findtime: float, size: int
 ) -> None:
     jail = Jail("net", ("web",), (), findtime, maxretry, 50.0, key="prefix", clients=clients)
-    window = Neighbours(Limit(jail, 0), 60.0, 1000)
+    window = Neighbours(Limit(jail, 0), 60.0, 1000, Crowd(1000))
     told = []
     for start in range(0, len(found), size):
         part = found[start : start + size]
-        nets, keys, times = [one[0] for one in part], [one[1] for one in part], [one[2] for one in part]
+        keys, times = [one[1] for one in part], [one[2] for one in part]
+        names = [one[0] for one in part]
+        nets = window.numbers(partial(_same, names), keys, np.array(times))
         told += [
             (one.row, one.key, one.time) for one in window.take(range(start, start + len(part)), nets, keys, times)
         ]

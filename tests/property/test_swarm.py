@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import accumulate
 from math import inf
 from typing import TYPE_CHECKING
@@ -9,13 +10,16 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privet.core.detect import Limit, Reached
+from privet.core.cusum import HOURS
+from privet.core.detect import Limit
+from privet.core.facts import Registry
 from privet.core.jails import Jail
 from privet.core.parse import Rows
-from privet.core.swarm import GRACE, HOURS, LOOK_BACK, Baseline, Swarms
+from privet.core.swarm import GRACE, LOOK_BACK, Baseline, Swarms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from privet.core.cusum import Sum
+    from privet.core.shapes import Url
 
 Asked = tuple[bytes, float, bytes]
 
@@ -28,28 +32,43 @@ PATHS = st.sampled_from([b"/", b"/a.css", b"/a.png", b"/b", b"/wiki?id=1", b"/wi
 class Open(Swarms):
     """Shows what it knows."""
 
+    def __init__(self) -> None:
+        self.registry = Registry(1000)
+        super().__init__(Limit(JAIL, 0), 1000, self.registry)
+        self.suspects: list[tuple[bytes, float]] = []
+
     def state(self) -> object:
-        sums = {name: (one.sum, one.mass, one.suspects, one.event) for name, one in self._sums.items()}
-        return self.clients, [one[:2] for one in self._waiting], sums, list(self.over)
+        crowd = self.registry.crowd
+        fetched = {crowd.key(number): self._fetched.values[number] for number in range(len(crowd))}
+        sums = {
+            name: (one.sum, one.mass, {crowd.key(client): time for client, time in one.suspects.items()}, one.event)
+            for name, one in self._sums.items()
+        }
+        return fetched, sums, list(self.over)
+
+    def _sums_of(self, url: Url) -> tuple[Sum, ...]:
+        sums = super()._sums_of(url)
+        del self._of[url]  # so that this is asked for each suspect
+        self.suspects.append((url.page, self._now))
+        return sums
 
 
-class OneByOne(Open):
-    """Takes the same rows, each for itself."""
-
-    def take(self, rows: Rows, chosen: Sequence[int]) -> Iterator[Reached]:
-        urls = self._shapes(rows)
-        assets = self._assets(rows, urls)
-        concerned = set(chosen)
-        for row, (key, time, asset) in enumerate(zip(rows.keys, rows.times, assets, strict=True)):
-            if time > self._now:
-                self._pass(time)
-            while self._waiting and self._waiting[0][0] <= self._now:
-                _due, suspect, url, took = self._waiting.popleft()
-                yield from self._suspect(row, suspect, url, took)
-            if asset:
-                self.clients[key] = self._now
-            elif row in concerned and self.clients.get(key, -inf) < time - LOOK_BACK:
-                self._waiting.append((self._now + GRACE, key, urls[row], None))
+def suspects(asked: list[Asked], step: int) -> list[tuple[bytes, float]]:
+    """Return the pages of suspects, and when they count, as found row by row."""
+    fetched: dict[bytes, float] = {}
+    waiting: deque[tuple[float, bytes, bytes]] = deque()
+    now, found = -inf, []
+    for row, (key, time, path) in enumerate(asked):
+        now = max(now, time)
+        while waiting and waiting[0][0] <= now:
+            _due, suspect, page = waiting.popleft()
+            if fetched.get(suspect, -inf) < now - LOOK_BACK - GRACE:
+                found.append((page, now))
+        if path.startswith((b"/a.css", b"/a.png")):
+            fetched[key] = now
+        elif row % step == 0 and fetched.get(key, -inf) < time - LOOK_BACK:
+            waiting.append((now + GRACE, key, path))
+    return found
 
 
 @st.composite
@@ -76,7 +95,8 @@ def seen(window: Open, asked: list[Asked], size: int, step: int) -> object:
 
 
 @given(requests(), st.integers(1, 50), st.integers(1, 3))
-def test_moments_are_as_single_rows(asked: list[Asked], size: int, step: int) -> None:
-    blocks = seen(Open(Limit(JAIL, 0), 1000), asked, size, step)
+def test_blocks_are_as_single_rows(asked: list[Asked], size: int, step: int) -> None:
+    blocks, rows = Open(), Open()
 
-    assert blocks == seen(OneByOne(Limit(JAIL, 0), 1000), asked, len(asked) or 1, step)
+    assert seen(blocks, asked, size, step) == seen(rows, asked, 1, step)
+    assert blocks.suspects == suspects(asked, step)

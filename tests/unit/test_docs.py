@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -33,6 +34,9 @@ from privet.core.escalate import Escalation
 from privet.core.filters.model import FilterSpec
 from privet.core.formats import NAMES
 from privet.core.jails import FIELDS, Jail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
@@ -169,11 +173,30 @@ def options(verb: str) -> set[str]:
     return {"--help"} | {name for one in (command, *parts) for param in one.params for name in param.opts}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_commands_on_a_page_are_there_with_their_options(page: Path) -> None:
-    for verb, rest in re.findall(r"(?:^|[`|/] ?)privet ([a-z][a-z0-9-]*)([^`\n|#]*)", page.read_text(), re.MULTILINE):
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Yield all verbs, and all parts of those that are groups, with their names."""
+    for verb in VERBS:
+        command = privet.get_command(click.Context(privet), verb)
+        assert command
+        parts = command.commands.items() if isinstance(command, click.Group) else ()
+        yield from [(f"{verb} {name}", part) for name, part in parts] or [(verb, command)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [*(page.read_text() for page in PAGES), *(command.epilog or "" for _, command in commands())],
+    ids=[*(page.name for page in PAGES), *(name for name, _ in commands())],
+)
+def test_commands_are_there_with_their_options(text: str) -> None:
+    for verb, rest in re.findall(r"(?:^|[`|/] ?| {2})privet ([a-z][a-z0-9-]*)([^`\n|#(]*)", text, re.MULTILINE):
         if verb in VERBS and verb not in ELSEWHERE:
             assert set(re.findall(r"(?<= )--[a-z][a-z0-9-]*", rest)) <= options(verb), f"privet {verb}{rest}"
+
+
+@pytest.mark.parametrize("name", [name for name, _ in commands()])
+def test_every_verb_is_in_the_table_of_commands(name: str) -> None:
+    rows = [line for line in (ROOT / "docs" / "commands.md").read_text().splitlines() if line.startswith("| `privet ")]
+    assert [row for row in rows if re.search(rf"`privet {name}[ `]", row)]
 
 
 def test_the_readme_names_every_page() -> None:

@@ -70,10 +70,6 @@ class Machine:
         for folder in ("usr/lib", "run", "etc"):
             yield from sorted((self.root / folder / "systemd/journald.conf.d").glob("*.conf"))
 
-    def tpm(self) -> bool:
-        """Tell whether there is a TPM 2."""
-        return (self.root / "dev/tpmrm0").exists()
-
     def _read(self, path: str) -> str:
         try:
             return (self.root / path).read_text("utf-8", "replace")

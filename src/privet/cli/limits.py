@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from privet.cli.options import config_option, logs_argument, reveal_option
+from privet.cli.live import limits as of_the_daemon
+from privet.cli.live import of_logs
+from privet.cli.options import config_option, optional_logs, reveal_option, runtime_option
 from privet.cli.replaying import config_for, replaying, source_option, warned
 from privet.cli.sheet import Column, Output, Page, Sheet, Top, output_options, put, put_page, show
 from privet.cli.summing import names_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from privet.core.address import Subject
     from privet.tasks.limits import Limits
 
 _STEPS = [f"{low * 10}%" for low in range(10)]
-_NONE = "Nobody came that close to a limit without a ban."
+
+
+class _Words(NamedTuple):
+    """How a count is called, what it is, and what is said where there is none."""
+
+    head: str
+    says: str
+    none: str
+
+
+_EVER = _Words(
+    "highest",
+    "The most failures that counted at once, of those that make a ban.",
+    "Nobody came that close to a limit without a ban.",
+)
+_NOW = _Words("failures", "Failures that count now, of those that make a ban.", "Nobody is that close to a limit now.")
 
 
 @click.command(
     epilog="""\b
 Examples:
+  privet report limits
+  privet report limits --share 80 --jail leech --reveal
   privet report limits /var/log/apache2/access.log*
   privet report limits --share 80 --jail leech --config examples/web.toml access.log
   privet report limits --jail web-crawl access.log
@@ -38,12 +57,14 @@ Examples:
 @click.option(
     "--share", type=click.IntRange(1, 99), default=50, show_default=True, help="Per cent of the limit from which on."
 )
+@runtime_option
 @output_options()
 @reveal_option
-@logs_argument
+@optional_logs
 def limits(
     config_path: str,
     source_name: str | None,
+    runtime: str | None,
     jails: tuple[str, ...],
     logs: tuple[str, ...],
     *,
@@ -53,12 +74,17 @@ def limits(
 ) -> int:
     """List who hovers just below the limit of a jail, and how close all clients came.
 
-    The rules run over LOG as in `privet replay`, and the counts are the engine's own. Whoever was banned by a jail is
-    not listed for it, nor are those in its ignoreip. Clients are shown as pseudonyms that mean nothing outside of this
-    run, unless --reveal is given.
+    Without LOG that is who the running daemon counts now, by today's pseudonyms. With LOG the rules of --config run
+    over it as in `privet replay`, and clients are shown as pseudonyms that mean nothing outside of this run; --reveal
+    shows addresses. Whoever was banned by a jail is not listed for it, nor are those in its ignoreip.
 
     Exit code 1 means that something deserves a look: unparsed lines, or a source that jails cannot work on.
     """
+    if not of_logs(logs, ["config_path", "source_name"], ["runtime"]):
+        answer = of_the_daemon(runtime, jails, share, output.rows, reveal=reveal)
+        says = f"Clients that are at {share}% of a limit or more now"
+        _put(output, says, _sheet(answer["items"], answer, answer["total"], _NOW), _spread(answer["tenths"]))
+        return 0
     from privet.tasks.borrowed import with_builtins  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.tasks.limits import Watched  # noqa: PLC0415  as above
     from privet.tasks.replay import play, source_of  # noqa: PLC0415  as above
@@ -69,60 +95,73 @@ def limits(
         watched = Watched(with_builtins(config, jails, source), source, jails)
         play([watched], logs, progress)
     found = watched.limits(share / 100)
-    close, spread = close_sheet(found, names_for(reveal=reveal), output.rows), spread_sheet(found)
-    if output.html is not None:
-        says = f"Clients that came to {share}% of a limit or more, and were not banned for it"
-        tiles = [("Close to a limit", f"{len(found.close):,}"), ("Jails", f"{len(found.tenths):,}")]
-        put_page(output, Page("Limits", says, tiles, [], [close, spread]))
-    else:
-        put(output, close._replace(beside={**close.beside, "damages": found.replayed.damages}), Top())
-        if not (output.json or output.csv):
-            show(spread)
+    close = close_sheet(found, names_for(reveal=reveal), output.rows)
+    close = close._replace(beside={**close.beside, "damages": found.replayed.damages})
+    says = f"Clients that came to {share}% of a limit or more, and were not banned for it"
+    _put(output, says, close, spread_sheet(found))
     return warned(found.replayed)
+
+
+def _put(output: Output, says: str, close: Sheet, spread: Sheet) -> None:
+    if output.html is not None:
+        tiles = [("Close to a limit", f"{close.total:,}"), ("Jails", f"{len(spread.rows):,}")]
+        put_page(output, Page("Limits", says, tiles, [], [close, spread]))
+        return
+    put(output, close, Top())
+    if not (output.json or output.csv):
+        show(spread)
 
 
 def close_sheet(found: Limits, name: Callable[[Subject], str], limit: int | None) -> Sheet:
     """Return who came close to a limit."""
-    from privet.cli.output import local, rfc3339  # noqa: PLC0415  as above
-
-    listed = [(one.peak, name(one.subject) if one.subject else one.name) for one in found.close[:limit]]
     items = [
         {
-            "jail": peak.jail,
-            "client": who,
-            "count": peak.count,
-            "limit": peak.limit,
-            "share": int(peak.share * 100),
-            "time": rfc3339(peak.time),
+            "jail": one.peak.jail,
+            "client": name(one.subject) if one.subject else one.name,
+            "count": one.peak.count,
+            "limit": one.peak.limit,
+            "share": int(one.peak.share * 100),
+            "time": one.peak.time,
         }
-        for peak, who in listed
+        for one in found.close[:limit]
     ]
+    return _sheet(items, {"tenths": found.tenths, "forgotten": found.forgotten}, len(found.close), _EVER)
+
+
+def _sheet(items: Sequence[Mapping[str, Any]], beside: Mapping[str, Any], total: int, words: _Words) -> Sheet:
+    from privet.cli.output import dated, local  # noqa: PLC0415  as above
+
     rows = [
-        (who, peak.jail, peak.count, peak.limit, f"{int(peak.share * 100)}%", local(peak.time)) for peak, who in listed
+        (one["client"], one["jail"], one["count"], one["limit"], f"{one['share']}%", local(one["time"]))
+        for one in items
     ]
     return Sheet(
         "limits",
         "Close to a limit",
-        items,
+        [dated(one, "time") for one in items],
         [
             Column("client"),
             Column("jail"),
-            Column("highest", "number"),
+            Column(words.head, "number"),
             Column("limit", "number"),
             Column("share", "share"),
             Column("when"),
         ],
         rows,
-        "The most failures that counted at once, of those that make a ban.",
-        beside={"tenths": found.tenths, "forgotten": found.forgotten},
-        notes=[] if rows else [_NONE],
-        total=len(found.close),
+        words.says,
+        beside={"tenths": beside["tenths"], "forgotten": beside["forgotten"]},
+        notes=[] if rows else [words.none],
+        total=total,
     )
 
 
 def spread_sheet(found: Limits) -> Sheet:
     """Return how many clients came to each tenth of a limit at most."""
-    rows = [(jail, *counts) for jail, counts in found.tenths.items()]
+    return _spread(found.tenths)
+
+
+def _spread(tenths: Mapping[str, Sequence[int]]) -> Sheet:
+    rows = [(jail, *counts) for jail, counts in tenths.items()]
     columns = [Column("jail"), *(Column(step, "number") for step in _STEPS), Column("reached", "number")]
     says = "Clients by how much of a limit they came to at most, from each tenth to the next."
     return Sheet("tenths", "How close all clients came", [], columns, rows, says)

@@ -50,6 +50,7 @@ def _regex(_context: click.Context, _parameter: click.Parameter, value: str | No
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, as docs/json.md describes.")
 logs_argument = click.argument("logs", metavar="LOG...", nargs=-1, required=True)
+optional_logs = click.argument("logs", metavar="[LOG]...", nargs=-1)
 reveal_option = click.option("--reveal", is_flag=True, help="Show addresses instead of pseudonyms.")
 members_option = click.option(
     "--members", metavar="REGEX", callback=_regex, help="Paths that only those get (200) who are logged in."

@@ -83,9 +83,9 @@ def command(
     look whom they hit: docs/tuning.md says what that means; --html makes a page of it. With --compare it shows in what
     two configurations differ.
 
-    LOG may be plain, .gz, .xz or .zst, or - for standard input; several are read in order of time. The
-    path is the daemon's own, with the log's time as the clock and no firewall. Clients are shown as
-    pseudonyms that mean nothing outside of this run, unless --reveal is given.
+    LOG may be plain, .gz, .bz2, .xz or .zst, or - for standard input; several are read in order of time. The path is
+    the daemon's own, with the log's time as the clock and no firewall. Clients are shown as pseudonyms that mean
+    nothing outside of this run, unless --reveal is given.
 
     Exit code 1 means that something deserves a look: unparsed lines, or a source that jails cannot work on.
     """

@@ -54,11 +54,15 @@ def config_for(path: str, jails: Sequence[str]) -> Config:
 
 
 def known(jails: Iterable[str], wanted: Iterable[str]) -> None:
-    """Fail if one of those wanted is no jail."""
+    """Fail if one of those wanted is no jail there."""
+    from privet.tasks.borrowed import are_builtin  # noqa: PLC0415  as above
+
     there = list(dict.fromkeys(jails))
     for name in wanted:
         if name not in there:
             more = "privet jails --builtin lists those that come with Privet"
+            if are_builtin([name]):
+                more = "it comes with Privet, but is asked only where a configuration has it"
             raise Failure(f"no jail {name}; there are: {', '.join(there) or 'none'}; {more}", EX_USAGE)
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from privet.cli import live
 from privet.cli.history import history
 from privet.cli.limits import limits
 from privet.cli.main import EX_DATA, EX_USAGE, Failure, spoilt
-from privet.cli.options import logs_argument, reveal_option, runtime_option
+from privet.cli.options import config_option, logs_argument, optional_logs, reveal_option, runtime_option
 from privet.cli.overview import overview
 from privet.cli.progress import reading_logs
 from privet.cli.sheet import Output, Top, beside, output_options, put, warned
-from privet.cli.summing import LINES, NAMES, SAID, format_option, names_for, sum_up, top_of
+from privet.cli.summing import LINES, NAMES, SAID, format_option, names_for, sum_up, sum_up_all, top_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from privet.core.pulse import Pulse
 
@@ -35,23 +37,30 @@ command.add_command(overview)
 @command.command(
     epilog="""\b
 Examples:
+  privet report leeches
   privet report leeches /var/log/apache2/access.log
   privet report leeches --limit 10 access.log.*.gz
   privet report leeches --html leeches.html access.log
   tail -n 10000 access.log | privet report leeches -
 """,
-    help=f"List clients by hits: mean size, share of all hits, mean interval, status codes.\n\n{LINES} {NAMES}",
+    help="List clients by hits: mean size, share of all hits, mean interval, status codes.\n\n"
+    f"Without LOG, the logs of the sources in the configuration are read. {LINES} {NAMES}",
 )
+@config_option
 @format_option
 @output_options()
 @reveal_option
-@logs_argument
-def leeches(logs: tuple[str, ...], format_text: str, output: Output, *, reveal: bool) -> int:
+@optional_logs
+def leeches(logs: tuple[str, ...], config_path: str, format_text: str, output: Output, *, reveal: bool) -> int:
     """List clients by hits; the columns are those that administrators know."""
     from privet.cli import sheets  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.core.leeches import COLUMNS, Leeches  # noqa: PLC0415  as above
 
-    found, read, when = sum_up(logs, format_text, COLUMNS, lambda _path: Leeches(), output)
+    formats: Mapping[str, Sequence[str]] = {format_text: logs}
+    if not live.of_logs(logs, ["format_text"], ["config_path"]):
+        formats = live.own_logs(config_path)
+        logs = tuple(chain.from_iterable(formats.values()))
+    found, read, when = sum_up_all(formats, COLUMNS, lambda _path: Leeches(), output)
     sheet = sheets.leeches(found, names_for(reveal=reveal), output.rows)
     put(output, sheet._replace(beside=beside(read)), top_of(when, logs, ("Clients", f"{len(found):,}")))
     return warned(read, **{"clients with the fewest hits forgotten": found.evicted})
@@ -60,26 +69,43 @@ def leeches(logs: tuple[str, ...], format_text: str, output: Output, *, reveal: 
 @command.command(
     epilog="""\b
 Examples:
+  privet report hits --by site --since 7d
   privet report hits /var/log/apache2/access.log
   privet report hits --by path --limit 20 access.log*
   privet report hits --by agent --html agents.html access.log
   privet report hits --by file /var/log/apache2/*.log
 """,
-    help=f"Count hits by hour, site, file, path, status or agent.\n\n{LINES} {SAID}",
+    help="Count hits by hour, day, site, file, path, status, class of status or agent.\n\n"
+    f"{live.OWN} It counts by hour, day, site and class of status, and bans by jail. {LINES} {SAID}",
 )
 @click.option(
     "--by",
-    type=click.Choice(["hour", "site", "file", "path", "status", "agent"]),
+    type=click.Choice(["hour", "day", "site", "file", "path", "status", "status-class", "agent", "jail"]),
     default="hour",
     show_default=True,
     help="What is counted.",
 )
+@live.since_option
+@runtime_option
 @format_option
 @output_options()
 @reveal_option
-@logs_argument
-def hits(logs: tuple[str, ...], by: Any, format_text: str, output: Output, *, reveal: bool) -> int:  # noqa: ANN401  checked by click
+@optional_logs
+def hits(
+    logs: tuple[str, ...],
+    *,
+    by: Any,  # noqa: ANN401  checked by click
+    since: str | None,
+    runtime: str | None,
+    format_text: str,
+    output: Output,
+    reveal: bool,
+) -> int:
     """Count hits by one field."""
+    if not live.of_logs(logs, ["format_text"], ["since", "runtime"]):
+        return live.hits(runtime, by, since, output)
+    if by == "jail":
+        raise Failure("what jails would have done to a log, says: privet replay LOG", EX_USAGE)
     from privet.cli import sheets  # noqa: PLC0415  as above
     from privet.cli.said import said_for  # noqa: PLC0415  as above
     from privet.core.hits import FIELDS, Hits  # noqa: PLC0415  as above
@@ -94,12 +120,14 @@ def hits(logs: tuple[str, ...], by: Any, format_text: str, output: Output, *, re
 @command.command(
     epilog="""\b
 Examples:
+  privet report networks
   privet report networks /var/log/apache2/access.log
   privet report networks --lengths 16 32 access.log.*.gz
   privet report networks --table /var/lib/iptoasn/ip2asn-combined.tsv.gz access.log
 """,
     help="List networks by hits: distinct clients, mean size, share of all hits.\n\n"
-    f"A network is a prefix or, with --table, an AS number. {LINES} {NAMES}",
+    f"A network is a prefix or, with --table, an AS number. {live.OWN} It knows those networks that its jails count. "
+    f"{LINES} {NAMES}",
 )
 @click.option(
     "--lengths",
@@ -110,20 +138,24 @@ Examples:
     help="Bits of a prefix.",
 )
 @click.option("--table", metavar="FILE", help="AS numbers, as `table` in [networks].")
+@runtime_option
 @format_option
 @output_options()
 @reveal_option
-@logs_argument
+@optional_logs
 def networks(
     logs: tuple[str, ...],
+    *,
     lengths: tuple[int, int],
     table: str | None,
+    runtime: str | None,
     format_text: str,
     output: Output,
-    *,
     reveal: bool,
 ) -> int:
     """List networks by hits."""
+    if not live.of_logs(logs, ["lengths", "table", "format_text"], ["runtime"]):
+        return live.networks(runtime, output, reveal=reveal)
     from privet.cli import sheets  # noqa: PLC0415  as above
     from privet.core.crowds import crowds  # noqa: PLC0415  as above
     from privet.core.leeches import COLUMNS, Leeches  # noqa: PLC0415  as above
@@ -174,30 +206,35 @@ def trace(client: str, logs: tuple[str, ...], format_text: str, output: Output, 
 @command.command(
     epilog="""\b
 Examples:
+  privet report manners
   privet report manners /var/log/apache2/access.log*
   privet report manners --robots /var/www/html/robots.txt access.log
   privet report manners --crawler googlebot=/etc/privet/googlebot.json access.log
 """,
     help="List clients with bad manners: HEAD twice before each page, no slower after 429 or 503, feeds too often "
     "or always whole, browsers that load no asset; what robots.txt asks for, and robots from elsewhere.\n\n"
-    f"{LINES} {NAMES}",
+    f"{live.OWN} It says what its jails for manners count now. {LINES} {NAMES}",
 )
 @click.option("--robots", metavar="PLACE", help="robots.txt: a file, or its address on your own server.")
 @click.option("--crawler", "crawlers", metavar="WORD=FILE", multiple=True, help="Networks of a robot, as `crawlers`.")
+@runtime_option
 @format_option
 @output_options()
 @reveal_option
-@logs_argument
+@optional_logs
 def manners(
     logs: tuple[str, ...],
+    *,
     robots: str | None,
     crawlers: tuple[str, ...],
+    runtime: str | None,
     format_text: str,
     output: Output,
-    *,
     reveal: bool,
 ) -> int:
     """List clients with bad manners."""
+    if not live.of_logs(logs, ["robots", "crawlers", "format_text"], ["runtime"]):
+        return live.manners(runtime, output, reveal=reveal)
     from privet.cli import sheets  # noqa: PLC0415  as above
     from privet.core.manners.habits import FIELDS, Habits  # noqa: PLC0415  as above
 
@@ -223,7 +260,7 @@ Examples:
 @runtime_option
 @output_options()
 @reveal_option
-@click.argument("logs", metavar="[LOG]...", nargs=-1)
+@optional_logs
 def offenders(logs: tuple[str, ...], since: str, runtime: str | None, output: Output, *, reveal: bool) -> int:
     """List who was banned how often."""
     from privet.cli import sheets  # noqa: PLC0415  as above

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from privet.cli.said import Said
     from privet.core.address import Subject
     from privet.core.crowds import CrowdRow
-    from privet.core.hits import Hits
+    from privet.core.hits import HitRow, Hits
     from privet.core.leeches import Leeches
     from privet.core.manners.habits import Habits
     from privet.core.trace import Trace
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     Name = Callable[[Subject], str]
 
 CLIENT, HITS, SHARE = Column("client"), Column("hits", "number"), Column("share", "share", "hits")
-_KINDS = {"hour": "name", "status": "name"}
+_SAID = frozenset(("site", "file", "path", "agent"))
 TITLES = {
-    "hour": "Requests by hour", "site": "Sites by requests", "file": "Requests by file of the log",
-    "path": "Pages by requests", "status": "Answers by status code", "agent": "Agents by requests",
+    "hour": "Requests by hour", "day": "Requests by day", "site": "Sites by requests",
+    "file": "Requests by file of the log", "path": "Pages by requests", "status": "Answers by status code",
+    "status-class": "Answers by class", "agent": "Agents by requests",
 }  # fmt: skip
 
 
@@ -78,10 +79,15 @@ def leeches(found: Leeches, name: Name, limit: int | None) -> Sheet:
 
 def hits(found: Hits, by: str, said: Said, limit: int | None) -> Sheet:
     """Return the hits by one field."""
-    items = [{by: said(row.value), "hits": row.hits, "share": row.share} for row in found.rows(limit)]
+    return hit_rows(found.rows(limit), by, said, len(found))
+
+
+def hit_rows(found: Sequence[HitRow], by: str, said: Said, total: int) -> Sheet:
+    """Return hits that were counted by one field, those to be shown of so many."""
+    items = [{by: said(row.value), "hits": row.hits, "share": row.share} for row in found]
     rows = [(item[by], item["hits"], f"{item['share']}%") for item in items]
-    first = Column(by, "name" if by in _KINDS else "said")
-    return Sheet("hits", TITLES[by], items, [first, HITS, Column("rel.", "share", "hits")], rows, total=len(found))
+    first = Column(by, "said" if by in _SAID else "name")
+    return Sheet("hits", TITLES[by], items, [first, HITS, Column("rel.", "share", "hits")], rows, total=total)
 
 
 def networks(found: Sequence[CrowdRow], name: Name, limit: int | None) -> Sheet:

@@ -11,7 +11,7 @@ from privet.cli.progress import reading_logs
 from privet.cli.sheet import Output, Top
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from privet.core.address import Subject
     from privet.core.pulse import Pulse
@@ -48,6 +48,28 @@ def sum_up(
     except FormatError as error:
         raise Failure(f"--format: {error}", EX_USAGE) from None
     return found.parts[0], read, found.parts[1] if timed else None
+
+
+def sum_up_all(
+    formats: Mapping[str, Sequence[str]], want: Iterable[str], make: Callable[[str], Any], output: Output
+) -> tuple[Any, Read, Pulse | None]:
+    """Sum up logs of several formats, as `sum_up` does those of one; one of which nothing can be read is a damage."""
+    parts, failures = [], []
+    for text, logs in formats.items():
+        try:
+            parts.append(sum_up(logs, text, want, make, output))
+        except Failure as failure:
+            failures.append(failure)
+    if not parts:
+        raise failures[0]
+    (found, read, when), *others = parts
+    read.damages += [str(failure) for failure in failures]
+    for more, other, then in others:
+        found.merge(more)
+        read.merge(other)
+        if when is not None and then is not None:
+            when.merge(then)
+    return found, read, when
 
 
 def top_of(when: Pulse | None, logs: Sequence[str], *more: tuple[str, str]) -> Top:

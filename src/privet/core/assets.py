@@ -3,146 +3,197 @@
 What the log says of the type of a response counts first, then the suffix of the path, then what is known of the
 shape of its path: from types that other lines told, or from referers. A path that several clients fetch right after a
 page of theirs, with that page as the referer, is an asset, unless it is often fetched otherwise.
+
+Most blocks teach nothing, which is found out for all rows at once. Others are gone through row by row.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from itertools import compress
-from operator import attrgetter
+from math import inf
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from privet.core.cache import LONGEST
+from privet.core.facts import UNTOLD, previous
+from privet.core.shapes import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import numpy.typing as npt
 
-    from privet.core.parse import Rows
-    from privet.core.shapes import Url
+    from privet.core.facts import Facts, Registry
+    from privet.core.shapes import Shapes
+
+    Numbers = npt.NDArray[np.int32]
+    Answers = npt.NDArray[np.bool_]
 
 AT_ONCE = 5.0
 """Seconds in which a browser asks for what belongs to a page."""
 
 PATHS = 8192  # of which something is known
-CLIENTS = 8192  # whose last page is known
+NONE = np.empty(0, np.int32)
 CLEAR = 5  # fetches with a page that make an asset
 RATIO = 4  # how many of them there must be for each one without
 
 _TYPES = re.compile(rb"(?:image|font|video|audio)/|text/css|(?:text|application)/(?:x-)?javascript", re.IGNORECASE)
-_page_of, _path_of = attrgetter("page"), attrgetter("path")
-_UNTOLD = frozenset((b"-", b""))
 
 
 class Assets:
     """Tells of rows whether they fetched assets, and learns from them."""
 
-    def __init__(self) -> None:
-        self._told: dict[bytes, bool] = {}  # by the shape of the path, what the type of a response said
-        self._votes: dict[bytes, tuple[int, int, bytes]] = {}  # fetched with a page, without, and by whom last
-        self._pages: dict[bytes, tuple[bytes, float]] = {}  # by client
+    def __init__(self, registry: Registry, shapes: Shapes) -> None:
+        self._shapes = shapes
+        self._types = registry.types.fact(_answer_of, np.int8)
+        self._targets = registry.referers.fact(_target, np.int64)
+        self._pages = registry.crowd.column(0, np.int64)  # the last page of each client, and when
+        self._paged = registry.crowd.column(-inf)
+        self._forget()
 
-    def __call__(self, rows: Rows, urls: Sequence[Url]) -> list[bool]:
+    def _forget(self) -> None:
+        self._places: dict[bytes, int] = {}  # of paths of which something is known, in what follows
+        self._told = np.full(PATHS + 1, -1, np.int8)  # what the type of a response said, -1 where none did
+        self._clear = np.zeros(PATHS + 1, np.bool_)
+        self._voted = np.zeros(PATHS + 1, np.bool_)
+        self._votes: list[tuple[int, int, int]] = [(0, 0, -1)]  # fetched with a page, without, and by whom last
+        self._of = np.zeros(1024, np.int32)  # places by the paths of the shapes
+        self._looked = 0
+        self._renewed = self._shapes.renewed
+
+    def __call__(self, facts: Facts, urls: Numbers) -> Answers:
         """Tell for each row whether it fetched an asset."""
-        types = rows.columns.get("content_type")
-        answers = self._by_type(types, urls) if types else self._by_path(urls)
-        referers = rows.columns.get("referer")
-        if referers:
-            self._learn(rows, urls, referers, answers)
+        answers: Answers = self._shapes.assets[urls]
+        if facts.rows.columns.get("content_type"):
+            answers = self._by_type(self._types(facts.types), urls, answers)
+        elif self._places:
+            answers |= self._told[self._places_of(urls)] == 1
+        if facts.rows.columns.get("referer"):
+            self._learn(facts, urls, answers)
         return answers
 
-    def _by_type(self, types: Sequence[bytes], urls: Sequence[Url]) -> list[bool]:
-        told, answers = self._told, []
-        for kind, url in zip(types, urls, strict=True):
-            if kind in _UNTOLD:
-                answers.append(url.asset or told.get(url.path, False))
-                continue
-            asset = is_asset_type(kind)
-            if asset != url.asset and told.get(url.path) is not asset:
-                if len(told) >= PATHS:
-                    told.clear()
-                told[url.path] = asset
-            answers.append(asset)
+    def carry(self, old: Assets) -> None:
+        """Take over what another has learnt."""
+        self._places, self._told, self._clear = old._places, old._told, old._clear
+        self._voted, self._votes, self._looked = old._voted, old._votes, 0
+        self._pages.take(old._pages)
+        self._paged.take(old._paged)
+
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock was set forward by so much."""
+        self._paged.values[:] += seconds
+
+    def _places_of(self, urls: Numbers) -> Numbers:
+        """Return the places of the paths of rows, 0 for those of which nothing is known."""
+        names = self._shapes.names
+        if self._renewed != self._shapes.renewed:
+            self._renewed, self._looked = self._shapes.renewed, 0
+        if self._looked < len(names):
+            if len(names) > len(self._of):
+                self._of = np.resize(self._of, 2 * len(names))
+            self._of[self._looked : len(names)] = [self._places.get(name, 0) for name in names[self._looked :]]
+            self._looked = len(names)
+        return self._of[self._shapes.paths[urls]]
+
+    def _place(self, path: bytes) -> int:
+        """Return the place of a path of which something is learnt."""
+        place = self._places.get(path, 0)
+        if not place:
+            if len(self._places) >= PATHS:
+                self._forget()
+            place = self._places[path] = len(self._votes)
+            self._votes.append((0, 0, -1))
+            name = self._shapes.places.get(path, self._looked)
+            if name < self._looked:
+                self._of[name] = place
+        return place
+
+    def _by_type(self, types: npt.NDArray[np.int8], urls: Numbers, by_suffix: Answers) -> Answers:
+        told = self._told[self._places_of(urls)]
+        if ((types >= 0) & (types != by_suffix) & (types != told)).any():
+            return self._by_type_of_each(types, urls)
+        answers: Answers = np.where(types >= 0, types == 1, by_suffix | (told == 1))
         return answers
 
-    def _by_path(self, urls: Sequence[Url]) -> list[bool]:
-        if not self._told:
-            return [url.asset for url in urls]
-        return [url.asset or self._told.get(url.path, False) for url in urls]
+    def _by_type_of_each(self, types: npt.NDArray[np.int8], urls: Numbers) -> Answers:
+        answers = []
+        for kind, number in zip(types.tolist(), urls.tolist(), strict=True):
+            url = self._shapes.urls[number]
+            told = self._told[self._places.get(url.path, 0)]
+            if kind >= 0 and kind not in (url.asset, told):
+                self._told[self._place(url.path)] = kind
+            answers.append(kind == 1 if kind >= 0 else url.asset or bool(told == 1))
+        return np.array(answers, np.bool_)
 
-    def _learn(self, rows: Rows, urls: Sequence[Url], referers: Sequence[bytes], answers: list[bool]) -> None:
+    def _learn(self, facts: Facts, urls: Numbers, answers: Answers) -> None:
         """Look at pages with a referer: those that came with the page before them are assets, or become some."""
-        if self._is_plain(rows, urls, referers, answers):
+        rows = np.flatnonzero(~answers)
+        clients, times, urls = facts.clients[rows], facts.times[rows], urls[rows]
+        targets, pages = self._targets(facts.referers)[rows], self._shapes.pages[urls]
+        places = self._places_of(urls) if self._places else NONE
+        if self._clear[places].any() or self._any_with_page(clients, times, pages, targets):
+            self._learn_from_each(rows, (clients, times, urls, pages, targets), answers)
             return
-        pages, votes = self._pages, self._votes
-        for row, (key, time, url, referer) in enumerate(zip(rows.keys, rows.times, urls, referers, strict=True)):
-            if answers[row]:
-                continue
-            known = votes.get(url.path)
-            if len(referer) > 1:
-                last = pages.get(key)
-                if last and 0 <= time - last[1] <= AT_ONCE and _target(referer) == last[0]:
-                    self._vote(url.path, known, key)
-                    answers[row] = _is_clear(known)
-                    continue
-            if known:
-                votes[url.path] = known[0], known[1] + 1, known[2]
-                if _is_clear(known):
-                    answers[row] = True
-                    continue
-            if len(pages) >= CLIENTS:
-                pages.clear()
-            pages[key] = url.page, time
-
-    def _is_plain(self, rows: Rows, urls: Sequence[Url], referers: Sequence[bytes], answers: Sequence[bool]) -> bool:
-        """Learn from rows all at once, as row by row; False if some came with the page before them, or may be assets.
-
-        Then nothing is learnt.
-        """
-        pages, votes = self._pages, self._votes
-        if len(pages) + len(urls) >= CLIENTS:
-            return False
-        others = [not answer for answer in answers]
-        keys = list(compress(rows.keys, others))
-        mine = list(zip(map(_page_of, compress(urls, others)), compress(rows.times, others), strict=True))
-        once = set(keys)
-        again = pages.keys() & once
-        if len(once) < len(keys):
-            again |= {key for key, times in Counter(keys).items() if times > 1}
-        if again and self._any_with_page(again, keys, mine, list(compress(referers, others))):
-            return False
-        if votes:
-            paths = Counter(map(_path_of, compress(urls, others)))
-            known = votes.keys() & paths.keys()
-            if any(_is_clear(votes[path]) for path in known):
-                return False
-            for path in known:
-                fetched, without, by = votes[path]
-                votes[path] = fetched, without + paths[path], by
-        pages.update(zip(keys, mine, strict=True))
-        return True
+        for place in places[self._voted[places]].tolist():
+            fetched, without, by = self._votes[place]
+            self._votes[place] = fetched, without + 1, by
+        self._pages.values[clients], self._paged.values[clients] = pages, times
 
     def _any_with_page(
-        self, again: set[bytes], keys: Sequence[bytes], mine: Sequence[tuple[bytes, float]], referers: Sequence[bytes]
+        self,
+        clients: Numbers,
+        times: npt.NDArray[np.float64],
+        pages: npt.NDArray[np.int64],
+        targets: npt.NDArray[np.int64],
     ) -> bool:
-        """Tell whether one of the clients who had a page before fetched something with it as the referer."""
-        begun: dict[bytes, tuple[bytes, float]] = {}
-        for row in compress(range(len(keys)), map(again.__contains__, keys)):
-            key, referer = keys[row], referers[row]
-            last = begun.get(key) or self._pages.get(key)
-            if last and len(referer) > 1 and 0 <= mine[row][1] - last[1] <= AT_ONCE and _target(referer) == last[0]:
-                return True
-            begun[key] = mine[row]
-        return False
+        """Tell whether a client fetched something with the page before as the referer, if none did so earlier."""
+        asked = np.flatnonzero(targets)
+        if not len(asked):
+            return False
+        before, who = previous(clients)[asked], clients[asked]
+        last = np.where(before < 0, self._pages.values[who], pages[before])
+        same = np.flatnonzero(targets[asked] == last)
+        if not len(same):
+            return False
+        before, who = before[same], who[same]
+        passed = times[asked[same]] - np.where(before < 0, self._paged.values[who], times[before])
+        return bool(((passed >= 0) & (passed <= AT_ONCE)).any())
 
-    def _vote(self, path: bytes, known: tuple[int, int, bytes] | None, key: bytes) -> None:
+    def _learn_from_each(
+        self, rows: npt.NDArray[np.intp], columns: tuple[npt.NDArray[np.generic], ...], answers: Answers
+    ) -> None:
+        pages, paged, begun = self._pages.values, self._paged.values, dict[int, tuple[int, float]]()
+        for row, client, time, url, page, target in zip(
+            rows.tolist(), *(column.tolist() for column in columns), strict=True
+        ):
+            path = self._shapes.urls[url].path
+            place = self._places.get(path, 0)
+            if target:
+                last = begun.get(client) or (pages[client], paged[client])
+                if target == last[0] and 0 <= time - last[1] <= AT_ONCE:
+                    answers[row] = self._clear[place]
+                    self._vote(path, client)
+                    continue
+            if self._voted[place]:
+                answers[row] = self._clear[place]
+                fetched, without, by = self._votes[place]
+                self._count(place, fetched, without + 1, by)
+                if answers[row]:
+                    continue
+            begun[client] = page, time
+        for client, (page, time) in begun.items():
+            pages[client], paged[client] = page, time
+
+    def _vote(self, path: bytes, client: int) -> None:
         """Count a fetch with a page, once for each client in a row."""
-        if known is None:
-            if len(self._votes) >= PATHS:
-                self._votes.clear()
-            self._votes[path] = 1, 0, key
-        elif known[2] != key:
-            self._votes[path] = known[0] + 1, known[1], key
+        place = self._place(path)
+        fetched, without, by = self._votes[place]
+        if by != client:
+            self._count(place, fetched + 1, without, client)
+
+    def _count(self, place: int, fetched: int, without: int, by: int) -> None:
+        self._votes[place] = fetched, without, by
+        self._voted[place] = True
+        self._clear[place] = fetched >= CLEAR and fetched >= RATIO * without
 
 
 def is_asset_type(kind: bytes) -> bool:
@@ -150,12 +201,13 @@ def is_asset_type(kind: bytes) -> bool:
     return _TYPES.match(kind[:LONGEST]) is not None
 
 
-def _is_clear(known: tuple[int, int, bytes] | None) -> bool:
-    return known is not None and known[0] >= CLEAR and known[0] >= RATIO * known[1]
+def _answer_of(kind: bytes) -> int:
+    """Tell whether a content type is that of an asset, 1 or 0; -1 for what is none."""
+    return -1 if kind in UNTOLD else int(is_asset_type(kind))
 
 
-def _target(referer: bytes) -> bytes:
-    """Return path and query of a referer."""
-    _scheme, colon, rest = referer[:LONGEST].partition(b"://")
+def _target(referer: bytes) -> int:
+    """Return a digest of path and query of a referer, 0 if it has none."""
+    _scheme, colon, rest = referer.partition(b"://")
     _host, slash, target = rest.partition(b"/")
-    return slash + target if colon else b""
+    return digest(slash + target) if colon and slash else 0

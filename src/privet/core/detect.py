@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.core.ahead import PLENTY
+from privet.core.limits import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -159,6 +160,14 @@ class Window:
                 break
             most = max(most, last + 1 - bisect_left(seen, max(seen[last] - limit.findtime, until), 1))
         return most
+
+    def standing(self, limit: Limit, now: float) -> Iterator[Standing]:
+        """Yield how many failures of each client count for a limit now; others may be counted meanwhile."""
+        for key in list(self.clients):
+            seen = self.clients.get(key)
+            if seen is not None:
+                since = max(now - limit.findtime, limit.until.get(key, 0.0))
+                yield Standing(limit.jail, key, len(seen) - bisect_left(seen, since, 1), seen[-1])
 
     def _look(self, row: int, key: bytes, seen: list[float], time: float) -> Iterator[Reached]:
         """Check every limit for failures that end at the newest, `time`; set when to look again."""

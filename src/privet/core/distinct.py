@@ -6,110 +6,201 @@ The rules, kept for every client:
 - it covers [t, t + bantime): failures inside do not count, and after it the count starts anew;
 - a failure that arrives late counts at its own time; one `findtime` behind the client's newest counts no more.
 
-A value is remembered by its hash, with a time: `maxretry` - 1 of them at most, as more are a verdict.
+A value is remembered by its hash, with a time: `maxretry` - 1 of them at most, as more are a verdict. Where many rows
+count most clients have one value: it stands in columns of the crowd, and is looked at for all rows of a block at once.
 """
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from privet.core.crowd import NOBODY
 from privet.core.detect import Limit, Reached
+from privet.core.limits import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_SWEEP_FROM = 4096  # fewer clients than this are not worth sweeping
-_EVICT_SHARE = 8  # at the cap one in eight goes, so that the sort is paid once per cap / 8 new clients
+    import numpy.typing as npt
+
+    from privet.core.crowd import Crowd, Numbers
+
+_SWEEP_FROM = 1024  # fewer clients with several values than this are not worth sweeping
+_FEW = 64  # rows: below, a look at each costs less
 
 
 class Distinct:
     """The values that one jail counts. It stands in the place of a window, see `core.detect`."""
 
-    def __init__(self, limit: Limit, tolerance: float, max_clients: int) -> None:
+    clients = ()  # they are in the crowd, which bounds them
+    evicted = 0
+
+    def __init__(self, limit: Limit, tolerance: float, crowd: Crowd) -> None:
         self.limits: Sequence[Limit] = [limit]
-        self.clients: dict[bytes, dict[int, float]] = {}  # by hash of the value, when it was seen last
-        self.evicted = 0
-        self._limit, self._cap = limit, max_clients
+        self._limit, self._crowd = limit, crowd
         self._keep = limit.findtime + tolerance
-        self._room = min(_SWEEP_FROM, max_clients)  # new clients that may come before the next sweep
+        self._name = crowd.column(0, np.int64)  # of who has one value, by hash
+        self._last = crowd.column(-inf)  # and when it was seen last
+        self._has_many = crowd.column(0, np.bool_)
+        self._newest = -inf
+        self._many: dict[bytes, dict[int, float]] = {}  # of who has several: by hash, when each was seen last
+        self._sweep_at = _SWEEP_FROM
 
     def take(
-        self, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float], values: Sequence[bytes]
+        self,
+        rows: Sequence[int],
+        keys: Sequence[bytes],
+        times: Sequence[float],
+        numbers: Sequence[int] | Numbers,
+        names: Sequence[int] | npt.NDArray[np.int64],
     ) -> Iterator[Reached]:
-        """Count failures in order of arrival; yield those that reach the limit, as `Window.hit` does."""
-        limit, clients, most = self._limit, self.clients, self._limit.maxretry
-        until, get = limit.until, clients.get
-        for row, key, time, name in zip(rows, keys, times, map(hash, values), strict=True):
-            if key in until and time < until[key]:
+        """Count failures in order of arrival; yield those that reach the limit, as `Window.hit` does.
+
+        `numbers` are those of the clients in the crowd, `names` hashes of the values.
+        """
+        seconds = np.array(times, np.float64)
+        numbers, names = np.asarray(numbers, np.int32), np.asarray(names, np.int64)
+        self._newest = float(seconds.max(initial=self._newest))
+        if len(self._many) >= self._sweep_at:
+            self._sweep()
+        some = range(len(rows)) if len(rows) < _FEW else self._others(numbers, names, seconds, keys)
+        limit, until, many, known = self._limit, self._limit.until, self._many, names.tolist()
+        for place in some:
+            key, time, name = keys[place], times[place], known[place]
+            if until and time < until.get(key, time):
                 continue
-            seen = get(key)
-            if seen is None:
-                seen = clients[key] = {name: time}
-                self._room -= 1
-            elif name in seen:  # no new value: the count does not rise
+            seen = many.get(key) or self._begin(key, int(numbers[place]))
+            if name in seen:  # no new value: the count does not rise
                 if time > seen[name]:  # noqa: PLR1730  max() costs more
                     seen[name] = time
                 continue
-            else:
-                seen[name] = time
-            if len(seen) >= most and self._is_reached(key, seen):
-                del clients[key]
+            seen[name] = time
+            if len(seen) >= limit.maxretry and self._is_reached(key, seen):
+                self._clear(key, int(numbers[place]))
                 until[key] = time + limit.bantime
-                yield Reached(row, limit, key, time, most)
-                until = limit.until  # whoever takes it may shift the clock or forget clients
-            if self._room <= 0:
-                self._make_room(time)
-                until = limit.until
+                yield Reached(rows[place], limit, key, time, limit.maxretry)
+                until, many = limit.until, self._many  # whoever takes it may shift the clock
+
+    def _others(
+        self, numbers: Numbers, names: npt.NDArray[np.int64], times: npt.NDArray[np.float64], keys: Sequence[bytes]
+    ) -> Sequence[int]:
+        """Count failures of clients who show the one value that they had, or had none; return the places of others."""
+        if self._limit.maxretry == 1:
+            return range(len(numbers))
+        if not self._last.is_used and self._many:
+            self._has_many.values[list(map(self._crowd.number, self._many))] = True
+        name, last = self._name.values, self._last.values
+        new = last[numbers] < times - self._limit.findtime
+        fresh = numbers[new]
+        others = self._has_many.values[numbers] | (
+            ~new & ((name[numbers] != names) | self._crowd.among(numbers, fresh))
+        )
+        if self._limit.until:
+            others |= np.fromiter(map(self._limit.until.__contains__, keys), np.bool_, len(keys))
+        before, name[fresh] = name[fresh], names[new]
+        others[new] |= name[fresh] != names[new]
+        if not others.any():
+            _raise(last, numbers, times)
+            return ()
+        others = self._crowd.among(numbers, numbers[others])
+        name[fresh] = np.where(others[new], before, name[fresh])
+        _raise(last, numbers[~others], times[~others])
+        return np.flatnonzero(others).tolist()
+
+    def _begin(self, key: bytes, number: int) -> dict[int, float]:
+        """Begin to count several values of a client, with the one that he may have."""
+        seen: dict[int, float] = {}
+        self._many[key] = seen
+        if self._last.is_used:
+            last = float(self._last.values[number])
+            if last > -inf:
+                seen[int(self._name.values[number])] = last
+            self._has_many.values[number] = True
+        return seen
+
+    def _is_reached(self, key: bytes, seen: dict[int, float]) -> bool:
+        """Tell whether enough values count; forget those that do not."""
+        kept = self._many[key] = _within(seen, self._limit.findtime)
+        return len(kept) >= self._limit.maxretry
+
+    def _clear(self, key: bytes, number: int) -> None:
+        """Forget the values of a client."""
+        self._many.pop(key, None)
+        if self._last.is_used:
+            self._last.values[number] = -inf
+            self._has_many.values[number] = False
+
+    def _sweep(self) -> None:
+        """Let go of clients who showed nothing of late."""
+        horizon = self._newest - self._keep
+        for key in [key for key, seen in self._many.items() if max(seen.values()) < horizon]:
+            self._clear(key, self._crowd.number(key))
+        self._sweep_at = max(_SWEEP_FROM, 2 * len(self._many))
+        limit = self._limit
+        limit.until = {key: until for key, until in limit.until.items() if until >= horizon}
 
     def carry(self, old: Distinct) -> None:
         """Take over what an equal jail has counted, and its bans if it is unchanged."""
-        self.clients, self.evicted, self._room = old.clients, old.evicted, 0
+        self._name.take(old._name)
+        self._last.take(old._last)
+        self._has_many.take(old._has_many)
+        self._many, self._newest = old._many, old._newest
         if self._limit.jail == old.limits[0].jail:
             self._limit.until = old.limits[0].until
 
     def shift(self, seconds: float) -> None:
         """Take note that the clock was set forward by so much."""
-        for seen in self.clients.values():
+        if self._last.is_used:
+            self._last.values[:] += seconds
+        self._newest += seconds
+        for seen in self._many.values():
             for name in seen:
                 seen[name] += seconds
         self._limit.until = {key: until + seconds for key, until in self._limit.until.items()}
 
     def forget(self, key: bytes) -> None:
         """Forget a client: its count starts anew."""
-        self.clients.pop(key, None)
+        self._clear(key, self._crowd.number(key))
         self._limit.until.pop(key, None)
 
     def failing(self, limit: Limit, now: float) -> int:
         """Return how many clients have values that still count."""
-        return sum(max(seen.values()) >= now - limit.findtime for seen in self.clients.values())
+        since = now - limit.findtime
+        many = sum(max(seen.values()) >= since for seen in self._many.values())
+        if not self._last.is_used:
+            return many
+        return many + int(np.count_nonzero((self._last.values >= since) & ~self._has_many.values))
 
     def counted(self, limit: Limit, key: bytes, _time: float) -> int:
         """Return how many values of a client count."""
-        seen = self.clients.get(key)
-        return len(_within(seen, limit.findtime)) if seen else 0
+        seen, number = self._many.get(key), self._crowd.number(key)
+        if seen is not None:
+            return len(_within(seen, limit.findtime))
+        return int(self._last.is_used and number != NOBODY and self._last.values[number] > -inf)
 
-    def _is_reached(self, key: bytes, seen: dict[int, float]) -> bool:
-        """Tell whether enough values count; forget those that do not."""
-        kept = self.clients[key] = _within(seen, self._limit.findtime)
-        return len(kept) >= self._limit.maxretry
+    def standing(self, limit: Limit, now: float) -> Iterator[Standing]:
+        """Yield how many values of each client count now; others may be counted meanwhile."""
+        if self._last.is_used:
+            last = self._last.values
+            single = np.flatnonzero((last >= now - limit.findtime) & ~self._has_many.values)
+            known = zip(map(self._crowd.key, single.tolist()), last[single].tolist(), strict=True)
+            yield from [Standing(limit.jail, key, 1, time) for key, time in known]
+        for key in list(self._many):
+            seen = self._many.get(key)
+            if seen is not None:
+                times = seen.values()
+                yield Standing(limit.jail, key, sum(time >= now - limit.findtime for time in times), max(times))
 
-    def _make_room(self, now: float) -> None:
-        """Drop clients whose values are over; at the cap also those with the fewest, longest silent."""
-        horizon = now - self._keep
-        for key in [key for key, seen in self.clients.items() if max(seen.values()) < horizon]:
-            del self.clients[key]
-        excess = len(self.clients) - self._cap
-        if excess >= 0:
-            order = sorted(self.clients, key=lambda key: (len(self.clients[key]), max(self.clients[key].values())))
-            for key in order[: excess + max(1, self._cap // _EVICT_SHARE)]:
-                del self.clients[key]
-                self.evicted += 1
-        limit = self._limit
-        limit.until = {key: until for key, until in limit.until.items() if until >= horizon}
-        if len(limit.until) > self._cap:
-            for key in sorted(limit.until, key=limit.until.__getitem__)[: -self._cap]:
-                del limit.until[key]
-        self._room = min(max(_SWEEP_FROM, len(self.clients)), self._cap - len(self.clients))
+
+def _raise(last: npt.NDArray[np.float64], numbers: Numbers, times: npt.NDArray[np.float64]) -> None:
+    """Set the last times of clients, where they are later than those that are known."""
+    if (times[1:] >= times[:-1]).all():
+        last[numbers] = np.maximum(last[numbers], times)
+    else:
+        np.maximum.at(last, numbers, times)
 
 
 def _within(seen: dict[int, float], findtime: float) -> dict[int, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 from heapq import merge
-from itertools import chain
+from itertools import chain, pairwise
 from math import isfinite
 from operator import attrgetter
 from types import MappingProxyType
@@ -22,13 +22,16 @@ from privet.core.ahead import Ahead
 from privet.core.cache import Cache
 from privet.core.detect import Window
 from privet.core.evidence import Lines, Places
+from privet.core.facts import Registry
 from privet.core.filters.plan import Found
 from privet.core.forwarded import BEHIND
 from privet.core.loads import Loads
 from privet.core.manners.window import Manners
 from privet.core.memory import Memory
-from privet.core.neighbours import Neighbours, network_key, number_of
+from privet.core.neighbours import Neighbours
+from privet.core.nets import network_key, number_of
 from privet.core.networks import as_number, as_text
+from privet.core.parse import together
 from privet.core.prefixes import PrefixSet
 from privet.core.rate import Rate
 from privet.core.rules import Rule, Sifted, identity_of
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
     from privet.core.filters.watch import Watch
     from privet.core.guard import Listed
     from privet.core.jails import Jail
-    from privet.core.limits import Peaks
+    from privet.core.limits import Peaks, Standing
     from privet.core.manners.known import Known
     from privet.core.networks import Networks
     from privet.core.notes import Note
@@ -57,6 +60,12 @@ if TYPE_CHECKING:
     from privet.core.swarm import Baseline, Event
 
 NO_FILTERS: Mapping[str, FilterPlan] = MappingProxyType({})
+PART = 1 << 17
+"""Bytes that are parsed together: more do not fit into the caches of the CPU."""
+
+PORTION = 1 << 19
+"""Bytes that are best fed at once to detectors that look at whole blocks: they begin less often."""
+
 EMPTY: Mapping[str, Sequence[Subject]] = MappingProxyType({})
 
 
@@ -130,9 +139,19 @@ class Engine:
             if jail.bans_of is None:
                 shared.setdefault(identity_of(jail), []).append((order, jail))
         self.loads = Loads()
-        self._rules = [Rule(group, tolerance, max_clients, networks, self.loads) for group in shared.values()]
-        self._sieves = {name: Sifted(rule for rule in self._rules if name in rule.sources) for name in plans}
+        self._registry = Registry(max_clients)
+        self._rules = [
+            Rule(group, tolerance, max_clients, networks, self._registry, self.loads) for group in shared.values()
+        ]
+        self._sieves = {
+            name: Sifted((rule for rule in self._rules if name in rule.sources), self._registry) for name in plans
+        }
         self.ignore({})
+
+    @property
+    def portion(self) -> int:
+        """How many bytes of lines are best fed at once, where they can be had."""
+        return PORTION if any(rule.by_blocks for rule in self._rules) else PART
 
     def ignore(
         self, answers: Mapping[Listed, Iterable[Subject]], instead: Mapping[str, Sequence[Subject]] = EMPTY
@@ -163,6 +182,7 @@ class Engine:
         as now. Replay passes infinity, since there the log's own time is the clock.
         """
         source, name = self.sources[batch.source], batch.source
+        self._registry.crowd.make_room()
         rows, failures = self._requests(source, batch.data, now), self._failures(source, batch, now)
         lines, places = Lines(batch.data, rows) if rows else None, Places(batch.data)
         by_rule: list[Iterable[Reached]] = [
@@ -213,7 +233,7 @@ class Engine:
         """Parse requests; None if there are none."""
         if source.plan is None:
             return None
-        rows = source.plan.parse(data)
+        rows = _parsed(source.plan, data)
         source.count(rows, data)
         if rows.keys:
             rows.times, rows.clients = source.requests.keep(rows.times, now, self._tolerance), rows.keys
@@ -256,6 +276,7 @@ class Engine:
         for name in self.sources.keys() & old.sources.keys():
             fresh, self.sources[name] = self.sources[name], old.sources[name]
             self.sources[name].turn(fresh)
+        self._registry.carry(old._registry)
         before = {rule.identity: rule for rule in old._rules}
         for rule in self._rules:
             if rule.identity in before:
@@ -277,6 +298,7 @@ class Engine:
         for source in self.sources.values():
             source.shift(seconds)
         self.loads.shift(seconds)
+        self._registry.shift(seconds)
         for rule in self._rules:
             rule.window.shift(seconds)
         self.memory.shift(seconds)
@@ -368,6 +390,18 @@ class Engine:
         for rule in self._rules:
             rule.watch = peaks
 
+    def standings(self, now: float) -> Iterator[Standing]:
+        """Yield for each jail but those that look for swarms who has how many failures that count now, be it none.
+
+        Whoever takes them may feed the engine meanwhile.
+        """
+        for window in [rule.window for rule in self._rules]:
+            if not isinstance(window, Swarms):
+                for limit in window.limits:
+                    yield from window.standing(limit, now)
+        for recidive in self.memory.recidives:
+            yield from recidive.standing(now)
+
     def spares(self, jail: str, subject: Subject) -> bool:
         """Tell whether a jail never bans somebody, for `ignoreip`."""
         return self._ignored[jail].overlaps(subject)
@@ -388,12 +422,14 @@ class Engine:
     def tracked(self) -> int:
         """How many clients are remembered now, over all windows."""
         manners = sum(rule.window.remembered for rule in self._rules if isinstance(rule.window, Manners))
-        return sum(len(rule.window.clients) for rule in self._rules) + sum(map(len, self.memory.recidives)) + manners
+        windows = sum(len(rule.window.clients) for rule in self._rules)
+        return windows + sum(map(len, self.memory.recidives)) + manners + self._registry.tracked
 
     @property
     def evicted(self) -> int:
         """How many clients were forgotten to stay within the cap."""
-        return sum(rule.window.evicted for rule in self._rules) + self.memory.evicted
+        windows = sum(rule.window.evicted for rule in self._rules)
+        return windows + self.memory.evicted + self._registry.evicted
 
     def _verdicts(self, reached: Reached, *, denied: bool) -> Iterator[Verdict]:
         """Yield the verdict on a client who reached a limit, and those of the jails that count bans.
@@ -445,6 +481,17 @@ class Engine:
         if isinstance(who, Subject):
             return "", (who,)
         return as_text(who), self._networks.prefixes(who) if self._networks else ()
+
+
+def _parsed(plan: LinePlan, data: bytes) -> Rows:
+    """Parse lines in parts that fit into the caches of the CPU."""
+    if len(data) <= PART:
+        return plan.parse(data)
+    cuts = [0]
+    while len(data) - cuts[-1] > PART:
+        cut = data.rfind(b"\n", cuts[-1], cuts[-1] + PART) + 1 or data.index(b"\n", cuts[-1]) + 1
+        cuts.append(cut)
+    return together([plan.parse(data[start:end]) for start, end in pairwise([*cuts, len(data)])])
 
 
 def _who(verdict: Verdict) -> Who:

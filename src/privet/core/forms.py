@@ -6,26 +6,30 @@ The rules:
 - a form that is sent less than `QUICK` after its page was fetched last is an offence;
 - so is one whose page was not fetched in the `LOOK_BACK` before, once the log has been watched for `WARM`.
 
-Offences count as failures do. Pages are remembered by hashes, at most as many as the window may have clients: when
-there are half as many, those before them are forgotten.
+Offences count as failures do. Pages are remembered by hashes, of each client the last `PAGES`, and of all together so
+many as there is room for; what may have been among those that are gone is no offence.
 """
 
 from __future__ import annotations
 
-from itertools import compress
 from math import inf
-from operator import xor
 from typing import TYPE_CHECKING
 
-from privet.core.cache import LONGEST, Cache
+import numpy as np
+
+from privet.core.cache import LONGEST
 from privet.core.detect import Window
-from privet.core.select import PARTS, REMEMBERED, values_of
+from privet.core.select import PARTS, values_of
 from privet.core.shapes import is_asset
+from privet.core.trails import NOWHERE, Trails
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
 
     from privet.core.detect import Limit
+    from privet.core.facts import Facts, Registry
     from privet.core.parse import Rows
 
 QUICK = 3.0
@@ -37,100 +41,111 @@ LOOK_BACK = 86_400.0
 WARM = 3600.0
 """Seconds of log before somebody may be told to have fetched nothing."""
 
+PAGES = 1000
+"""How many of the pages that a client fetched are looked at for one form."""
+
 COLUMNS = frozenset({"request", "method", "target", "path", "query", "status", "referer"})
 """What is read of each row."""
 
 _FETCHED = frozenset((b"200", b"203", b"206", b"301", b"302", b"303", b"304", b"307", b"308"))
 
 
+_PER_CLIENT = 2  # pages of a client that there is room for, where all that may be remembered are there
+
+
 class Forms(Window):
     """The offences that jails on the same forms share."""
 
-    def __init__(self, limits: Sequence[Limit], tolerance: float, max_clients: int) -> None:
+    def __init__(self, limits: Sequence[Limit], tolerance: float, max_clients: int, registry: Registry) -> None:
         super().__init__(limits, tolerance, max_clients)
-        self.pages: dict[int, float] = {}  # by the hash of client and page, when it was fetched last
-        self.first: dict[bytes, float] = {}  # when a client was seen to fetch any page
-        self.older: tuple[dict[int, float], dict[bytes, float]] = {}, {}  # those before
-        self._half = max(1, max_clients // 2)
+        self.pages = Trails(_PER_CLIENT * max_clients, np.int64)  # that were fetched, in order
         self.start = inf
-        self._asked = Cache(lambda request: _page_asked(*PARTS[request][:2]), REMEMBERED)
+        self._registry = registry
+        self.last = registry.crowd.column(NOWHERE, np.int64)  # where in them those of a client are
+        self.first = registry.crowd.column(-inf)  # when a client was seen to fetch any page
+        self._asked = registry.requests.fact(_page_asked, np.int64)
+        self._fetched = registry.statuses.fact(_is_fetched)
 
     def offences(self, rows: Rows, chosen: Sequence[int]) -> list[int]:
         """Return which of the chosen rows, the forms, are offences; learn from all rows who has fetched what."""
+        facts = self._registry.facts(rows)
         if self.start == inf and rows.times:
             self.start = rows.times[0]
-        found, start, statuses = [], 0, rows.column("status")
-        fetched = map(_FETCHED.__contains__, statuses)
-        pages = [page if was else 0 for page, was in zip(self._pages_in(rows), fetched, strict=True)]
+        fetched = self._fetched(facts.statuses)
+        pages = self._asked(facts.requests) * fetched  # by row, 0 where none was fetched
+        found, referers = [], rows.column("referer") if chosen else ()
         for row in chosen:
-            self._learn(rows, pages, start, row)
-            start = row + 1
-            if self._is_offence(rows.keys[row], rows.times[row], rows.column("referer")[row]):
+            if self._is_offence(facts, pages[:row], row, referers[row]):
                 found.append(row)
-            elif statuses[row] in _FETCHED:
+            elif fetched[row]:
                 pages[row] = hash(values_of(rows, "path", [row])[0])
-                self._learn(rows, pages, row, start)
-        self._learn(rows, pages, start, len(rows))
+        self._learn(facts, pages)
         return found
-
-    def _learn(self, rows: Rows, pages: Sequence[int], start: int, end: int) -> None:
-        """Take note of the pages that were fetched in some rows."""
-        part = pages[start:end]
-        keys, times = list(compress(rows.keys[start:end], part)), list(compress(rows.times[start:end], part))
-        names = list(map(xor, map(hash, keys), compress(part, part)))
-        if len(self.pages) + len(names) < self._half:
-            self.pages.update(zip(names, times, strict=True))
-            first = self.first
-            for key, time in zip(keys, times, strict=True):
-                if key not in first or time - first[key] > LOOK_BACK:
-                    self._begin(key, time)
-            return
-        for key, name, time in zip(keys, names, times, strict=True):
-            self.pages[name] = time
-            if key not in self.first or time - self.first[key] > LOOK_BACK:
-                self._begin(key, time)
-            if len(self.pages) >= self._half:  # begin anew, and forget what was before
-                self.evicted += len(self.older[1].keys() - self.first.keys())
-                self.older = self.pages, self.first
-                self.pages, self.first = {}, {}
-
-    def _begin(self, key: bytes, time: float) -> None:
-        """Take note of the first page that a client fetches, or of the first after so long."""
-        since = self.older[1].get(key, time)
-        self.first[key] = since if time - since <= LOOK_BACK else time
-
-    def _pages_in(self, rows: Rows) -> Iterable[int]:
-        """Return the hash of the path of each row that asks for a page, else 0."""
-        if "request" in rows.columns and "path" not in rows.columns:
-            return map(self._asked.__getitem__, rows.columns["request"])
-        every = range(len(rows))
-        return map(_page_asked, values_of(rows, "method", every), values_of(rows, "path", every))
 
     def carry(self, old: Window) -> None:
         """Take over what an equal window has counted and seen."""
         super().carry(old)
         if isinstance(old, Forms):
-            self.pages, self.first, self.older, self.start = old.pages, old.first, old.older, old.start
+            self.pages, self.start = old.pages, old.start
+            self.last.take(old.last)
+            self.first.take(old.first)
 
     def shift(self, seconds: float) -> None:
         """Take note that the clock was set forward by so much."""
         super().shift(seconds)
-        for times in (self.pages, self.older[0]):
-            times.update({name: time + seconds for name, time in times.items()})
-        for since in (self.first, self.older[1]):
-            since.update({key: time + seconds for key, time in since.items()})
+        self.pages.shift(seconds)
+        self.first.values[:] += seconds
         self.start += seconds
 
-    def _is_offence(self, key: bytes, time: float, referer: bytes) -> bool:
-        page = _page_of(referer)
-        name, (pages, first) = hash(key) ^ hash(page), self.older
-        seen = self.pages.get(name, pages.get(name)) if page else self.first.get(key, first.get(key))
-        if seen is None or time - seen > LOOK_BACK:
-            return time - self.start >= WARM
+    def _learn(self, facts: Facts, pages: npt.NDArray[np.int64]) -> None:
+        """Take note of the pages that were fetched."""
+        places = pages.nonzero()[0]
+        if not len(places):
+            return
+        clients, times, first = facts.clients[places], facts.times[places], self.first.values
+        begun = (times - first[clients] > LOOK_BACK).nonzero()[0][::-1]
+        while len(begun):  # as a rule once: then none of them is as long after the first of its client
+            first[clients[begun]] = times[begun]
+            begun = begun[times[begun] - first[clients[begun]] > LOOK_BACK]
+        self.pages.enter(self.last.values, clients, times, pages[places], times.max() - LOOK_BACK)
+
+    def _is_offence(self, facts: Facts, before: npt.NDArray[np.int64], row: int, referer: bytes) -> bool:
+        """Judge a form, given the pages that were fetched before it in its block."""
+        time, page, client = facts.rows.times[row], hash(_page_of(referer)), facts.clients[row]
+        own = before * (facts.clients[:row] == client)
+        seen, gone = self._page(facts, own, client, page) if page else (self._any_page(facts, own, client), -inf)
+        if time - seen > LOOK_BACK:
+            return time - self.start >= WARM and time - gone > LOOK_BACK
         return time - seen < QUICK
 
+    def _page(self, facts: Facts, own: npt.NDArray[np.int64], client: int, page: int) -> tuple[float, float]:
+        """Return when a page was fetched last, and the newest time when what is forgotten may have been."""
+        now = (own == page).nonzero()[0]
+        if len(now):
+            return facts.times.item(now[-1]), -inf
+        entries, gone = self.pages.follow(self.last.values.item(client), PAGES)
+        return next((time for time, one in entries if one == page), -inf), gone
 
-def _page_asked(method: bytes, path: bytes) -> int:
+    def _any_page(self, facts: Facts, own: npt.NDArray[np.int64], client: int) -> float:
+        """Return when a page was fetched first."""
+        first: float = self.first.values.item(client)
+        for time in facts.times[: len(own)][own != 0].tolist():
+            first = _begun(first, time)
+        return first
+
+
+def _begun(first: float, time: float) -> float:
+    """Return when a client was seen first who fetches a page now: what was too long ago is as if it had not been."""
+    return time if time - first > LOOK_BACK else first
+
+
+def _is_fetched(status: bytes) -> bool:
+    return status in _FETCHED
+
+
+def _page_asked(request: bytes) -> int:
+    """Return the hash of the page that a request asks for, 0 where that is none."""
+    method, path, *_ = PARTS[request]
     return hash(path) if path and method == b"GET" and not is_asset(path) else 0
 
 

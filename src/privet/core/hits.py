@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from privet.core.pulse import CLASSES
 from privet.core.select import values_of
 from privet.core.times import write_clf
 
@@ -18,11 +19,24 @@ if TYPE_CHECKING:
 
     from privet.core.parse import Rows
 
-By = Literal["hour", "site", "file", "path", "status", "agent"]
-FIELDS: dict[By, str] = {"hour": "stamp", "site": "host", "path": "path", "status": "status", "agent": "agent"}
+By = Literal["hour", "day", "site", "file", "path", "status", "status-class", "agent"]
+FIELDS: dict[By, str] = {
+    "hour": "stamp", "day": "stamp", "site": "host", "path": "path", "status": "status", "status-class": "status",
+    "agent": "agent",
+}  # fmt: skip
 """The column that each way looks at; files are counted by their name."""
 
-_CLF, _ISO = len("27/Jun/2019:13"), len("2019-06-27T13")
+CLASS_NAMES = {"ok": "2xx", "moved": "3xx", "refused": "4xx", "failed": "5xx", "other": "other"}
+"""What the classes of `core.pulse` are called; those of the first, such as 101, count as 2xx."""
+
+_TIMES: dict[str, tuple[int, int]] = {
+    "hour": (len("27/Jun/2019:13"), len("2019-06-27T13")),
+    "day": (len("27/Jun/2019"), len("2019-06-27")),
+}
+"""How much of a stamp tells it, as Apache writes them and as ISO 8601 has them."""
+
+
+_CLASSES = {digit: CLASS_NAMES[kind].encode() for digit, kind in CLASSES.items()}
 
 
 class HitRow(msgspec.Struct, frozen=True):
@@ -40,7 +54,7 @@ class Hits:
         self.hits = self.evicted = 0
         self._by, self._file, self._cap = by, file.encode(errors="replace"), max_values
         self._counts: Counter[bytes] = Counter()
-        self._last: dict[bytes, float] = {}  # when hours were seen last, to put them in order
+        self._last: dict[bytes, float] = {}  # when times were seen last, to put them in order
 
     def __len__(self) -> int:
         return len(self._counts)
@@ -52,9 +66,11 @@ class Hits:
             self._counts[self._file] += len(rows)
             return
         values = values_of(rows, FIELDS[self._by], range(len(rows)))
-        if self._by == "hour":
-            values = _hours(values, rows.times)
+        if self._by in _TIMES:
+            values = _cut(values, rows.times, *_TIMES[self._by])
             self._last.update(zip(values, rows.times, strict=True))
+        elif self._by == "status-class":
+            values = [_CLASSES.get(status[:1], b"other") for status in values]
         self._counts.update(values)
         self._forget()
 
@@ -67,8 +83,8 @@ class Hits:
         self._forget()
 
     def rows(self, limit: int | None = None) -> list[HitRow]:
-        """Return the values: hours newest first, files in their order, others by their hits."""
-        if self._by == "hour":
+        """Return the values: times newest first, files in their order, others by their hits."""
+        if self._by in _TIMES:
             ranked = sorted(self._counts.items(), key=lambda item: -self._last[item[0]])[:limit]
         elif self._by == "file":
             ranked = list(self._counts.items())[:limit]
@@ -84,9 +100,9 @@ class Hits:
             self._last = {value: self._last[value] for value, _ in kept if value in self._last}
 
 
-def _hours(stamps: Sequence[bytes], times: Sequence[float]) -> list[bytes]:
-    """Cut stamps at their hour, as they are written in the log; those that are mere seconds as Apache writes them."""
+def _cut(stamps: Sequence[bytes], times: Sequence[float], clf: int, iso: int) -> list[bytes]:
+    """Cut stamps, as they are written in the log; those that are mere seconds as Apache writes them."""
     return [
-        stamp[:_CLF] if stamp[2:3] == b"/" else stamp[:_ISO] if stamp[4:5] == b"-" else write_clf(time)[:_CLF]
+        stamp[:clf] if stamp[2:3] == b"/" else stamp[:iso] if stamp[4:5] == b"-" else write_clf(time)[:clf]
         for stamp, time in zip(stamps, times, strict=True)
     ]

@@ -9,7 +9,7 @@ a server, or a tool that acts on logs, read it.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from privet.core.scrub import Replace
 
 Variant = Literal["ndx", "pfx"]
-VARIANTS: tuple[Variant, ...] = get_args(Variant)
 KEY_BYTES = 32
 _BLOCK = 16
 _BITS = 128

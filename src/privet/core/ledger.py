@@ -188,13 +188,6 @@ class Ledger:
         self.accounts.unbanned += len(lifted)
         return lifted
 
-    def lift_group(self, group: str) -> list[Ban]:
-        """End the bans that were ordered together under a name; return them."""
-        lifted = [ban for ban in self if ban.group == group]
-        self._end(lifted)
-        self.accounts.unbanned += len(lifted)
-        return lifted
-
     def expire(self, now: float) -> int:
         """Book bans whose time is over; kernel and store drop them by themselves. Return how many."""
         for subject, service in self._again:
@@ -211,13 +204,6 @@ class Ledger:
         ends = chain((ban.until for ban in self), *(held.values() for held in self._held.values()))
         self._next_end = min(ends, default=inf)
         return len(over)
-
-    def forget_kernel(self) -> None:
-        """Take note that the kernel lost everything: all bans are due again."""
-        self._held = {"": {}}
-        for ban in self:
-            ban.confirmed = False
-            self._mark(ban)
 
     def compare(self, told: Told, now: float, took: float = 0.0) -> int:
         """Bring back what the kernel lost or shortened, given all that it holds; return how many elements those are.

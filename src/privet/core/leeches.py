@@ -7,28 +7,41 @@ does not depend on how they are split into batches.
 Memory is bounded: when the cap on clients is reached, an eighth of them is forgotten, those with the
 fewest hits first and among equals those that came first. `evicted` counts them; their hits remain in
 the total, and a client that comes back starts anew.
+
+Each client has a number, and each sum is a column: what a batch adds is added at once.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from heapq import nlargest
-from itertools import islice
-from operator import attrgetter
+from array import array
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from privet.core.address import Subject
+from privet.core.coded import Numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy.typing as npt
+
     from privet.core.parse import Rows
+
+    Ids = npt.NDArray[np.intp]
+    Sums = dict[str, npt.NDArray[Any]]
 
 HEADER = f"{'ip':>20} {'hits':>10} {'bandw.':>6} {'hits%':>5} {'interv.':>7} status code distrib."
 
 COLUMNS = ("status", "size")
+
+_LARGE = 1 << 40  # bytes of one response: beyond, a sum of them might not fit into 64 bits
+_STATUS_BITS = 10  # there are a thousand status codes, and the dash
+_WAITING = 1 << 16
+_NEW = {"hits": np.int64(0), "size": np.int64(0), "first": np.inf, "last": -np.inf, "status": np.intp(0)}
+"""The columns, and what a client begins with; `status` is the number of that of its first hit."""
 
 _NO_SIZE = frozenset((b"-", b""))  # common, hence known before an exception is made for them
 
@@ -49,35 +62,38 @@ class LeechRow(msgspec.Struct, frozen=True):
     statuses: tuple[tuple[str, int], ...]
 
 
-class _Tally:
-    """The running sums of one client; statuses other than the first one seen are rare, hence apart."""
+class _Others:
+    """Hits with another status than the first one of their client, which are few."""
 
-    __slots__ = ("first", "hits", "last", "others", "size", "status")
+    def __init__(self) -> None:
+        none = np.zeros(0, np.int64)
+        self._parts = [(none, none, none)]  # which client and status, hits, and when the first of them came
+        self._more = 0
 
-    def __init__(self, when: float, size: int, status: bytes) -> None:
-        self.hits = 1
-        self.size = size
-        self.first = self.last = when
-        self.status = status
-        self.others: dict[bytes, int] | None = None
+    def add(self, clients: Ids, statuses: Ids, hits: Ids, order: Ids) -> None:
+        """Add hits of clients and statuses, by their numbers; `order` tells which was first."""
+        self._parts.append((clients << _STATUS_BITS | statuses, hits, order))
+        self._more += len(clients)
+        if self._more > _WAITING:
+            self.columns()
 
-    @property
-    def statuses(self) -> dict[bytes, int]:
-        """How many hits had which status code."""
-        others = self.others or {}
-        return {self.status: self.hits - sum(others.values()), **others}
+    def columns(self) -> tuple[Ids, Ids, Ids, Ids]:
+        """Return clients, statuses, hits and order, one row for each client and status, by client."""
+        if len(self._parts) > 1:
+            pairs, hits, order = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+            pairs, firsts, places = np.unique(pairs, return_index=True, return_inverse=True)
+            sums = np.zeros(len(pairs), np.int64)
+            np.add.at(sums, places, hits)
+            self._parts, self._more = [(pairs, sums, order[firsts])], 0
+        pairs, hits, order = self._parts[0]
+        return pairs >> _STATUS_BITS, pairs & ((1 << _STATUS_BITS) - 1), hits, order
 
-    def merge(self, other: _Tally) -> None:
-        """Count what another one counted of the same client."""
-        self.hits += other.hits
-        self.size += other.size
-        self.first, self.last = min(self.first, other.first), max(self.last, other.last)
-        if other.others is None and other.status == self.status:
-            return  # as with most clients
-        others = self.others = self.others or {}
-        for status, hits in other.statuses.items():
-            if status != self.status:
-                others[status] = others.get(status, 0) + hits
+    def of(self, client: int) -> list[tuple[int, int]]:
+        """Return the statuses of a client with their hits, the first one first."""
+        clients, statuses, hits, order = self.columns()
+        own = slice(*np.searchsorted(clients, (client, client + 1)).tolist())
+        ranked = np.argsort(order[own])
+        return list(zip(statuses[own][ranked].tolist(), hits[own][ranked].tolist(), strict=True))
 
 
 class Leeches:
@@ -87,8 +103,9 @@ class Leeches:
         self.hits = 0
         self.evicted = 0
         self._cap = max(1, max_clients)
-        self._tallies: dict[bytes, _Tally] = {}
-        self._names: dict[bytes, bytes] = {}
+        self._ids, self._statuses, self._others = Numbers(), Numbers(), _Others()
+        self._sums: Sums = {name: np.zeros(0, type(new)) for name, new in _NEW.items()}
+        self._beyond: dict[bytes, int] = {}  # bytes of responses that are too large for a column
 
     def add(
         self, keys: Sequence[bytes], times: Sequence[float], sizes: Sequence[bytes | int], statuses: Sequence[bytes]
@@ -98,89 +115,144 @@ class Leeches:
         A size that is no number (the `-` of a response without a body) counts as 0. Statuses are the
         three digits that the parsers let through.
         """
-        # Hot loop: the one dict look-up per line is most of its cost, everything else hangs on the tally.
+        if not len(keys) == len(times) == len(sizes) == len(statuses):
+            raise ValueError("the columns are of different length")
+        small, large = _amounts(sizes)
+        when = np.asarray(times, float)
+        ones = np.ones(len(keys), np.int64)
+        batch = {"hits": ones, "size": small, "first": when, "last": when, "status": self._statuses.of(statuses)}
+        for start, ids in self._placed(keys, batch):
+            own = batch["status"][start : start + len(ids)]
+            rows = np.flatnonzero(self._sums["status"][ids] != own)
+            self._others.add(ids[rows], own[rows], ones[: len(rows)], rows + (self.hits + start))
+            for row, size in large:
+                if start <= row < start + len(ids):
+                    self._beyond[keys[row]] = self._beyond.get(keys[row], 0) + size
         self.hits += len(keys)
-        tally_of = self._tallies.get
-        for key, when, size, status in zip(keys, times, numbers(sizes), statuses, strict=True):
-            tally = tally_of(key)
-            if tally is None:
-                self._enter(key, when, size, status)
-                continue
-            tally.hits += 1
-            tally.size += size
-            if when > tally.last:
-                tally.last = when
-            elif when < tally.first:
-                tally.first = when
-            if status != tally.status:
-                others = tally.others
-                if others is None:
-                    others = tally.others = {}
-                others[status] = others.get(status, 0) + 1
 
     def take(self, rows: Rows) -> None:
         """Count the rows of a block, which have the columns of `COLUMNS`."""
         self.add(rows.keys, rows.times, rows.column("size"), rows.column("status"))
 
-    def merge(self, other: Leeches) -> None:
+    def merge(self, theirs: Leeches) -> None:
         """Count what another has counted, of other lines."""
-        self.hits += other.hits
-        self.evicted += other.evicted
-        for key, theirs in other._tallies.items():
-            if tally := self._tallies.get(key):
-                tally.merge(theirs)
-            else:
-                if len(self._tallies) >= self._cap:
-                    self._evict()
-                self._tallies[key] = theirs
+        keys = list(theirs._ids)
+        batch = {name: column[: len(keys)] for name, column in theirs._sums.items()}
+        names = self._statuses.of(list(theirs._statuses))
+        batch["status"] = names[batch["status"]]
+        clients, statuses, hits, order = theirs._others.columns()
+        statuses = names[statuses]
+        first = batch["hits"].copy()
+        np.subtract.at(first, clients, hits)
+        for start, ids in self._placed(keys, batch):
+            part = slice(start, start + len(ids))
+            own = self._sums["status"][ids]
+            rows = np.flatnonzero(own != batch["status"][part])
+            self._others.add(
+                ids[rows], batch["status"][part][rows], first[part][rows], np.full(len(rows), self.hits, np.int64)
+            )
+            here = (clients >= start) & (clients < part.stop)
+            places = clients[here] - start
+            more = own[places] != statuses[here]
+            self._others.add(ids[places][more], statuses[here][more], hits[here][more], order[here][more] + self.hits)
+            for key in theirs._beyond.keys() & keys[part] if theirs._beyond else ():
+                self._beyond[key] = self._beyond.get(key, 0) + theirs._beyond[key]
+        self.hits += theirs.hits
+        self.evicted += theirs.evicted
 
     def __getstate__(self) -> tuple[object, ...]:
-        """Return what is needed to go on in another process, by columns: there are many clients."""
-        tallies = self._tallies.values()
-        columns = [list(map(attrgetter(name), tallies)) for name in _Tally.__slots__]
-        return self.hits, self.evicted, self._cap, list(self._tallies), columns
+        """Return what is needed to go on in another process."""
+        self._others.columns()
+        sums = {name: column[: len(self)] for name, column in self._sums.items()}
+        numbered = list(self._ids), list(self._statuses), sums
+        return self.hits, self.evicted, self._cap, self._others, self._beyond, *numbered
 
-    def __setstate__(self, state: tuple[int, int, int, list[bytes], list[list[Any]]]) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         """Go on in this process."""
-        self.__init__(state[2])  # type: ignore[misc]  # as if it were made here
-        self.hits, self.evicted, _, keys, columns = state
-        for key, values in zip(keys, zip(*columns, strict=True), strict=True):
-            tally = self._tallies[key] = _Tally.__new__(_Tally)
-            tally.first, tally.hits, tally.last, tally.others, tally.size, tally.status = values
+        self.hits, self.evicted, self._cap, self._others, self._beyond, keys, statuses, self._sums = state
+        self._ids, self._statuses = Numbers(keys), Numbers(statuses)
 
     def __len__(self) -> int:
-        return len(self._tallies)
+        return len(self._ids)
 
     def clients(self) -> Iterator[tuple[bytes, int, int]]:
         """Yield the key of each client with its hits and the bytes that it was sent."""
-        return ((key, tally.hits, tally.size) for key, tally in self._tallies.items())
+        sums = zip(self._ids, self._sums["hits"].tolist(), self._sums["size"].tolist(), strict=False)
+        return ((key, hits, size + self._beyond.get(key, 0)) for key, hits, size in sums)
 
     def rows(self, limit: int | None = None) -> list[LeechRow]:
         """Return the clients, most hits first, among equals the one that came first."""
-        count = len(self._tallies) if limit is None else limit
-        top = nlargest(count, self._tallies.items(), key=lambda item: item[1].hits)
-        return [_row(key, tally, self.hits) for key, tally in top]
+        keys, names = list(self._ids), list(self._statuses)
+        ranked = np.argsort(-self._sums["hits"][: len(keys)], kind="stable")[:limit]
+        return [self._row(keys[place], place, names) for place in ranked.tolist()]
 
-    def _enter(self, key: bytes, when: float, size: int, status: bytes) -> None:
-        if len(self._tallies) >= self._cap:
-            self._evict()
-        # One bytes object per status code, not one per client.
-        self._tallies[key] = _Tally(when, size, self._names.setdefault(status, status))
+    def _placed(self, keys: Sequence[bytes], batch: Sums) -> Iterator[tuple[int, Ids]]:
+        """Add a batch to the sums; yield from which row on which clients were added, in as many parts as it takes.
+
+        Where the next client is one too many, some are forgotten before it is added.
+        """
+        start = 0
+        while start < len(keys):
+            known = len(self)
+            ids = self._ids.of(keys[start:] if start else keys)
+            if full := len(self) > self._cap:
+                for key in list(self._ids)[self._cap :]:
+                    del self._ids[key]
+                ids = ids[: int(np.argmax(ids >= self._cap))]
+            part = {name: column[start : start + len(ids)] for name, column in batch.items()}
+            self._begin(known, ids, part["status"])
+            np.add.at(self._sums["hits"], ids, part["hits"])
+            np.add.at(self._sums["size"], ids, part["size"])
+            np.minimum.at(self._sums["first"], ids, part["first"])
+            np.maximum.at(self._sums["last"], ids, part["last"])
+            yield start, ids
+            start += len(ids)
+            if full:
+                self._evict()
+
+    def _begin(self, known: int, ids: Ids, statuses: Ids) -> None:
+        """Make room for the clients that are new, and note the status of the first hit of each."""
+        if len(self) > len(self._sums["hits"]):
+            room = 2 * len(self)
+            for name, new in _NEW.items():
+                column = np.full(room, new)
+                column[:known] = self._sums[name][:known]
+                self._sums[name] = column
+        rows = np.flatnonzero(ids >= known)
+        numbers, firsts = np.unique(ids[rows], return_index=True)
+        self._sums["status"][numbers] = statuses[rows[firsts]]
 
     def _evict(self) -> None:
-        # A histogram of hits finds the level to cut at in linear time, without sorting a million clients.
-        levels = Counter(tally.hits for tally in self._tallies.values())
-        left = max(1, self._cap // 8)
-        for cut in sorted(levels):
-            if levels[cut] >= left:
-                break
-            left -= levels[cut]
-        below = [key for key, tally in self._tallies.items() if tally.hits < cut]
-        level = (key for key, tally in self._tallies.items() if tally.hits == cut)
-        victims = [*below, *islice(level, left)]
-        for key in victims:
-            del self._tallies[key]
-        self.evicted += len(victims)
+        hits = self._sums["hits"][: len(self)]
+        kept = np.ones(len(self), bool)
+        kept[np.argsort(hits, kind="stable")[: max(1, self._cap // 8)]] = False
+        keys = list(compress(self._ids, kept.tolist()))
+        for key in compress(self._ids, (~kept).tolist()) if self._beyond else ():
+            self._beyond.pop(key, None)
+        self.evicted += len(self) - len(keys)
+        for name, new in _NEW.items():
+            column = self._sums[name]
+            column[: len(keys)] = column[: len(self)][kept]
+            column[len(keys) :] = new
+        clients, *others = self._others.columns()
+        own = kept[clients]
+        self._others = _Others()
+        self._others.add((np.cumsum(kept) - 1)[clients[own]], *(column[own] for column in others))
+        self._ids = Numbers(keys)
+
+    def _row(self, key: bytes, place: int, names: list[bytes]) -> LeechRow:
+        hits, size, first, last = (self._sums[name][place].item() for name in ("hits", "size", "first", "last"))
+        others = self._others.of(place)
+        statuses = [(self._sums["status"][place], hits - sum(number for _, number in others)), *others]
+        ranked = sorted(statuses, key=lambda item: -item[1])
+        return LeechRow(
+            subject=Subject.of_key(key),
+            hits=hits,
+            kib=(size + self._beyond.get(key, 0)) // hits // 1024,
+            share=hits * 100 // self.hits,
+            interval=(last - first) / (hits - 1) if last > first else None,
+            statuses=tuple((names[status].decode("ascii", "replace"), n * 100 // hits) for status, n in ranked),
+        )
 
 
 def format_row(row: LeechRow, name: str) -> str:
@@ -199,6 +271,17 @@ def numbers(sizes: Sequence[bytes | int]) -> list[int]:
         return [_number(size) for size in sizes]
 
 
+def _amounts(sizes: Sequence[bytes | int]) -> tuple[Ids, list[tuple[int, int]]]:
+    """Return sizes as a column, and with their rows those that are too large for one, which are 0 in it."""
+    if isinstance(sizes, array):
+        return np.asarray(sizes), []
+    known = numbers(sizes)
+    large = [(row, size) for row, size in enumerate(known) if size >= _LARGE]
+    for row, _ in large:
+        known[row] = 0
+    return np.array(known, np.int64), large
+
+
 def _number(size: bytes | int) -> int:
     # Agrees with int() wherever that answers: how the input is cut into batches must not matter.
     if size in _NO_SIZE:
@@ -207,16 +290,3 @@ def _number(size: bytes | int) -> int:
         return int(size)
     except ValueError:
         return 0
-
-
-def _row(key: bytes, tally: _Tally, total: int) -> LeechRow:
-    ranked = sorted(tally.statuses.items(), key=lambda item: -item[1])
-    passed = tally.last - tally.first
-    return LeechRow(
-        subject=Subject.of_key(key),
-        hits=tally.hits,
-        kib=tally.size // tally.hits // 1024,
-        share=tally.hits * 100 // total,
-        interval=passed / (tally.hits - 1) if passed else None,
-        statuses=tuple((status.decode("ascii", "replace"), n * 100 // tally.hits) for status, n in ranked),
-    )

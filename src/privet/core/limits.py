@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from privet.core.jails import Jail
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from privet.core.jails import Jail
 
 TENTHS = 10
 
@@ -36,6 +36,25 @@ class Peak(msgspec.Struct, frozen=True):
     def share(self) -> float:
         """How much of the limit that was."""
         return self.count / self.limit
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How many failures of somebody count for a jail now, and the time of the last.
+
+    The key is a client's or a network's, of which so many different clients failed; with `token`, it is that of an
+    epoch (see `core.tokens`).
+    """
+
+    jail: Jail
+    key: bytes
+    count: int
+    time: float
+    clients: int = 1
+    token: bool = False
+
+    def __repr__(self) -> str:
+        """Never show the key, which is an address."""
+        return f"Standing(jail={self.jail.name!r}, count={self.count}, time={self.time})"
 
 
 class Peaks:

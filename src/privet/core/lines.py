@@ -110,6 +110,21 @@ class LineSplitter:
         return b"".join((*kept, block[start:])) if start else block
 
 
+def in_portions(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Join blocks to such of so many bytes or somewhat more; the last one may have fewer."""
+    pieces: list[bytes] = []
+    held = 0
+    for block in blocks:
+        pieces.append(block)
+        held += len(block)
+        if held >= size:
+            yield b"".join(pieces)
+            pieces.clear()
+            held = 0
+    if pieces:
+        yield b"".join(pieces)
+
+
 def merge_by_time(
     streams: Iterable[tuple[float, Iterator[bytes]]],
     line_time: LineTime,

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _COMMENT = "#;"
-_MOST_SECONDS = 1e10
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ import msgspec
 
 from privet.core.assets import Assets
 from privet.core.cache import LONGEST, Cache
+from privet.core.facts import Registry
 from privet.core.plurals import counted
 from privet.core.select import columns_of, split_request
 from privet.core.shapes import Shapes
@@ -100,15 +101,20 @@ class Looks:
         self.forgotten = 0
         self._cap = max(max_clients, 8)
         self._members = re.compile(members.encode()) if members else None
-        self._shapes, self._assets = Shapes(), Assets()
-        self._some_assets = self._some_referers = False
+        self._registry = Registry(self._cap)
+        self._shapes = Shapes(self._registry)
+        self._assets = Assets(self._registry, self._shapes)
+        self._some_assets = False
         self._own: Counter[bytes] = Counter()  # hosts of referers that were the page before
         self._referers: Cache[tuple[bytes, int]] = Cache(_parted)
 
     def take(self, rows: Rows) -> None:
         """Count the rows of a block."""
-        urls = self._shapes(rows)
-        assets = self._assets(rows, urls)
+        self._registry.crowd.make_room()
+        facts = self._registry.facts(rows)
+        numbers = self._shapes(facts)
+        assets = self._assets(facts, numbers).tolist()
+        urls = self._shapes.urls[numbers].tolist()
         clients = self.clients
         columns = (rows.column(name) for name in ("status", "referer", "user", "cookie"))
         for row, (key, time, url, asset, status, referer, user, cookie) in enumerate(

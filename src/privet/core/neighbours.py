@@ -3,250 +3,352 @@
 A verdict falls at the failure that makes `maxretry` of one network within `findtime`, if they are the failures of
 `clients` different ones at least; it covers [t, t + bantime), and after it the count starts anew. A failure that
 arrives late counts at its own time.
-
-A network's key is its address and a byte for its length, as elsewhere, or `ASN` and the 4 bytes of an AS number.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from math import inf
+from typing import TYPE_CHECKING
 
-from privet.core.address import Subject, is_pseudonym, mask_bits
-from privet.core.cache import Cache
+import numpy as np
+
+from privet.core.crowd import NOBODY, Crowd
 from privet.core.detect import Limit, Reached
+from privet.core.limits import Standing
+from privet.core.trails import NOWHERE, Trails
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from privet.core.jails import Jail
-    from privet.core.networks import Networks
+    import numpy.typing as npt
 
-_ASN = b"ASN"
-_ASN_LENGTH = len(_ASN) + 4
+    Networked = Callable[[Sequence[bytes]], Sequence[bytes | None]]
+
 _EVICT_SHARE = 8  # at the cap one in eight goes, so that the sort is paid once per cap / 8 new ones
-
-
-class Keys:
-    """The keys of the networks that a jail counts clients with, by the clients' keys; None for those with none."""
-
-    def __init__(self, jail: Jail, networks: Networks | None) -> None:
-        self._prefixes, self._networks = jail.prefixes, networks
-        self._known = Cache(self._by_prefix if jail.key == "prefix" else self._by_number)
-        self._cuts = jail.key == "prefix" and all(length % 8 == 0 for length in jail.prefixes)
-        self._tails = [
-            bytes(size - length // 8) + bytes([length]) for size, length in zip((4, 16), jail.prefixes, strict=True)
-        ]
-
-    def __call__(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Return the key of each client's network."""
-        known = self._known
-        if not self._cuts:
-            return list(map(known.__getitem__, keys))
-        # Of most keys the first bytes are the network: to cut them off takes less than to remember them.
-        (four, six), (tail_of_four, tail_of_six) = (length // 8 for length in self._prefixes), self._tails
-        return [
-            key[:four] + tail_of_four if len(key) == 4 else key[:six] + tail_of_six if len(key) == 8 else known[key]
-            for key in keys
-        ]
-
-    def clear(self) -> None:
-        """Forget what is known: the table has other answers."""
-        self._known.clear()
-
-    def _by_prefix(self, key: bytes) -> bytes | None:
-        if is_pseudonym(key):
-            return None
-        return network_key(network_of(Subject.of_key(key), self._prefixes))
-
-    def _by_number(self, key: bytes) -> bytes | None:
-        number = self._networks.number(key) if self._networks else None
-        return None if number is None else _ASN + number.to_bytes(4)
-
-
-def network_of(subject: Subject, prefixes: tuple[int, int]) -> Subject:
-    """Return the network around a subject, with prefixes of these lengths for IPv4 and IPv6."""
-    length = min(subject.length, prefixes[subject.version == 6])
-    return Subject(mask_bits(subject.packed, length), length)
-
-
-def network_key(who: Subject | int) -> bytes:
-    """Return the key of a network, or of an AS number."""
-    return _ASN + who.to_bytes(4) if isinstance(who, int) else who.packed + bytes([who.length])
-
-
-def number_of(key: bytes) -> int | None:
-    """Return the AS number that a key stands for, None if it stands for something else."""
-    return int.from_bytes(key[len(_ASN) :]) if len(key) == _ASN_LENGTH else None
+_UNKNOWN, _NONE = NOBODY, -2  # in place of the number of a client's network: not asked yet, and none
+_NEAR = 1 << 40  # the depth of networks whose failures are not in the ring
+_PER_CLIENT = 4  # failures of a client that there is room for, where all that may be remembered are there
 
 
 class _Failures:
-    """Those of one network that has many: the newest times, sorted, and when each client was seen last."""
+    """Those of one network that has many: the newest times, sorted, and when each client was seen last.
 
-    __slots__ = ("clients", "times", "wait")
+    `most` times are kept.
+    """
 
-    def __init__(self, pairs: Sequence[tuple[float, bytes]]) -> None:
-        self.times = [time for time, _ in pairs]
-        self.clients = {client: time for time, client in pairs}
-        self.wait = 0  # failures that must come before there can be clients enough
+    __slots__ = ("clients", "most", "times", "wait")
 
-    def enter(self, client: bytes, time: float, most: int) -> None:
-        """Count a failure; keep so many times at the most."""
+    def __init__(self, pairs: Iterable[tuple[float, bytes]], most: int) -> None:
+        ordered = sorted(pairs)
+        self.times, self.most = [time for time, _ in ordered[-most:]], most
+        self.clients = {client: time for time, client in ordered}
+        self.wait = 0  # failures that must come before there can be enough of them, and of clients
+
+    def enter(self, client: bytes, time: float) -> None:
+        """Count a failure."""
         times, clients = self.times, self.clients
-        if time >= times[-1]:
+        if not times or time >= times[-1]:
             times.append(time)
             clients[client] = time
         else:
             insort(times, time)
             clients[client] = max(time, clients.get(client, time))
-        if len(times) > most:
+        if len(times) > self.most:
             del times[0]
         self.wait -= 1
+
+
+class _Ends(dict[bytes, float]):
+    """When the last ban of each network ends; of those with a number in a column too."""
+
+    def __init__(self, nets: Crowd, ends: Mapping[bytes, float]) -> None:
+        super().__init__(ends)
+        self._nets = nets
+        self.column = nets.column(-inf)
+
+    def __setitem__(self, net: bytes, end: float) -> None:
+        super().__setitem__(net, end)
+        number = self._nets.number(net)
+        if number != NOBODY:
+            self.column.values[number] = end
 
 
 class Neighbours:
     """The failures of one jail by network. It stands in the place of a window, see `core.detect`.
 
-    Most networks never come near the limit. Their failures are a plain list, time and client in turn, that nobody looks
-    at before it is long enough for a verdict; then those within `findtime` are sorted out.
+    Most networks never come near the limit. Their failures lie in a ring, and nobody looks at them before there are
+    failures and clients enough for a verdict; then those of the network that are within `findtime` are sorted out.
+
+    Networks have numbers, valid until more are asked for. `depth` is how far back in the ring there may be failures
+    of a network within `findtime`, and no more than `members` different clients have made them.
     """
 
-    def __init__(self, limit: Limit, tolerance: float, max_clients: int) -> None:
+    def __init__(self, limit: Limit, tolerance: float, max_clients: int, crowd: Crowd) -> None:
         self.limits = [limit]
-        self.clients: dict[bytes, list[Any] | _Failures] = {}
-        self.evicted = 0
+        self.clients = Crowd(max_clients, limit.findtime + 2 * tolerance)  # the networks
         self.accused: dict[bytes, list[bytes]] = {}  # whose failures brought down the networks of the last batch
+        self.net_of = crowd.column(_UNKNOWN, np.int32)  # of each client
+        self.ring = Trails(_PER_CLIENT * max_clients, np.object_)
+        self.last = self.clients.column(NOWHERE, np.int64)  # where in it those of a network are
+        self.depth = self.clients.column(0, np.int64)
+        self.members = self.clients.column(0, np.int64)
+        self.newest = self.clients.column(-inf)  # of the failures in the ring
+        self.near: dict[int, _Failures] = {}  # networks that have many, by number
+        self.forgotten = 0  # of these
         self._keep, self._cap = limit.findtime + tolerance, max_clients
-        self._room = max_clients  # failures that may come before the next sweep
+        self._room = max_clients  # failures of such networks that may come before the next sweep
+        limit.until = self._ends = _Ends(self.clients, limit.until)
+
+    @property
+    def evicted(self) -> int:
+        """How many networks were forgotten to stay within the cap."""
+        return self.clients.evicted + self.forgotten
+
+    def numbers(
+        self,
+        networks: Networked,
+        keys: Sequence[bytes],
+        times: npt.NDArray[np.float64],
+        clients: npt.NDArray[np.int32] | None = None,
+    ) -> npt.NDArray[np.int32]:
+        """Return the number of each client's network, negative for none; `clients` are their own where they have."""
+        self._drop(self.clients.make_room())
+        if clients is None:
+            return self._ask(networks, keys, times)
+        numbers = self.net_of.values[clients]
+        unknown = (numbers == _UNKNOWN).nonzero()[0]
+        if len(unknown):
+            found = self._ask(networks, [keys[place] for place in unknown.tolist()], times[unknown])
+            numbers[unknown] = self.net_of.values[clients[unknown]] = found
+        return numbers
+
+    def networks_changed(self) -> None:
+        """Forget to which networks clients belong."""
+        self.net_of.clear()
 
     def take(
-        self, rows: Sequence[int], nets: Sequence[bytes], clients: Sequence[bytes], times: Sequence[float]
+        self,
+        rows: Sequence[int],
+        nets: npt.NDArray[np.int32] | Sequence[int],
+        clients: Sequence[bytes],
+        times: npt.NDArray[np.float64] | Sequence[float],
     ) -> Iterator[Reached]:
         """Count failures in order of arrival; yield networks that reach the limit, each before the next is counted."""
-        limit, held, room = self.limits[0], self.clients, self._room
-        get, most, until = held.get, limit.jail.maxretry, limit.until
-        full = 2 * limit.lowest
         self.accused.clear()
-        for row, net, client, time in zip(rows, nets, clients, times, strict=True):
-            if until and time < until.get(net, time):
-                continue
-            room -= 1
-            seen = get(net)
-            if seen is None:
-                seen = held[net] = []
-            if isinstance(seen, list):
-                seen += (time, client)
-                much = self._much(net, seen) if len(seen) >= full else None
-            else:
-                seen.enter(client, time, most)
-                much = seen
-            if much is not None and self._is_reached(much):
-                since = much.times[-1] - limit.findtime
-                self.accused[net] = [one for one, at in much.clients.items() if at >= since]
-                del held[net]
-                until[net] = time + limit.bantime
-                yield Reached(row, limit, net, time, sum(at >= since for at in much.times))
-            if room <= 0:
-                room, until = self._make_room(time), limit.until
-        self._room = room
+        nets, times = np.asarray(nets, np.int32), np.asarray(times, np.float64)
+        self.clients.see(nets, times)
+        places = (times >= self._ends.column.values[nets]).nonzero()[0]
+        nets, times = nets[places], times[places]
+        depth, limit = self.depth.values, self.limits[0]
+        np.add.at(depth, nets, 1)
+        enough = np.where(self.members.values[nets] >= limit.jail.clients, limit.lowest, _NEAR)
+        many = depth[nets] >= enough
+        if many.any():
+            named = nets[many].tolist()
+            for net in set(named).difference(self.near):
+                self._look(net, named.count(net))
+            many = depth[nets] >= enough
+        few = (~many).nonzero()[0]
+        if len(few):
+            some, when = nets[few], times[few]
+            np.maximum.at(self.newest.values, some, when)
+            held = [clients[place] for place in places[few].tolist()]
+            self.ring.enter(self.last.values, some, when, held, when.max() - self._keep)
+        if len(few) < len(nets):
+            held = [clients[place] for place in places[many].tolist()]
+            yield from self._judge([rows[place] for place in places[many].tolist()], nets[many], held, times[many])
 
     def carry(self, old: Neighbours) -> None:
         """Take over what an equal jail has counted, and its bans if it is unchanged."""
-        self.clients, self.evicted, self._room = old.clients, old.evicted, 0
+        self.clients.carry(old.clients)
+        self.ring, self.near, self.forgotten, self._room = old.ring, old.near, old.forgotten, 0
+        for seen in self.near.values():
+            seen.wait, seen.most = 0, self.limits[0].jail.maxretry  # which may have changed
+        self.last.take(old.last)
+        self.depth.take(old.depth)
+        self.members.take(old.members)
+        self.newest.take(old.newest)
         if self.limits[0].jail == old.limits[0].jail:
-            self.limits[0].until = old.limits[0].until
+            self._end_at(old.limits[0].until)
 
     def shift(self, seconds: float) -> None:
         """Take note that the clock was set forward by so much."""
-        for seen in self.clients.values():
-            if isinstance(seen, list):
-                seen[::2] = [time + seconds for time in seen[::2]]
-            else:
-                seen.times = [time + seconds for time in seen.times]
-                seen.clients = {client: time + seconds for client, time in seen.clients.items()}
-        self.limits[0].until = {net: until + seconds for net, until in self.limits[0].until.items()}
+        self.clients.shift(seconds)
+        self.ring.shift(seconds)
+        self.newest.values[:] += seconds
+        for seen in self.near.values():
+            seen.times = [time + seconds for time in seen.times]
+            seen.clients = {client: time + seconds for client, time in seen.clients.items()}
+        self._end_at({net: until + seconds for net, until in self.limits[0].until.items()})
 
     def forget(self, key: bytes) -> None:
         """Forget a network: its count starts anew."""
-        self.clients.pop(key, None)
-        self.limits[0].until.pop(key, None)
+        self._ends.pop(key, None)
+        number = self.clients.number(key)
+        if number != NOBODY:
+            self._ends.column.values[number] = -inf
+            self._clear(number)
 
     def failing(self, limit: Limit, now: float) -> int:
         """Return how many networks have failures that still count."""
-        return sum(_newest(seen) >= now - limit.findtime for seen in self.clients.values())
+        since = now - limit.findtime
+        near = sum(bool(seen.times) and seen.times[-1] >= since for seen in self.near.values())
+        return int((self.newest.values >= since).sum()) + near
 
     def counted(self, limit: Limit, key: bytes, _time: float) -> int:
         """Return how many failures of a network count, as far as the limit."""
-        seen = self.clients.get(key)
-        if seen is None:
+        number = self.clients.number(key)
+        if number == NOBODY:
             return 0
-        times = seen[::2] if isinstance(seen, list) else seen.times
-        since = _newest(seen) - limit.findtime
-        return sum(time >= since for time in times)
+        if number not in self.near:
+            self._take_out(number, self._in_ring(number, 0))  # who asks once asks again
+        times = self.near[number].times
+        return len(times) - bisect_left(times, times[-1] - limit.findtime) if times else 0
 
-    def _much(self, net: bytes, seen: list[Any]) -> _Failures | None:
-        """Look at a list that is long enough for a verdict; None if without what has left `findtime` it is short."""
-        limit = self.limits[0]
-        pairs = _since(seen, _newest(seen) - limit.findtime)
-        if len(pairs) < limit.lowest and 2 * len(pairs) <= limit.lowest:
-            seen[:] = chain.from_iterable(pairs)
-            return None
-        much = self.clients[net] = _Failures(sorted(pairs))
-        return much
+    def standing(self, limit: Limit, now: float) -> Iterator[Standing]:
+        """Yield how many failures of each network count now, as far as the limit; others may be counted meanwhile."""
+        since = now - limit.findtime
+        for key in list(self.clients):
+            number = self.clients.number(key)
+            seen = self._seen(number) if number != NOBODY else None
+            if seen is not None and seen.times:
+                clients = sum(time >= since for time in seen.clients.values())
+                yield Standing(limit.jail, key, sum(time >= since for time in seen.times), seen.times[-1], clients)
+
+    def _ask(self, networks: Networked, keys: Sequence[bytes], times: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+        """Find out the networks of clients."""
+        names = networks(keys)
+        known = [name for name in names if name is not None]
+        if len(known) == len(names):
+            found = self.clients.meet(known, times)
+        else:
+            there = np.array([name is not None for name in names])
+            found = np.full(len(names), _NONE, np.int32)
+            found[there] = self.clients.meet(known, times[there])
+        np.add.at(self.members.values, found[found >= 0], 1)
+        if self._ends:
+            ends = self._ends
+            for name in ends.keys() & set(known):
+                ends[name] = ends[name]  # as of this moment it has a number
+        return found
+
+    def _drop(self, gone: npt.NDArray[np.intp]) -> None:
+        """Take note that networks have no number any more."""
+        if not len(gone):
+            return
+        is_gone = np.zeros(len(self.last.values), np.bool_)
+        is_gone[gone] = True
+        net_of = self.net_of.values
+        net_of[(net_of >= 0) & is_gone[net_of]] = _UNKNOWN
+        for net in self.near.keys() & set(gone.tolist()):
+            del self.near[net]
+
+    def _end_at(self, ends: Mapping[bytes, float]) -> None:
+        """Set the ends of all bans."""
+        self._ends.clear()
+        self._ends.column.clear()
+        for net, end in ends.items():
+            self._ends[net] = end
+
+    def _clear(self, number: int) -> None:
+        """Let the count of a network start anew."""
+        self.near.pop(number, None)
+        for column in (self.last, self.depth, self.newest):
+            column.values[number] = column.empty
+
+    def _in_ring(self, net: int, later: int) -> list[tuple[float, bytes]]:
+        """Return times and clients of the failures of a network in the ring, which the last `later` are not yet."""
+        depth = max(0, self.depth.values.item(net) - later)
+        return self.ring.follow(self.last.values.item(net), depth)[0]
+
+    def _seen(self, net: int) -> _Failures:
+        """Return the failures of a network, wherever they are."""
+        return self.near.get(net) or _Failures(self._in_ring(net, 0), self.limits[0].jail.maxretry)
+
+    def _look(self, net: int, later: int) -> None:
+        """Look at a network whose failures may be enough for a verdict: as many more come now.
+
+        Without what has left `findtime` there may be few, else they are taken out of the ring.
+        """
+        seen, lowest = self._in_ring(net, later), self.limits[0].lowest
+        since = self.newest.values.item(net) - self.limits[0].findtime
+        kept = [place for place, (time, _) in enumerate(seen) if time >= since]
+        depth = (kept[-1] + 1 if kept else 0) + later
+        if 2 * depth <= lowest:
+            self.depth.values[net] = depth
+        else:
+            self._take_out(net, [seen[place] for place in kept])
+
+    def _take_out(self, net: int, pairs: list[tuple[float, bytes]]) -> None:
+        """Take the failures of a network out of the ring."""
+        self._clear(net)
+        self.near[net], self.depth.values[net] = _Failures(pairs, self.limits[0].jail.maxretry), _NEAR
+
+    def _judge(
+        self,
+        rows: Sequence[int],
+        nets: npt.NDArray[np.int32],
+        clients: Sequence[bytes],
+        times: npt.NDArray[np.float64],
+    ) -> Iterator[Reached]:
+        """Count failures of networks that have many."""
+        limit, near, until = self.limits[0], self.near, self.limits[0].until
+        told: dict[int, bytes] = {}  # the networks that were brought down by failures before
+        most = limit.jail.maxretry
+        for row, net, client, time in zip(rows, nets.tolist(), clients, times.tolist(), strict=True):
+            if told and net in told and time < until.get(told[net], time):
+                continue
+            seen = near.get(net)
+            if seen is None:  # it was brought down, or there was no room
+                seen = near[net] = _Failures((), most)
+                self.depth.values[net] = _NEAR
+            seen.enter(client, time)
+            if seen.wait <= 0 and self._is_reached(seen):
+                told[net] = key = self.clients.key(net)
+                since = seen.times[-1] - limit.findtime
+                self.accused[key] = [one for one, at in seen.clients.items() if at >= since]
+                self._clear(net)
+                until[key] = time + limit.bantime
+                yield Reached(row, limit, key, time, sum(at >= since for at in seen.times))
+        self._room -= len(rows)
+        if self._room <= 0:
+            self._make_room(times.item(-1))
 
     def _is_reached(self, seen: _Failures) -> bool:
-        limit, times, newest = self.limits[0], seen.times, seen.times[-1]
+        """Tell whether there are failures and clients enough; each failure makes them one more at the most."""
+        limit, newest = self.limits[0], seen.times[-1]
         limit.look(newest)
-        most = limit.maxretry
-        if seen.wait > 0 or len(times) < most or newest - times[-most] > limit.findtime:
+        since = newest - limit.findtime
+        count = len(seen.times) - bisect_left(seen.times, since)
+        seen.wait = limit.lowest - count
+        if count < limit.maxretry:
             return False
-        needed = limit.jail.clients
-        if needed > 1:  # each failure makes them one more at the most
-            seen.wait = needed - sum(time >= newest - limit.findtime for time in seen.clients.values())
+        if limit.jail.clients > 1:
+            seen.wait = limit.jail.clients - sum(time >= since for time in seen.clients.values())
         return seen.wait <= 0
 
-    def _make_room(self, now: float) -> int:
-        """Drop what left findtime; at the cap also the networks with the fewest failures, longest silent.
-
-        Return how many failures may come before the next time.
-        """
-        horizon, clients = now - self._keep, self.clients
+    def _make_room(self, now: float) -> None:
+        """Drop what left findtime; at the cap also the networks with the fewest failures, longest silent."""
+        horizon, near = now - self._keep, self.near
         held = 0
-        for net, seen in list(clients.items()):
+        for net, seen in list(near.items()):
             held += _kept(seen, horizon)
-            if not _size(seen):
-                del clients[net]
+            if not seen.times:
+                self._clear(net)
         if held >= self._cap:
-            order = sorted(clients, key=lambda net: (_size(clients[net]), _newest(clients[net])))
+            order = sorted(near, key=lambda net: (len(near[net].times), near[net].times[-1]))
             for net in order[: len(order) // _EVICT_SHARE + 1]:
-                held -= _kept(clients.pop(net), horizon)
-                self.evicted += 1
-        limit = self.limits[0]
-        limit.until = {net: until for net, until in limit.until.items() if until >= horizon}
-        return max(self._cap - held, self._cap // _EVICT_SHARE)
+                held -= len(near[net].clients)
+                self._clear(net)
+                self.forgotten += 1
+        for key in [key for key, until in self._ends.items() if until < horizon]:
+            del self._ends[key]
+        self._room = max(self._cap - held, self._cap // _EVICT_SHARE)
 
 
-def _since(seen: list[Any], start: float) -> list[tuple[float, bytes]]:
-    """Return times and clients of a list from a time on."""
-    return [(time, client) for time, client in zip(seen[::2], seen[1::2], strict=True) if time >= start]
-
-
-def _newest(seen: list[Any] | _Failures) -> float:
-    newest: float = max(seen[::2]) if isinstance(seen, list) else seen.times[-1]
-    return newest
-
-
-def _size(seen: list[Any] | _Failures) -> int:
-    """Return how many failures there are."""
-    return len(seen) // 2 if isinstance(seen, list) else len(seen.times)
-
-
-def _kept(seen: list[Any] | _Failures, start: float) -> int:
+def _kept(seen: _Failures, start: float) -> int:
     """Drop what is older than a time; return how many clients are left."""
-    if isinstance(seen, list):
-        seen[:] = chain.from_iterable(_since(seen, start))
-        return len(set(seen[1::2]))
     del seen.times[: bisect_left(seen.times, start)]
     seen.clients = {client: time for client, time in seen.clients.items() if time >= start}
     return len(seen.clients)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, tzinfo
-from itertools import zip_longest
+from functools import cached_property
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -26,8 +27,11 @@ from privet.core.forwarded import BEHIND, Proxies, marks
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from privet.core.blockwise import Blockwise
+
 Value = TypeVar("Value")
 
+LARGE = 32_768  # bytes: below, starting numpy costs more than it saves
 FEW = 40  # lines: below, the exact way costs less, as it touches less code after a sleep
 NO_ADDRESS, NOT_IN_FORMAT, NO_TIME = "no client address", "not in the format", "no readable time"
 NOT_TOLD = "no client address from the proxy"
@@ -69,6 +73,18 @@ class Rows:
     def column(self, name: str) -> Sequence[bytes]:
         """Return a column; "-" for every row where the format has no such field."""
         return self.columns.get(name) or [b"-"] * len(self.keys)
+
+
+def together(parts: Sequence[Rows]) -> Rows:
+    """Return the rows of blocks that follow one another; a column that one of them lacks is filled with "-"."""
+    rows = Rows(sum(part.lines for part in parts))
+    names = dict.fromkeys(chain.from_iterable(part.columns for part in parts if part.keys))
+    rows.columns = {name: list(chain.from_iterable(part.column(name) for part in parts)) for name in sorted(names)}
+    rows.keys = list(chain.from_iterable(part.keys for part in parts))
+    rows.times = list(chain.from_iterable(part.times for part in parts))
+    rows.bad = list(chain.from_iterable(part.bad for part in parts))
+    rows.ignored = sum(part.ignored for part in parts)
+    return rows
 
 
 class _Finish:
@@ -141,9 +157,13 @@ class TextPlan:
         beginning = _beginning(fmt)
         self.direct = beginning is not None
         self._beginning = re.compile(b"(?:" + (beginning or b"()") + b"|)[^\n]*+\n")
+        self._want, self._many = unquoted, lean
 
     def parse(self, block: bytes) -> Rows:
         """Parse whole lines, each with its newline."""
+        large = self._many and len(block) >= LARGE
+        if large and self._blockwise and (found := self._blockwise.parse(block)) is not None:
+            return found
         rows = Rows(block.count(b"\n"))
         if rows.lines < FEW or not self._at_once(block, rows):
             self._slow(block, rows)
@@ -169,6 +189,19 @@ class TextPlan:
         found = self._exact.match(line if line.endswith(b"\n") else line + b"\n")
         place = self._names.index("forwarded" if reason == NOT_TOLD else self._client) + 1
         return found.span(place) if found and found[place] is not None else None
+
+    @cached_property
+    def _blockwise(self) -> Blockwise | None:
+        """What takes large blocks with numpy; None where the format is not for it."""
+        from privet.core import blockwise  # noqa: PLC0415  it imports this module
+
+        shape = blockwise.layout(self.format, self._want)
+        return blockwise.Blockwise(shape, self._want, self._finish.times, self._alone) if shape else None
+
+    def _alone(self, line: bytes) -> Rows:
+        rows = Rows(1)
+        self._slow(line, rows)
+        return rows
 
     def _at_once(self, block: bytes, rows: Rows) -> bool:
         """Take the columns of a block the fast way; False when a line does not fit."""
@@ -235,6 +268,15 @@ def _segments(fmt: Format, unquoted: frozenset[str], quoted: frozenset[str]) -> 
 
     Of those outside and of those inside the named columns are captured.
     """
+    seen: set[str] = set()
+    return [
+        _segment(part, number % 2 == 1, (unquoted, quoted)[number % 2], seen)
+        for number, part in enumerate(split_at_quotes(fmt))
+    ]
+
+
+def split_at_quotes(fmt: Format) -> list[list[Literal | Field]]:
+    """Return what stands before the first double quote of a format, inside of it and the second one, and so on."""
     parts: list[list[Literal | Field]] = [[]]
     for element in fmt.elements:
         if isinstance(element, Field):
@@ -245,11 +287,12 @@ def _segments(fmt: Format, unquoted: frozenset[str], quoted: frozenset[str]) -> 
         parts += [[Literal(other)] for other in others]
     if len(parts) % 2 == 0:
         raise FormatError("its double quotes do not pair")
-    seen: set[str] = set()
-    return [
-        _segment([e for e in part if e != Literal(b"")], number % 2 == 1, (unquoted, quoted)[number % 2], seen)
-        for number, part in enumerate(parts)
-    ]
+    return [[element for element in part if element != Literal(b"")] for part in parts]
+
+
+def expression(elements: list[Literal | Field]) -> bytes:
+    """Return the exact regular expression of what stands outside of quotes; it captures the client."""
+    return _segment(elements, False, frozenset({"client"}), set()).regex  # noqa: FBT003
 
 
 def _segment(elements: list[Literal | Field], quoted: bool, want: frozenset[str], seen: set[str]) -> _Segment:  # noqa: FBT001
@@ -297,6 +340,7 @@ def _beginning(fmt: Format) -> bytes | None:
 
 _ALWAYS = frozenset({"client", "forwarded", "peer", "time"})
 _NUMBERS = {"status": rb"\d{3}|-", "size": rb"\d++|-"}
+NUMBERS = _NUMBERS.keys()
 _SERVERS_OWN = frozenset({"host", "port", "time", "status", "size", "user", "peer", *DURATIONS})
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from privet.core.ahead import PLENTY
 from privet.core.detect import Limit, Reached
+from privet.core.limits import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,6 +86,13 @@ class Rate:
     def counted(self, _limit: Limit, key: bytes, _time: float) -> int:
         """Return how many failures of a client there are, as they are counted here."""
         return int(self.clients[key][2]) if key in self.clients else 0
+
+    def standing(self, limit: Limit, now: float) -> Iterator[Standing]:
+        """Yield how many failures of each client there are, as they are counted here; others may come meanwhile."""
+        for key in list(self.clients):
+            if key in self.clients:
+                _, last, count = self.clients[key]
+                yield Standing(limit.jail, key, int(count) if last >= now - limit.findtime else 0, last)
 
     def _count(self, key: bytes, time: float) -> float:
         """Count a failure; return how many there are."""

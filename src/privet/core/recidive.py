@@ -18,7 +18,8 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from privet.core.address import Subject
-from privet.core.neighbours import network_of
+from privet.core.limits import Standing
+from privet.core.nets import network_of
 from privet.core.notes import Changed, Note
 from privet.core.tokens import Tokens
 
@@ -118,6 +119,13 @@ class Recidive:
         reach = self.jail.findtime
         lasts = [last for last in times if verdict.time <= last <= verdict.time + reach]
         return group, max((sum(last - reach <= time <= last for time in times) for last in lasts), default=0)
+
+    def standing(self, now: float) -> Iterator[Standing]:
+        """Yield how many bans of each group count now, by tokens; others may be counted meanwhile."""
+        for token, seen in list(self._groups.items()):
+            count = sum(time >= now - self.jail.findtime for time, *_ in seen)
+            if seen:
+                yield Standing(self.jail, token, count, seen[-1][0], token=True)
 
     def forget(self, who: Who, jail: str = "") -> None:
         """Forget the bans of somebody (by one jail only, if named) and those on it, as after an unban."""

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from privet.core.detect import Limit, Window
 from privet.core.distinct import Distinct
 from privet.core.evidence import Recent
 from privet.core.forms import Forms
 from privet.core.manners.window import Manners
-from privet.core.neighbours import Keys, Neighbours
+from privet.core.neighbours import Neighbours
+from privet.core.nets import Keys, Named
 from privet.core.rate import Rate
-from privet.core.select import values_of
 from privet.core.sieve import Sieve
 from privet.core.swarm import Swarms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    import numpy.typing as npt
+
     from privet.core.detect import Reached
     from privet.core.evidence import Lines, Places
+    from privet.core.facts import Registry
     from privet.core.filters.plan import Found
     from privet.core.jails import Jail
     from privet.core.limits import Peaks
     from privet.core.loads import Loads
     from privet.core.networks import Networks
     from privet.core.parse import Rows
-
 
 Value = TypeVar("Value")
 
@@ -37,12 +41,13 @@ AnyWindow = Counting | Swarms
 class Rule:
     """A window, the rows or the filter's failures that belong in it, and the sources it listens to."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  each is a thing of its own
         self,
         jails: Sequence[tuple[int, Jail]],
         tolerance: float,
         max_clients: int,
         networks: Networks | None,
+        registry: Registry,
         loads: Loads | None = None,
     ) -> None:
         first = jails[0][1]
@@ -50,10 +55,12 @@ class Rule:
         self.sources = frozenset(first.sources)
         self.filter = first.filter
         self.predicates = first.predicates
-        self.window = _window_for([Limit(jail, order, loads) for order, jail in jails], tolerance, max_clients)
+        limits = [Limit(jail, order, loads) for order, jail in jails]
+        self.window = _window_for(limits, tolerance, max_clients, registry)
+        self.by_blocks = not isinstance(self.window, Window | Rate) or isinstance(self.window, Manners | Forms)
         self._learns = isinstance(self.window, Manners | Forms | Swarms)  # from all rows, not only from failures
-        self._field = first.distinct or ""
-        self._networks = Keys(first, networks) if first.key != "address" else None
+        self._field, self._registry = first.distinct or "", registry
+        self._networks = Keys(first, networks)
         self.recent = Recent()
         self.watch: Peaks | None = None
         self.matched = 0
@@ -77,19 +84,28 @@ class Rule:
             return self.window.take(rows, chosen)
         if isinstance(self.window, Distinct):
             self._note(chosen, keys, times, lines)
-            columns = (chosen, keys, times, values_of(rows, self._field, chosen))
+            facts, places = self._registry.facts(rows), np.asarray(chosen)
+            columns = (chosen, keys, times, facts.clients[places], facts.names(self._field)[places])
             return self._watched(self.window, self.window.take, keys, times, columns)
+        if isinstance(self.window, Neighbours):
+            facts = self._registry.facts(rows)
+            when, clients = facts.times, facts.clients
+            if len(chosen) < len(rows):
+                places = np.array(chosen)
+                when, clients = when[places], clients[places]
+            return self._count_networks(self.window, chosen, keys, when, lines, clients)
         return self._count(chosen, keys, times, lines)
 
     def feed_failures(self, found: Found, lines: Places) -> Iterable[Reached]:
         """Count the failures that the filter has found; each stands in the row of its place."""
+        if isinstance(self.window, Neighbours):
+            when = np.array(found.times, np.float64)
+            return self._count_networks(self.window, found.places, found.keys, when, lines, None)
         return self._count(found.places, found.keys, found.times, lines)
 
     def _count(
         self, chosen: Sequence[int], keys: Sequence[bytes], times: Sequence[float], lines: Lines | Places
     ) -> Iterable[Reached]:
-        if self._networks is not None:
-            return self._count_networks(chosen, keys, times, lines, self._networks)
         self._note(chosen, keys, times, lines)
         if not chosen or not isinstance(self.window, Window | Rate):
             return ()
@@ -97,42 +113,42 @@ class Rule:
 
     def networks_changed(self) -> None:
         """Forget to which networks clients belong: the table has other answers."""
-        if self._networks is not None:
+        if isinstance(self.window, Neighbours):
             self._networks.clear()
+            self.window.networks_changed()
 
-    def _count_networks(
+    def _count_networks(  # noqa: PLR0913, PLR0917  what `_count` has, and whose failures they are
         self,
+        window: Neighbours,
         chosen: Sequence[int],
         keys: Sequence[bytes],
-        times: Sequence[float],
+        when: npt.NDArray[np.float64],
         lines: Lines | Places,
-        networks: Keys,
+        clients: npt.NDArray[np.int32] | None,
     ) -> Iterable[Reached]:
         """Count failures by the network of their clients; whoever has none counts for nobody."""
-        found = networks(keys)
-        if None in found:
-            kept = [place for place, net in enumerate(found) if net is not None]
-            chosen, keys = [chosen[place] for place in kept], [keys[place] for place in kept]
-            times = [times[place] for place in kept]
-        nets = [net for net in found if net is not None]
-        self._note(chosen, nets, times, lines)
-        if not isinstance(self.window, Neighbours):
-            return ()
-        return self._watched(self.window, self.window.take, nets, times, (chosen, nets, keys, times))
+        nets = window.numbers(self._networks, keys, when, clients)
+        if len(nets) and nets.min() < 0:
+            there = (nets >= 0).nonzero()[0]
+            nets, when, kept = nets[there], when[there], there.tolist()
+            chosen, keys = _rows_of(chosen, kept), _rows_of(keys, kept)
+        named, times = Named(self._networks, keys), when.tolist()
+        self._note(chosen, named, times, lines)
+        return self._watched(window, window.take, named, times, (chosen, nets, keys, when))
 
     def _watched(
         self,
         window: Counting,
         take: Callable[..., Iterator[Reached]],
-        keys: Sequence[bytes],
+        keys: Iterable[bytes],
         times: Sequence[float],
-        columns: Sequence[Sequence[Any]],
+        columns: Sequence[Any],
     ) -> Iterator[Reached]:
         """Count failures; where somebody watches, one by one, and tell after each how many there are."""
         return take(*columns) if self.watch is None else _one_by_one(self.watch, window, take, keys, times, columns)
 
     def _note(
-        self, chosen: Sequence[int], keys: Sequence[bytes], times: Sequence[float], lines: Lines | Places
+        self, chosen: Sequence[int], keys: Iterable[bytes], times: Sequence[float], lines: Lines | Places
     ) -> None:
         if chosen:
             self.matched += len(chosen)
@@ -144,9 +160,9 @@ def _one_by_one(  # noqa: PLR0913, PLR0917  what `_watched` has
     watch: Peaks,
     window: Counting,
     take: Callable[..., Iterator[Reached]],
-    keys: Sequence[bytes],
+    keys: Iterable[bytes],
     times: Sequence[float],
-    columns: Sequence[Sequence[Any]],
+    columns: Sequence[Any],
 ) -> Iterator[Reached]:
     for place, (key, time) in enumerate(zip(keys, times, strict=True)):
         for one in take(*([column[place]] for column in columns)):
@@ -159,11 +175,11 @@ def _one_by_one(  # noqa: PLR0913, PLR0917  what `_watched` has
 class Sifted:
     """The rules on the requests of a source, with the rows that concern each."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Iterable[Rule], registry: Registry) -> None:
         rules = [rule for rule in rules if rule.filter is None]
         self._all = [rule for rule in rules if not rule.predicates]
         self._some = [rule for rule in rules if rule.predicates]
-        self.sieve = Sieve([rule.predicates for rule in self._some])
+        self.sieve = Sieve([rule.predicates for rule in self._some], registry)
 
     def __call__(self, rows: Rows) -> Iterator[tuple[Rule, Sequence[int]]]:
         """Yield each rule with its rows."""
@@ -176,18 +192,18 @@ def _rows_of(column: Sequence[Value], chosen: Sequence[int]) -> list[Value]:
     return list(map(column.__getitem__, chosen))
 
 
-def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int) -> AnyWindow:
+def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int, registry: Registry) -> AnyWindow:
     first = limits[0].jail
     if first.key != "address":
-        return Neighbours(limits[0], tolerance, max_clients)
+        return Neighbours(limits[0], tolerance, max_clients, registry.crowd)
     if first.kind == "swarm":
-        return Swarms(limits[0], max_clients)
+        return Swarms(limits[0], max_clients, registry)
     if first.kind == "form":
-        return Forms(limits, tolerance, max_clients)
+        return Forms(limits, tolerance, max_clients, registry)
     if first.kind == "manners":
-        return Manners(limits, tolerance, max_clients)
+        return Manners(limits, tolerance, max_clients, registry)
     if first.distinct is not None:
-        return Distinct(limits[0], tolerance, max_clients)
+        return Distinct(limits[0], tolerance, registry.crowd)
     return Rate(limits[0], max_clients) if first.counting == "rate" else Window(limits, tolerance, max_clients)
 
 

@@ -14,6 +14,7 @@ from functools import partial
 from operator import and_
 from typing import TYPE_CHECKING
 
+import numpy as np
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from privet.core.cache import Cache
@@ -21,16 +22,22 @@ from privet.core.filters.trees import needles_of
 from privet.core.filters.watch import Watch, penalty
 from privet.core.jails import NUMBER_FIELDS, Between, Is, Matches
 from privet.core.select import PARTS, REQUEST_PARTS, values_of
+from privet.core.texts import MOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from privet.core.facts import Registry
     from privet.core.jails import Predicate, Test
     from privet.core.parse import Rows
+    from privet.core.texts import Fact, Texts
 
 LONGEST = 8192  # bytes of a value that a regular expression sees: its cost must not grow with the line
 REMEMBERED = 8192  # values of a field whose masks are kept: user agents repeat, and an attacker may vary them
 REQUESTS = 32_768  # likewise, of whole requests
+FEW = 64  # rows: below, a look at each costs less than numpy
+WORD = 64
+_ALL = (1 << WORD) - 1
 _SHORTEST = 3  # characters of a text worth seeking
 _WHOLE = frozenset(("request", *REQUEST_PARTS))
 
@@ -38,8 +45,9 @@ _WHOLE = frozenset(("request", *REQUEST_PARTS))
 class Sieve:
     """Answers which rows fulfil all predicates of each jail; a jail without any takes them all."""
 
-    def __init__(self, wanted: Sequence[Sequence[Predicate]]) -> None:
+    def __init__(self, wanted: Sequence[Sequence[Predicate]], registry: Registry) -> None:
         self.watch = Watch()
+        self._registry = registry
         self._count = len(wanted)
         self._everybody = everybody = (1 << len(wanted)) - 1
         fields: dict[str, list[tuple[int, Predicate]]] = {}
@@ -51,9 +59,37 @@ class Sieve:
         self._parts = [(place, self._masks[field]) for place, field in enumerate(REQUEST_PARTS) if field in self._masks]
         self._requests = Cache(self._of_request, REQUESTS)
         self._numbers: dict[int, list[int]] = {}
+        self._facts: dict[tuple[str, int], Fact] = {}
 
     def __call__(self, rows: Rows) -> list[list[int]]:
         """Return the numbers of the rows that count, ascending, for each jail."""
+        return self._by_row(rows) if len(rows) < FEW else self._at_once(rows)
+
+    def _at_once(self, rows: Rows) -> list[list[int]]:
+        """Do as `_by_row`, with numpy: a mask is of several words of 64 bits."""
+        facts = self._registry.facts(rows)
+        chosen: list[list[int]] = [[] for _ in range(self._count)]
+        columns = [(field, *facts.texts(field)) for field, _ in self._columns(rows)]
+        for start in range(0, self._count, WORD):
+            masks = np.full(len(rows), self._everybody >> start & _ALL, np.uint64)
+            for field, texts, numbers in columns:
+                masks &= self._fact(field, start, texts)(numbers)
+            some = int(np.bitwise_or.reduce(masks))
+            while some:
+                bit = some & -some
+                some ^= bit
+                chosen[start + bit.bit_length() - 1] = np.flatnonzero(masks & np.uint64(bit)).tolist()
+        return chosen
+
+    def _fact(self, field: str, start: int, texts: Texts) -> Fact:
+        """Return the 64 bits from one on of the masks of a field's texts."""
+        fact = self._facts.get((field, start))
+        if fact is None:
+            cache = self._requests if field == "request" else self._masks[field]
+            fact = self._facts[field, start] = texts.fact(lambda text: cache[text] >> start & _ALL, np.uint64, MOST)
+        return fact
+
+    def _by_row(self, rows: Rows) -> list[list[int]]:
         chosen: list[list[int]] = [[] for _ in range(self._count)]
         everything = range(len(rows))
         masks = [self._everybody] * len(rows)
@@ -85,7 +121,7 @@ class Sieve:
         return list(self._masks.items())
 
     def _of_request(self, request: bytes) -> int:
-        parts, mask = PARTS[request], self._everybody
+        parts, mask = PARTS[request[:MOST]], self._everybody
         for place, masks in self._parts:
             mask &= masks[parts[place]]
         return mask
@@ -128,10 +164,11 @@ class _Field:
             (bit, sum(bits[test] for test in set(one.any)), sum(bits[test] for test in set(one.none)))
             for bit, one in predicates
         ]
-        self._always = [(bits[test], self._tests[bits[test]]) for test in tests if not _needed(test)]
+        needed = {test: _needed(test) for test in tests}
+        self._always = [(bits[test], self._tests[bits[test]]) for test in tests if not needed[test]]
         needles: dict[bytes, int] = {}
         for test in tests:
-            for text in _needed(test):
+            for text in needed[test]:
                 needles[text] = needles.get(text, 0) | bits[test]
         self._needles = list(needles.values())
         self._search = BytesAhoCorasick(list(needles), implementation=Implementation.DFA) if needles else None

@@ -65,10 +65,14 @@ class Pace:
             self.ahead += sum(time > now + FUTURE for time in times)
             times = [now if time > now + FUTURE else time for time in times]
             highest = max(times)
-        if min(times) < max(self.newest, highest) - tolerance:
+        if min(times) < max(self.newest, highest) - tolerance and not self._is_in_order(times, tolerance):
             times = self._at_the_edge(times, tolerance)
         self.newest = max(self.newest, highest)
         return times
+
+    def _is_in_order(self, times: list[float], tolerance: float) -> bool:
+        """Tell whether none is late, since each is as new as those before it."""
+        return times[0] >= self.newest - tolerance and sorted(times) == times
 
     def _at_the_edge(self, times: Sequence[float], tolerance: float) -> list[float]:
         newest, moved = self.newest, []

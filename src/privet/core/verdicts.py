@@ -23,7 +23,6 @@ class Action(StrEnum):
     BAN = "ban"
     DENY = "deny"
     SLOW = "slow"  # the web server answers 429: come back later
-    CHALLENGE = "challenge"
     TELL = "tell"  # nothing is closed, only programs are told
     REPORT = "report"
 

@@ -195,7 +195,7 @@ class ByHand:
             return Verdict(Action.BAN, nobody, jail, 0.0, DEFAULT, 0, origin="administrator")
         rule = self._daemon.config.jails.get(jail)
         if rule is None:
-            raise _no_such(self._daemon, jail)
+            raise no_such(self._daemon, jail)
         return Verdict(Action.BAN, nobody, jail, 0.0, rule.bantime, 0, rule.scope, origin="administrator")
 
     def _plan(self, whom: Whom, wanted: Sequence[Verdict], why: str, protected: Mapping[str, Any]) -> _Plan:
@@ -316,7 +316,7 @@ def asked(daemon: Daemon, bans: Iterable[Ban], request: Mapping[str, Any]) -> It
     jail = request.get("jail")
     known = {BY_HAND, *daemon.config.jails, *map(jail_of, daemon.config.feeds)}
     if jail is not None and jail not in known and all(ban.jail != jail for ban in daemon.bans()):
-        raise _no_such(daemon, str(jail))
+        raise no_such(daemon, str(jail))
     earliest = _earliest(daemon, request)
     return (ban for ban in bans if jail in (None, ban.jail) and ban.since >= earliest)
 
@@ -333,7 +333,8 @@ def merged(bans: Iterable[Ban]) -> list[list[Ban]]:
     return list(found.values())
 
 
-def _no_such(daemon: Daemon, jail: str) -> Refusal:
+def no_such(daemon: Daemon, jail: str) -> Refusal:
+    """Return the answer to whoever asks for a jail that is not there."""
     hint = did_you_mean(jail, daemon.config.jails) or "privet jails lists them"
     return Refusal(f"there is no such jail: {hint}")
 

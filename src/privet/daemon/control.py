@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from privet.core.address import client_key
-from privet.daemon import scripts
+from privet.daemon import scripts, standing
 from privet.daemon.adopt import adopt
 from privet.daemon.byhand import ByHand
 from privet.daemon.state import bans, jails, status
@@ -96,6 +96,9 @@ class Control:
             "history": self._daemon.past.tell,
             "offenders": self._daemon.past.tell_offenders,
             "who": partial(who, self._daemon, pid, user),
+            "limits": partial(standing.limits, self._daemon, pid, user),
+            "manners": partial(standing.manners, self._daemon, pid, user),
+            "networks": partial(standing.networks, self._daemon, pid, user),
             "pause": self._by_hand.pause,
             "spare": partial(scripts.spare, self._daemon),
             "adopt": partial(adopt, self._daemon),

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 HOURLY = 60  # looks
 
 
+def token_name(token: bytes) -> str:
+    """Return what somebody is called who is known by a token only: a pseudonym that lasts an epoch."""
+    return unpack(PSEUDONYM_NET + token[:8]).decode()
+
+
 class Past:
     """Counts what the engine sees; `look` writes it down, to be called every minute."""
 
@@ -76,7 +81,7 @@ class Past:
         """Answer `privet report offenders`."""
         since = self._daemon.clock.now() - float(request["since"])
         found = await self._asked(lambda history: history.offenders(since))
-        return {"items": [{**one, "client": unpack(PSEUDONYM_NET + one["client"][:8]).decode()} for one in found]}
+        return {"items": [{**one, "client": token_name(one["client"])} for one in found]}
 
     async def tell(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Answer `privet report history`."""

@@ -1,4 +1,4 @@
-"""Who a pseudonym of today is: for root only, and noted, without the address, before it is answered."""
+"""Who a pseudonym of today is, or visitors in a report: for root only, and noted without the address before that."""
 
 from __future__ import annotations
 
@@ -20,26 +20,42 @@ _NOBODY = 4_294_967_295  # the login of a process that no login began
 
 async def who(daemon: Daemon, pid: int, user: int, request: dict[str, Any]) -> dict[str, Any]:
     """Answer the process and user that ask. Raises Refusal."""
-    if user != 0:
-        raise Refusal("not allowed: only root may ask who somebody is")
+    _only_root(user)
     name, site = _pseudonym(str(request["subject"])), str(request.get("site") or "")
     if len(site) > LONGEST_SITE:
         raise Refusal("no site has a name that long")
     found = (await unmasked(daemon, {name}, site)).get(name)
     asked = {"uid": user, "login": _login(pid), "pseudonym": name, "found": found is not None}
+    noted = await _note(daemon, "somebody asked who a pseudonym is", asked)
+    if found is None:
+        raise Refusal(
+            "nobody who came today has this pseudonym: it is of another day, of a site that --site must name, "
+            "or was never seen"
+        )
+    return {"items": [{"pseudonym": name, "address": found.reveal()}], "noted": noted}
+
+
+async def reveal(daemon: Daemon, pid: int, user: int, report: str) -> None:
+    """Note that a report is to show the addresses of visitors, before it is made. Raises Refusal for all but root."""
+    _only_root(user)
+    await _note(daemon, "somebody asked who visitors are", {"uid": user, "login": _login(pid), "report": report})
+
+
+def _only_root(user: int) -> None:
+    if user != 0:
+        raise Refusal("not allowed: only root may ask who somebody is")
+
+
+async def _note(daemon: Daemon, event: str, asked: dict[str, Any]) -> str:
+    """Note a question, and return where; what cannot be noted is refused."""
     register = Inquiries(daemon.state / FILE)
     try:
         await asyncio.to_thread(register.note, asked, daemon.clock.now())
     except OSError as error:
         raise Refusal(f"{register.path}: {error.strerror}; what cannot be noted is not answered") from None
     finally:
-        daemon.log.warning("somebody asked who a pseudonym is", **asked)
-    if found is None:
-        raise Refusal(
-            "nobody who came today has this pseudonym: it is of another day, of a site that --site must name, "
-            "or was never seen"
-        )
-    return {"items": [{"pseudonym": name, "address": found.reveal()}], "noted": str(register.path)}
+        daemon.log.warning(event, **asked)
+    return str(register.path)
 
 
 def _pseudonym(text: str) -> str:

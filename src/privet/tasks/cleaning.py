@@ -1,7 +1,7 @@
 """What lines of archives become: masked as ordered, day by day.
 
 Pseudonyms are made under a key of the run, from which one for each day is made; nothing keeps it, so nothing turns
-them back afterwards. Where numpy is installed (the extra `fast`) it looks for the addresses.
+them back afterwards. Where numpy is there it looks for the addresses.
 """
 
 from __future__ import annotations
@@ -108,7 +108,6 @@ class Cleaner:
 
 
 def _ways() -> Ways:
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start threads, which first of all burn CPU
     try:
         from privet.core import quick  # noqa: PLC0415  need not be there, and is slow to import
     except ImportError:

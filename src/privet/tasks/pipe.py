@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from privet.adapters.sinks.logfile import LogFile, Nowhere
     from privet.config.model import SourceConfig
     from privet.core.forwarded import Proxies
+    from privet.ports import Sink
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 LINGER = 0.016  # seconds that lines may wait for company
@@ -93,7 +93,7 @@ class Pipe:
         self,
         source: SourceConfig,
         lines: Input,
-        log: LogFile | Nowhere,
+        log: Sink,
         runtime: Path,
         *,
         raw: bool = False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from glob import glob
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from privet.adapters.localtime import local_zone
 from privet.adapters.sources.archive import Archive, File
 from privet.config.compile import plan_for
-from privet.config.model import SourceConfig
+from privet.config.model import PLAIN, SourceConfig
 from privet.core.offenders import Offenders
 from privet.core.parse import TOO_LONG
 from privet.ports import SourceError
@@ -19,6 +20,7 @@ from privet.tasks.together import jobs_for, together
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from privet.config.model import Config
     from privet.core.parse import Rows
 
 
@@ -74,10 +76,10 @@ def summed(
     Raises SourceError where not one line could be read, FormatError for the format.
     """
     source = SourceConfig(name="log", format=format_text)
-    plan_for(source, want, local_zone())  # so that a wrong format is told before anything is read
+    plan = plan_for(source, want, local_zone(), lean=True)  # which tells a wrong format before anything is read
 
     def one(path: str, count: Callable[[int], None]) -> tuple[S, Read]:
-        sums, read, plan = make(path), Read(), plan_for(source, want, local_zone(), lean=True)
+        sums, read = make(path), Read()
         archive = Archive([path], plan.time_of, count)
         for block in archive.blocks():
             rows = plan.parse(block)
@@ -95,6 +97,19 @@ def summed(
     if read.damages and not read.lines:
         raise SourceError("; ".join(read.damages))
     return whole, read
+
+
+def logs_of(config: Config) -> dict[str, list[str]]:
+    """Return the logs of requests that sources read, or that their pipes write, by the format of their lines."""
+    found: dict[str, list[str]] = {}
+    for source in config.sources.values():
+        if source.format != PLAIN and source.log is not None:  # what a pipe writes is of a common format
+            found.setdefault(SourceConfig(name="log").format, []).append(source.log)
+        elif source.format != PLAIN and source.journal is None:
+            for pattern in source.paths:
+                missing = [] if source.optional else [pattern]
+                found.setdefault(source.format, []).extend(sorted(glob(pattern)) or missing)  # noqa: PTH207  as the source does
+    return {text: list(dict.fromkeys(paths)) for text, paths in found.items() if paths}
 
 
 def offenders(paths: Sequence[str], progress: Callable[[int], None] | None = None) -> tuple[Offenders, list[str]]:

@@ -340,6 +340,25 @@ def test_two_configurations_are_compared(
     assert capsys.readouterr().err.count("warning: 1 line: not in the format") == 1
 
 
+def test_jails_that_come_with_privet_are_compared_as_far_as_a_configuration_has_them(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    first, second, log = tmp_path / "a.toml", tmp_path / "b.toml", tmp_path / "access.log"
+    source = '[source.web]\npath = "/var/log/web.log"\n'
+    first.write_text(source)
+    second.write_text(f'{source}[builtin.web]\nsource = "web"\n')
+    log.write_text("".join(f"{line(LEECH, f'/{number}', at=BEGIN + number / 4)}\n" for number in range(100)))
+    words = ["replay", "--json", "--compare", str(first), str(second), str(log), "--jail"]
+
+    assert run([*words, "web-crawl"]) == 0
+    answer = listed(capsys)
+    assert [(one["in"], one["b"]["jails"]) for one in answer["items"]] == [("b", ["web-crawl"])]
+    assert run([*words, "bans-range"]) == 64
+    told = capsys.readouterr().err
+    assert "no jail bans-range; there are: web-" in told
+    assert "it comes with Privet, but is asked only where a configuration has it" in told
+
+
 def test_a_replay_and_a_comparison_can_be_pages(
     capsys: pytest.CaptureFixture[str], config: Path, log: Path, tmp_path: Path
 ) -> None:

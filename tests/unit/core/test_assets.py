@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from privet.core.assets import CLEAR, Assets
+from privet.core.cache import SIZE
+from privet.core.facts import Registry
 from privet.core.formats import named, parse_format
 from privet.core.parse import plan_of
 from privet.core.shapes import Shapes
@@ -17,12 +19,16 @@ class Watch:
 
     def __init__(self, *, typed: bool = False) -> None:
         self.plan = plan_of(TYPED if typed else named("combined"), COLUMNS)
-        self.shapes, self.assets = Shapes(), Assets()
+        self.registry = Registry(1000)
+        self.shapes = Shapes(self.registry)
+        self.assets = Assets(self.registry, self.shapes)
 
     def __call__(self, *lines: str) -> list[bool]:
         rows = self.plan.parse("".join(f"{line}\n" for line in lines).encode())
         assert not rows.bad
-        return self.assets(rows, self.shapes(rows))
+        facts = self.registry.facts(rows)
+        answers: list[bool] = self.assets(facts, self.shapes(facts)).tolist()
+        return answers
 
 
 def plain(target: str, referer: str = "-", client: int = 1, second: int = 0) -> str:
@@ -74,3 +80,23 @@ def test_what_is_often_asked_for_alone_is_no_asset() -> None:
     for client in range(1, 20):
         watch(plain("/page/23", client=100 + client))
     assert watch(plain("/page/5", client=99)) == [False]
+
+
+def test_what_was_learnt_is_taken_over_and_outlasts_requests_without_number() -> None:
+    old, new = Watch(), Watch()
+    for client in range(1, CLEAR + 1):
+        old(plain("/post", client=client), plain("/image/17", "https://blog.example/post", client, 1))
+    old(plain("/post", client=77))
+    new.registry.carry(old.registry)
+    new.shapes.carry(old.shapes)
+    new.assets.carry(old.assets)
+
+    assert new(plain("/image/18", client=99), plain("/other", "https://blog.example/post", 77, 1)) == [True, False]
+    for number in range(0, 3 * SIZE, SIZE // 4):
+        new(*(plain(f"/{letters(number + place)}") for place in range(SIZE // 4)))
+    assert new.shapes.renewed > 2
+    assert new(plain("/image/19", client=99)) == [True]
+
+
+def letters(number: int) -> str:
+    return f"{number:08o}".translate(str.maketrans("01234567", "ghijklmn"))

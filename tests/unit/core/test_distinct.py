@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from privet.config.compile import engine_for, missing_fields
 from privet.config.errors import ConfigErrors
 from privet.config.loader import parse
+from privet.core.crowd import Crowd
 from privet.core.detect import Limit
 from privet.core.distinct import Distinct
 from privet.core.engine import Batch, Engine
@@ -71,33 +73,41 @@ def test_only_what_the_conditions_choose_counts() -> None:
     assert bans(one, [("/a", 0), ("/b", 1), ("/x1", 2), ("/c", 3), ("/x2", 4), ("/x3", 5)]) == [5]
 
 
+KEY = b"\xc0\0\2\1"
+
+
 def test_no_more_values_are_kept_than_matter() -> None:
-    window = Distinct(Limit(Jail("one", ("web",), findtime=10.0, maxretry=5), 0), 60.0, 1000)
+    crowd = Crowd(1000)
+    window = Distinct(Limit(Jail("one", ("web",), findtime=10.0, maxretry=5), 0), 60.0, crowd)
     for n in range(1000):
-        assert list(window.take([n], [b"\xc0\0\2\1"], [float(n * 3)], [b"x" * n])) == []
-        assert len(window.clients[b"\xc0\0\2\1"]) <= 1 + 4  # and when the client was seen last
+        assert list(window.take([n], [KEY], [n * 3.0], crowd.numbers([KEY], np.array([n * 3.0])), [n])) == []
+        assert window.counted(window.limits[0], KEY, n * 3.0) <= 4
     assert window.failing(window.limits[0], 2997.0) == 1
     assert window.failing(window.limits[0], 3010.0) == 0
 
 
-def test_the_cap_holds_however_many_come() -> None:
-    window = Distinct(Limit(Jail("one", ("web",), findtime=1e6, maxretry=5), 0), 60.0, 100)
-    for n in range(1000):
-        list(window.take([n], [n.to_bytes(4)], [float(n)], [b"x"]))
-        assert len(window.clients) <= 100
-    assert window.evicted == 1000 - len(window.clients)
+def test_clients_with_several_values_are_swept_away() -> None:
+    crowd = Crowd(100)
+    window = Distinct(Limit(Jail("one", ("web",), findtime=10.0, maxretry=5), 0), 60.0, crowd)
+    for n in range(10_000):
+        crowd.make_room()
+        keys, times = [n.to_bytes(4)] * 2, [float(n)] * 2
+        assert list(window.take([n, n], keys, times, crowd.numbers(keys, np.array(times)), [1, 2])) == []
+        assert window.failing(window.limits[0], float(n)) <= 11
 
 
 def test_who_is_pardoned_starts_anew_and_so_does_a_clock() -> None:
-    window = Distinct(Limit(Jail("one", ("web",), findtime=60.0, maxretry=2, bantime=100.0), 0), 60.0, 100)
-    key = b"\xc0\0\2\1"
-    list(window.take([0], [key], [0.0], [b"a"]))
+    window = Distinct(
+        Limit(Jail("one", ("web",), findtime=60.0, maxretry=2, bantime=100.0), 0), 60.0, crowd := Crowd(9)
+    )
+    one = crowd.numbers([KEY], np.array([0.0]))
+    list(window.take([0], [KEY], [0.0], one, [1]))
     window.shift(1000.0)
-    assert [one.time for one in window.take([0], [key], [1030.0], [b"b"])] == [1030.0]
+    assert [found.time for found in window.take([0], [KEY], [1030.0], one, [2])] == [1030.0]
     window.shift(10.0)
-    assert list(window.take([0, 1], [key] * 2, [1139.0] * 2, [b"c", b"d"])) == []
-    window.forget(key)
-    assert len(list(window.take([0, 1], [key] * 2, [1139.0] * 2, [b"c", b"d"]))) == 1
+    assert list(window.take([0, 1], [KEY] * 2, [1139.0] * 2, [*one, *one], [3, 4])) == []
+    window.forget(KEY)
+    assert len(list(window.take([0, 1], [KEY] * 2, [1139.0] * 2, [*one, *one], [3, 4]))) == 1
 
 
 def test_a_reload_goes_on_counting() -> None:

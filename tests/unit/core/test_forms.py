@@ -12,7 +12,8 @@ from privet.config.errors import ConfigErrors
 from privet.config.loader import parse
 from privet.core.detect import Limit
 from privet.core.engine import Batch
-from privet.core.forms import LOOK_BACK, Forms
+from privet.core.facts import Registry
+from privet.core.forms import LOOK_BACK, WARM, Forms
 from privet.core.jails import Jail
 from privet.core.parse import Rows
 from privet.core.times import write_clf
@@ -85,21 +86,47 @@ def test_a_reload_and_a_clock_that_is_set_change_nothing() -> None:
     assert len(new.feed(Batch("web", line((12 * HOUR, "POST /c", 200, SITE + "x"))), math.inf)) == 1
 
 
-def test_memory_is_bounded() -> None:
-    forms = Forms([Limit(Jail("one", ("web",), kind="form"), 0)], 60.0, 1000)
+def pages_of(start: int, clients: int, *, posts: bool = False) -> Rows:
+    """Return a thousand rows, in which as many clients fetch pages, or the last one sends a form for the first."""
+    rows = Rows(1000)
+    rows.keys = [((start + n) % clients).to_bytes(4) for n in range(1000)]
+    rows.times = [WARM + float(start + n) for n in range(1000)]
+    rows.columns = {
+        "request": [b"GET /%d HTTP/1.1" % (start + n) for n in range(1000)],
+        "status": [b"200"] * 1000,
+        "referer": [b"-"] * 1000,
+    }
+    if posts:
+        rows.columns["request"] = [*rows.columns["request"][:-1], b"POST /x HTTP/1.1"]
+        rows.columns["referer"] = [b"https://www.example.org/%d" % (rows.keys[-1][-1] + 256 * rows.keys[-1][-2])] * 1000
+    return rows
+
+
+def forms(most: int, clients: int = 100_000) -> Forms:
+    return Forms([Limit(Jail("one", ("web",), kind="form"), 0)], 60.0, most, Registry(clients))
+
+
+def test_memory_is_bounded_and_pages_that_are_forgotten_are_no_offence() -> None:
+    one = forms(1000)
     for start in range(0, 20_000, 1000):
-        rows = Rows(1000)
-        rows.keys = [(start + n).to_bytes(4) for n in range(1000)]
-        rows.times = [float(start + n) for n in range(1000)]
-        rows.columns = {
-            "request": [b"GET /%d HTTP/1.1" % n for n in range(1000)],
-            "status": [b"200"] * 1000,
-            "referer": [b"-"] * 1000,
-        }
-        assert forms.offences(rows, []) == []
-        assert len(forms.pages) + len(forms.older[0]) <= 1000
-        assert len(forms.first) + len(forms.older[1]) <= 1000
-    assert forms.evicted == 20_000 - len(forms.first) - len(forms.older[1])
+        assert one.offences(pages_of(start, 500), []) == []
+        assert len(one.pages) <= 4096
+    assert one.offences(pages_of(20_000, 500, posts=True), [999]) == []
+
+
+def test_of_very_many_pages_the_last_are_looked_at() -> None:
+    one = forms(100_000)
+    for start in range(0, 3000, 1000):
+        one.offences(pages_of(start, 1), [])
+    unknown = pages_of(3000, 1, posts=True)
+    assert one.offences(unknown, [999]) == []  # it was the first of three thousand
+
+    few = forms(100_000)
+    few.offences(pages_of(0, 100), [])
+    few.start = 0.0
+    last = pages_of(1000, 100, posts=True)
+    last.columns["referer"] = [b"https://www.example.org/never"] * 1000
+    assert few.offences(last, [999]) == [999]
 
 
 def test_settings_that_do_not_suit_are_refused() -> None:

@@ -40,6 +40,22 @@ def test_hours_are_written_as_in_the_log_and_come_newest_first() -> None:
     ]  # fmt: skip
 
 
+def test_days_come_newest_first() -> None:
+    stamps = [b"27/Jun/2019:13:59:59 +0200", b"2019-06-28T10:00:00Z", b"27/Jun/2019:14:00:00 +0200", b"1561716000"]
+
+    hits = counted("day", rows([1_561_636_799.0, 1_561_716_000.0, 1_561_636_800.0, 1_561_716_001.0], stamp=stamps))
+
+    assert told(hits) == [("28/Jun/2019", 1, 25), ("2019-06-28", 1, 25), ("27/Jun/2019", 2, 50)]
+
+
+def test_statuses_have_classes() -> None:
+    statuses = [b"200", b"101", b"304", b"404", b"429", b"503", b"999"]
+
+    assert told(counted("status-class", rows([1.0] * 7, status=statuses))) == [
+        ("2xx", 2, 28), ("4xx", 2, 28), ("3xx", 1, 14), ("5xx", 1, 14), ("other", 1, 14),
+    ]  # fmt: skip
+
+
 def test_paths_are_cut_out_of_requests() -> None:
     requests = [b"GET /a?x=1 HTTP/1.1", b"GET /a HTTP/1.1", b"\x16\x03"]
 

@@ -11,12 +11,13 @@ import pytest
 
 from privet.config.compile import engine_for
 from privet.config.loader import parse
-from privet.core.address import client_key
+from privet.core.address import Subject, client_key
 from privet.core.engine import Batch
 from privet.core.jails import Jail
 from privet.core.limits import Peaks, hovering, tenths
 
 if TYPE_CHECKING:
+    from privet.core.engine import Engine
     from privet.core.verdicts import Verdict
 
 BEGIN = 1_795_345_200
@@ -50,6 +51,10 @@ def feed(text: str, seen: list[tuple[int, str]], peaks: Peaks | None, step: int 
     engine = engine_for(parse(text, "test"))
     if peaks is not None:
         engine.watch(peaks)
+    return fed(engine, seen, step)
+
+
+def fed(engine: Engine, seen: list[tuple[int, str]], step: int = 7) -> list[Verdict]:
     verdicts = []
     for begin in range(0, len(seen), step):
         block = "".join(
@@ -119,3 +124,68 @@ def test_memory_is_bounded_and_the_closest_are_kept() -> None:
     assert len(kept) <= 100
     assert len(kept) + peaks.evicted == 1000
     assert max(kept) == 1000
+
+
+@pytest.mark.parametrize("window", ["sliding", "two", "distinct", "prefix"])
+@pytest.mark.parametrize("jumble", [0, 6])
+def test_who_stands_where_now_is_a_count_by_hand(window: str, jumble: int) -> None:
+    engine, seen = engine_for(parse(config(WINDOWS[window]), "test")), requests(1200, jumble)
+    now = max(at for at, _ in seen)
+    seen += [(now, "198.51.100.1"), (now, "198.51.100.1"), (now - FINDTIME, "198.51.100.2")]
+    banned = {verdict.subject for verdict in fed(engine, seen) if verdict.jail == "one"}
+
+    found = {one.key[:4]: one for one in engine.standings(BEGIN + now) if one.jail.name == "one"}
+
+    assert len(banned) > 2
+    for who in {who for _, who in seen}:
+        mine = [at for at, one in seen if one == who and at >= now - FINDTIME]
+        if Subject.parse(who) in banned:
+            assert (
+                found.get(client_key(who.encode()) or b"") is None or found[client_key(who.encode()) or b""].count == 0
+            )
+        else:
+            assert found[client_key(who.encode()) or b""].count == len(mine)
+    assert "198" not in repr(found[b"\xc6\x33\x64\x01"])
+    assert all(one.count == 0 for one in engine.standings(BEGIN + now + 4 * FINDTIME) if one.jail.name == "one")
+
+
+def test_rates_stand_as_they_are_counted() -> None:
+    engine = engine_for(parse(config(WINDOWS["rate"]), "test"))
+    fed(engine, [(at, "192.0.2.1") for at in range(6)])
+
+    assert [one.count for one in engine.standings(BEGIN + 5 + FINDTIME)] == [6]
+    assert [one.count for one in engine.standings(BEGIN + 6 + FINDTIME)] == [0]
+
+
+def test_who_stands_where_may_be_asked_while_lines_come() -> None:
+    engine = engine_for(parse(config(WINDOWS["two"]), "test"))
+    fed(engine, [(0, f"192.0.2.{number}") for number in range(100)])
+
+    found = engine.standings(BEGIN)
+    first = next(found)
+    fed(engine, [(1, f"198.51.100.{number}") for number in range(100)])
+
+    assert (first.jail.name, first.count, first.time) == ("one", 1, BEGIN)
+    assert [one.jail.name for one in found].count("two") == 200
+
+
+def test_bans_that_count_stand_by_tokens() -> None:
+    again = '[jail.again]\nbans_of = ["one"]\nfindtime = "1d"\nmaxretry = 3\nbantime = "1w"\n'
+    engine = engine_for(parse(config(again).replace('"1h"', '"1m"'), "test"), secrets=[b"s" * 32])
+
+    fed(engine, [(start + at, "192.0.2.1") for start in (0, 100) for at in range(MAXRETRY)])
+
+    (one,) = [one for one in engine.standings(BEGIN + 200) if one.token]
+    assert (one.jail.name, one.count, len(one.key)) == ("again", 2, 16)
+
+
+def test_networks_stand_with_their_clients() -> None:
+    engine = engine_for(parse(config('key = "prefix"\nclients = 3\n'), "test"))
+
+    fed(engine, [(at, f"192.0.2.{at % 2}") for at in range(MAXRETRY - 1)])
+    (few,) = engine.standings(BEGIN + MAXRETRY)
+    fed(engine, [(at, f"192.0.2.{at % 2}") for at in range(MAXRETRY, 2 * MAXRETRY + 2)])
+    (many,) = engine.standings(BEGIN + 2 * MAXRETRY)
+
+    assert (few.key, few.count, few.clients) == (b"\xc0\0\x02\0\x18", MAXRETRY - 1, 2)
+    assert (many.count, many.clients) == (MAXRETRY, 2)  # as far as the limit

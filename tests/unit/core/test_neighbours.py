@@ -12,6 +12,7 @@ from privet.config.compile import engine_for
 from privet.config.loader import parse
 from privet.core.address import Subject
 from privet.core.engine import Batch, Engine
+from privet.core.limits import Peaks
 from privet.core.times import write_clf
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def test_memory_stays_within_the_cap() -> None:
     for number in range(0, 6000, 500):
         feed(one, *[(f"10.{n >> 8}.{n & 255}.{k}", n / 100) for n in range(number, number + 500) for k in (1, 2)])
 
-    assert one.tracked <= 1000
+    assert one.tracked <= 1000 + 1000 + 1000 + 500  # clients and networks; room for them is made between blocks
     assert one.evicted > 0
 
 
@@ -182,3 +183,50 @@ def test_any_split_gives_the_same_verdicts(size: int) -> None:
     parts = [v for at in range(0, 200, size) for v in feed(one, *hits[at : at + size])]
 
     assert parts == feed(whole, *hits) != []
+
+
+def test_clients_of_networks_with_many_failures_stay_within_the_cap() -> None:
+    one = engine(NET.replace("findtime = 60", "findtime = 60000") + "clients = 3000\n[engine]\nmax_clients = 1000\n")
+    for number in range(0, 20_000, 500):
+        feed(one, *[(f"10.{n % 3}.0.{n % 200}", n) for n in range(number, number + 500)])
+        feed(one, *[(f"2001:db8:{n % 7}:{n}::1", n) for n in range(number, number + 500)])
+
+    assert one.evicted > 0
+    assert sum(standing.clients for standing in one.standings(START + 20_000)) <= 2000
+
+
+def test_bans_and_unbans_hold_for_networks_that_have_been_away_for_long() -> None:
+    one = engine()
+    (verdict,) = feed(one, *[(f"192.0.2.{n}", n) for n in range(1, 5)])
+    for number in range(0, 20_000, 500):  # so many other networks, for so long, that the first has no number any more
+        feed(one, *[(f"10.{n >> 8}.{n & 255}.1", 4 + n / 50) for n in range(number, number + 500)])
+
+    assert feed(one, *[(f"192.0.2.{n}", 500 + n) for n in range(1, 5)]) == []  # its ban goes on until 604
+    one.forget(verdict.subject, START + 550)
+    assert len(feed(one, *[(f"192.0.2.{n}", 560 + n) for n in range(1, 5)])) == 1
+
+
+def test_a_network_with_too_few_clients_is_counted_as_far_as_the_limit() -> None:
+    one = engine(NET + "clients = 3\n")
+    feed(one, *[(f"192.0.2.{n % 2}", n / 10) for n in range(400)])
+
+    (standing,) = one.standings(START + 40)
+    assert (standing.count, standing.clients) == (4, 2)
+    assert told(feed(one, ("192.0.2.3", 40))) == [("192.0.2.0/24", 40, 4, "")]
+
+
+def test_limits_are_watched_without_changing_verdicts() -> None:
+    hits = [(f"192.0.{n % 3}.{n % 7 + 1}", n * 7 % 50 + n) for n in range(200)]
+    one, watched, peaks = engine(NET + "clients = 2\n"), engine(NET + "clients = 2\n"), Peaks()
+    watched.watch(peaks)
+
+    assert feed(one, *hits) == feed(watched, *hits) != []
+    assert {peak.count for peak in peaks} == {4}
+
+
+def test_counts_survive_when_a_limit_is_raised() -> None:
+    old, new = engine(NET + "clients = 3\n"), engine(NET.replace("maxretry = 4", "maxretry = 8") + "clients = 2\n")
+    assert feed(old, ("192.0.2.1", 0), *[(f"192.0.2.{2 + n % 2}", 100 + n) for n in range(6)]) == []
+    new.carry(old)
+
+    assert told(feed(new, *[(f"192.0.2.{2 + n % 2}", 110 + n) for n in range(6)])) == [("192.0.2.0/24", 113, 8, "")]

@@ -5,12 +5,15 @@ from __future__ import annotations
 from math import inf
 from time import process_time
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 
 from privet.adapters.stopwatch import Stopwatch
 from privet.config.loader import parse
 from privet.core import cache
+from privet.core import sieve as module
+from privet.core.facts import Registry
 from privet.core.formats import named, parse_format
 from privet.core.jails import Between, Is, Matches, Predicate
 from privet.core.parse import Rows, plan_of
@@ -34,7 +37,7 @@ def rows(**fields: bytes) -> Rows:
 def counts(condition: str, parsed: Rows) -> bool:
     """Tell whether a row is a failure of a jail with a condition written as in `privet.toml`."""
     config = parse(f'[source.w]\npath = "/x"\n[jail.j]\nsource = "w"\n{condition}\n', "p.toml")
-    return list(Sieve([config.jails["j"].predicates])(parsed)[0]) == [0]
+    return list(Sieve([config.jails["j"].predicates], Registry(9))(parsed)[0]) == [0]
 
 
 CASES: dict[str, list[tuple[str, bytes, bool]]] = {
@@ -147,7 +150,7 @@ def test_all_conditions_must_hold() -> None:
 
 def chosen(predicates: Sequence[Predicate], text: str, block: bytes) -> list[int]:
     plan = plan_of(parse_format(text), columns_for(predicates))
-    return Sieve([predicates])(plan.parse(block))[0]
+    return Sieve([predicates], Registry(9))(plan.parse(block))[0]
 
 
 def test_rows_come_in_order_and_only_those_that_count() -> None:
@@ -183,13 +186,14 @@ def test_the_parts_may_be_columns_of_their_own(text: str) -> None:
 
 
 def test_memory_and_time_are_bounded() -> None:
-    sieve = Sieve([[Predicate("agent", any=(Matches("[0-9]b*c$"),))]])
-    parsed = Rows(0)
+    sieve = Sieve([[Predicate("agent", any=(Matches("[0-9]b*c$"),))]], Registry(9))
     begin = process_time()
     for number in range(3 * REMEMBERED // 1000):
+        parsed = Rows(0)
         parsed.keys = [b"\xc0\0\2\1"] * 1000
         parsed.columns = {"agent": [b"%d" % (number * 1000 + n) for n in range(1000)]}
         sieve(parsed)
+    parsed = Rows(0)
     parsed.keys = [b"\xc0\0\2\1"] * 100
     parsed.columns = {"agent": [b"%d" % n + b"b" * 60_000 + b"c" for n in range(100)]}
     assert sieve(parsed) == [[]]
@@ -207,9 +211,9 @@ def test_what_lies_beyond_the_bound_of_a_value_is_not_seen() -> None:
 
 def test_a_test_that_does_not_suit_its_field_is_an_error() -> None:
     with pytest.raises(TypeError):
-        Sieve([[Predicate("status", any=(Is("404"),))]])
+        Sieve([[Predicate("status", any=(Is("404"),))]], Registry(9))
     with pytest.raises(TypeError):
-        Sieve([[Predicate("agent", any=(Between(1, 2),))]])
+        Sieve([[Predicate("agent", any=(Between(1, 2),))]], Registry(9))
 
 
 SEVERAL = {
@@ -238,9 +242,11 @@ def test_many_jails_at_once_answer_as_each_alone() -> None:
     for text in ("combined", '%h %l %u %t "%m %U%q %H" %>s %b "%{Referer}i" "%{User-Agent}i"'):
         fmt = named(text) if text == "combined" else parse_format(text)
         parsed = plan_of(fmt, ("status", "method", "path", "query")).parse(block)
-        together = Sieve(list(SEVERAL.values()))(parsed)
-        assert together == [Sieve([predicates])(parsed)[0] for predicates in SEVERAL.values()]
+        together = Sieve(list(SEVERAL.values()), Registry(9))(parsed)
+        assert together == [Sieve([predicates], Registry(9))(parsed)[0] for predicates in SEVERAL.values()]
         assert together[0] == list(range(56))
+        with patch.object(module, "FEW", 1):
+            assert together == Sieve(list(SEVERAL.values()) * 9, Registry(9))(parsed)[-len(SEVERAL) :]
         assert all(0 < len(rows) < 56 for rows in together[1:])
 
 
@@ -248,7 +254,7 @@ BAD = Predicate("query", any=(Matches(r"^(\w+=?)+$"), Is("x=1")))
 
 
 def test_an_expression_that_takes_too_long_is_ended_and_the_others_go_on() -> None:
-    sieve = Sieve([[BAD], [Predicate("path", any=(Is("/"),))]])
+    sieve = Sieve([[BAD], [Predicate("path", any=(Is("/"),))]], Registry(9))
     hostile, good = rows(request=b"GET /?%b! HTTP/1.1" % (b"a" * 60)), rows(request=b"GET /?x=1 HTTP/1.1")
     begin = process_time()
     with Stopwatch(0.005).over(sieve.watch):
@@ -259,7 +265,7 @@ def test_an_expression_that_takes_too_long_is_ended_and_the_others_go_on() -> No
 
 
 def test_one_that_is_too_slow_for_long_values_still_sees_short_ones() -> None:
-    sieve = Sieve([[Predicate("query", any=(Matches(r"(a+)+$"),))]])
+    sieve = Sieve([[Predicate("query", any=(Matches(r"(a+)+$"),))]], Registry(9))
     with Stopwatch(0.005).over(sieve.watch):
         sieve(rows(request=b"GET /?%b! HTTP/1.1" % (b"a" * 3000)))
     assert sieve.slow == [

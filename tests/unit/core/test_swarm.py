@@ -14,7 +14,6 @@ from privet.config.compile import engine_for
 from privet.config.loader import parse
 from privet.core.address import client_key
 from privet.core.engine import Batch, Engine
-from privet.core.shapes import Shapes
 from privet.core.swarm import LOOK_BACK, SHOWN, WARM
 from privet.core.verdicts import Action, Verdict
 from tests.conftest import SHARED
@@ -386,7 +385,7 @@ def test_memory_stays_bounded_whatever_comes() -> None:
         sizes.append(tracemalloc.get_traced_memory()[0])
         tracemalloc.stop()
 
-        assert engine.tracked <= 1000 + 20  # of one second
+        assert engine.tracked <= 1000 + 500  # of one block
         assert engine.evicted > 0
         assert len(engine.swarms()) <= SHOWN + 1
 
@@ -402,19 +401,3 @@ def test_who_fetched_an_asset_half_an_hour_ago_is_a_browser_no_more() -> None:
     assert (
         fed(watching(), [*warm(), *[entry(t + 700, _parts(line)[0], "/a.css") for t, line in dressed], *attack]) == []
     )
-
-
-def test_shapes_have_stars_for_what_varies() -> None:
-    shapes = Shapes()
-
-    def shape(target: str) -> str:
-        parsed = engine_for(parse(BAN, "p.toml")).sources["web"].plan
-        assert parsed is not None
-        return shapes(parsed.parse(entry(START, "192.0.2.1", target)[1]))[0].shape.decode()
-
-    assert shape("/blog/2026/11/post") == "/blog/*/*/post"
-    assert shape("/a?action=rc&id=HomePage") == "/a?action=rc&id=*"
-    for word in ("one", "two", "three", "four", "five"):
-        assert shape(f"/b?show={word}") == ("/b?show=*" if word == "five" else f"/b?show={word}")
-    assert shape("/b?show=one") == "/b?show=*"
-    assert shape(f"/x/{'0af3' * 8}.html") == "/x/*.html"

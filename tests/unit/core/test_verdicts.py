@@ -45,7 +45,7 @@ def test_no_address_in_the_text_of_a_limit_reached(text: bytes) -> None:
 
 
 def test_actions() -> None:
-    assert [action.value for action in Action] == ["ban", "deny", "slow", "challenge", "tell", "report"]
+    assert [action.value for action in Action] == ["ban", "deny", "slow", "tell", "report"]
 
 
 def test_a_verdict_is_a_value() -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from privet.config.compile import plan_for
+from privet.config.model import SourceConfig
 from privet.core.formats import FormatError
 from privet.core.leeches import COLUMNS, Leeches
 from privet.ports import SourceError
@@ -65,6 +67,26 @@ def test_unparsed_lines_are_told(tmp_path: Path) -> None:
     _, state = leeches([written(tmp_path / "log", "garbage", line(LEECH), "")], "auto")
 
     assert (state.lines, state.parsed, dict(state.unparsed)) == (3, 1, {"not in the format": 1})
+
+
+def test_large_logs_are_summed_up_as_their_lines_are(tmp_path: Path) -> None:
+    lines = [
+        line(f"10.0.{number % 7}.{number % 91}", status=(200, 304, 404)[number % 3], at=BEGIN + number // 5)
+        for number in range(3_000)
+    ]
+    lines[1_000:1_000] = ["garbage", "", lines[0].replace("GET", 'GET \\"x\\"')]
+    path, format_text = written(tmp_path / "log", *lines), '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"'
+    singly, read = Leeches(), Read()
+    plan = plan_for(SourceConfig(name="log", format=format_text), COLUMNS)
+    for one in lines:
+        rows = plan.parse(one.encode() + b"\n")
+        read.see(rows)
+        singly.take(rows)
+
+    whole, told = leeches([path], format_text)
+
+    assert (whole.rows(), whole.hits, len(whole)) == (singly.rows(), 3_001, len(singly))
+    assert told == read
 
 
 def test_a_format_may_be_given(tmp_path: Path) -> None:

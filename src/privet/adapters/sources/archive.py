@@ -39,6 +39,7 @@ except ImportError:  # it comes with the extra `fast`
 
 _STDIN = 0
 _PEEK = 1 << 20  # bytes in which a first time must be found; a file without one goes first
+_PIECE = 2 * BLOCK  # bytes of readable text: of an archive nobody waits for the next line
 _STEP = 1 << 14  # bytes; at most this much readable text is lost before a damaged place
 _XZ_MEMORY = 1 << 27  # bytes; `xz -9` needs half of it, and zstd has the same bound built in
 _IsalError: type[Exception] = isal.error if isal else zlib.error
@@ -232,7 +233,7 @@ def _gathered(parts: Iterator[bytes]) -> Iterator[bytes]:
         for part in parts:
             pieces.append(part)
             held += len(part)
-            if held >= BLOCK:
+            if held >= _PIECE:
                 yield b"".join(pieces)
                 pieces.clear()
                 held = 0

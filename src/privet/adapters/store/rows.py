@@ -36,7 +36,6 @@ ROOM = 128
 
 _MAPPED = bytes(10) + b"\xff\xff"
 _MAPPED_BITS = 96
-_SUBJECT_BYTES = 17
 _END = struct.Struct(">d")
 _BUCKET = struct.Struct(">q")
 

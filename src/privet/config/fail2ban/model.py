@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
-
 import msgspec
 
 from privet.config.fail2ban.text import Place
@@ -107,11 +105,6 @@ class Jail(msgspec.Struct, frozen=True, kw_only=True):
     def journal(self) -> bool:
         """Whether it reads the journal rather than files."""
         return self.backend.startswith("systemd")
-
-    @property
-    def forever(self) -> bool:
-        """Whether its bans have no end."""
-        return self.bantime == inf
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):

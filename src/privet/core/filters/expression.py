@@ -57,11 +57,6 @@ class Expression:
         return f"{self.option} {self.number + 1}"
 
     @property
-    def quarantined(self) -> bool:
-        """Whether it was too slow for even a short line and is not used any more."""
-        return self.longest < 0
-
-    @property
     def silent(self) -> bool:
         """Whether a match is by itself never a failure."""
         return not self.surely.isdisjoint(_SILENT)

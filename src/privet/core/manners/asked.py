@@ -1,22 +1,28 @@
-"""What requests ask for and who says he is asking: found out once for each text, and once for all signals."""
+"""What requests ask for, who says he is asking, and what the answer was: facts of texts, for all signals."""
 
 from __future__ import annotations
 
 import re
-from functools import cached_property
-from itertools import compress
-from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import msgspec
+import numpy as np
 
-from privet.core.cache import LONGEST, Cache
-from privet.core.parse import Rows
+from privet.core.assets import is_asset_type
+from privet.core.cache import LONGEST
+from privet.core.facts import UNTOLD, previous
 from privet.core.select import split_request
 from privet.core.shapes import is_asset
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import numpy.typing as npt
+
+    from privet.core.crowd import Column
+    from privet.core.facts import Facts, Registry
+
+    Bits = npt.NDArray[np.uint8]
+    Hashes = npt.NDArray[np.int64]
+    Places = npt.NDArray[np.intp]
+    Times = npt.NDArray[np.float64]
 
 _FEED_PATH = re.compile(
     rb"/(?:feeds?|rss|atom)/?\Z|\.(?:rss|atom|rdf)\Z|/(?:[^/]*[-_.])?(?:feed|index|rss2?|atom)(?:[-_.][^/]*)?\.xml\Z",
@@ -28,67 +34,65 @@ _ROBOT = re.compile(rb"(?<!cu)bot(?![a-z])|crawl|spider|slurp|scrapy", re.IGNORE
 _BROWSER = re.compile(rb"Mozilla/5\.0 [^\n]*(?:Chrome|Firefox|Safari)/")
 _NO_BROWSER = re.compile(rb"compatible;|https?://", re.IGNORECASE)
 
-UNTOLD = frozenset((b"-", b""))
-REFUSED = frozenset((b"429", b"503"))
-"""Statuses that ask the client to come back later."""
+_ROBOTS_TXT = b"/robots.txt"
+_MIX = 0x5851_F42D_4C95_7F2D  # odd, and no power of two is near
 
-ROBOTS = b"/robots.txt"
-HEAD, FEED, RULES = 1, 2, 4
+HEAD, GET, FEED, RULES, ASSET = 1, 2, 4, 8, 16
+"""Of requests: how they ask, and for what, by its looks; `RULES` is `robots.txt`."""
 
-Reader = tuple[bytes, int]
-"""A client's key, and a number for the agent and the feed: behind one address may be many readers."""
+ROBOT, BROWSER, NAMED = 1, 2, 4
+"""Of agents: what they say that they are; `NAMED` are those that are neither, and say something."""
 
-Fetch = tuple[int, int, Reader]
+REFUSED, FULL, UNCHANGED, PAGE = 1, 2, 4, 8
+"""Of statuses: those that ask the client to come back later, 200, 304, and those of pages that are there."""
+
+FEED_TYPE, ASSET_TYPE, PAGE_TYPE, UNTYPED = 1, 2, 4, 8
+"""Of content types; `PAGE_TYPE` is also what nobody told."""
+
+_STATUSES = {
+    b"200": FULL | PAGE,
+    b"203": PAGE,
+    b"206": PAGE,
+    b"304": UNCHANGED | PAGE,
+    b"429": REFUSED,
+    b"503": REFUSED,
+}
 
 
-class Ask(msgspec.Struct, frozen=True, gc=False):
-    """What a request asks for, cut to `LONGEST` bytes; assets and feeds by their looks alone."""
-
-    method: bytes
-    path: bytes
-    target: bytes
-    is_asset: bool
-    is_feed: bool
-    kind: int = 0
-    """What signals seek of this: `HEAD`, `FEED`, `RULES`, or several of them."""
-
-
-def ask_of(request: bytes) -> Ask:
-    """Take a request line apart."""
-    method, path, query = split_request(request[:LONGEST])
-    target = path + b"?" + query if query else path
+def kind_of(request: bytes) -> int:
+    """Tell how a request asks, and for what."""
+    method, path, query = split_request(request)
     is_feed = _FEED_PATH.search(path) is not None or _FEED_QUERY.search(query) is not None
-    kind = HEAD * (method == b"HEAD") | FEED * is_feed | RULES * (path == ROBOTS)
-    return Ask(method, path, target, is_asset(path), is_feed, kind)
+    kind = HEAD * (method == b"HEAD") | GET * (method == b"GET") | FEED * is_feed
+    return kind | RULES * (path == _ROBOTS_TXT) | ASSET * is_asset(path)
 
 
-def requests_of(rows: Rows) -> Sequence[bytes]:
-    """Return the request lines, put together where the log has them in parts."""
-    columns = rows.columns
-    if "request" in columns:
-        return columns["request"]
-    methods = rows.column("method")
-    if "target" in columns:
-        return [method + b" " + target + b" -" for method, target in zip(methods, columns["target"], strict=True)]
-    queries = [b"" if query in UNTOLD else b"?" + query.removeprefix(b"?") for query in rows.column("query")]
-    paths = rows.column("path")
-    return [m + b" " + path + query + b" -" for m, path, query in zip(methods, paths, queries, strict=True)]
+def target_of(request: bytes) -> bytes:
+    """Return what a request asks for."""
+    _, path, query = split_request(request)
+    return path + b"?" + query if query else path
 
 
-def is_feed_type(kind: bytes) -> bool:
-    """Tell whether a content type is that of feeds."""
-    return _FEED_TYPE.match(kind[:LONGEST]) is not None
+def agent_kind(agent: bytes) -> int:
+    """Tell what an agent says that it is."""
+    if _ROBOT.search(agent):
+        return ROBOT
+    if _BROWSER.match(agent) and not _NO_BROWSER.search(agent):
+        return BROWSER
+    return NAMED if len(agent) > 1 else 0
 
 
-def is_robot(agent: bytes) -> bool:
-    """Tell whether an agent says that it is a robot."""
-    return _ROBOT.search(agent[:LONGEST]) is not None
+def status_kind(status: bytes) -> int:
+    """Tell what a status means for manners."""
+    return _STATUSES.get(status, 0)
 
 
-def is_browser(agent: bytes) -> bool:
-    """Tell whether an agent says that it is a browser, and nothing else."""
-    agent = agent[:LONGEST]
-    return _BROWSER.match(agent) is not None and not _ROBOT.search(agent) and not _NO_BROWSER.search(agent)
+def type_kind(kind: bytes) -> int:
+    """Tell what has a content type."""
+    if kind in UNTOLD:
+        return UNTYPED | PAGE_TYPE
+    is_feed = _FEED_TYPE.match(kind) is not None
+    return FEED_TYPE * is_feed | ASSET_TYPE * is_asset_type(kind) | PAGE_TYPE * (b"html" in kind)
 
 
 def site_of(host: bytes) -> bytes:
@@ -97,88 +101,68 @@ def site_of(host: bytes) -> bytes:
     return (name if colon and port.isdigit() else host).lower()
 
 
-_ASKS, _IS_ROBOT, _IS_BROWSER = Cache(ask_of), Cache(is_robot), Cache(is_browser)
+def _target_hash(request: bytes) -> int:
+    return hash(target_of(request))
 
 
 class Asked:
-    """What the rows of one batch ask for, and what their agents say: each column is found out when first wanted."""
+    """What the rows of a block ask for, as bits, and hashes of it that are valid for longer than the block."""
 
-    def __init__(self, rows: Rows) -> None:
-        self.rows, self.hosts, self.agents = rows, rows.column("host"), rows.column("agent")
+    def __init__(self, registry: Registry) -> None:
+        self._requests, self._hosts = registry.requests, registry.hosts
+        self._kinds = registry.requests.fact(kind_of, np.uint8)
+        self._agents = registry.agents.fact(agent_kind, np.uint8)
+        self._statuses = registry.statuses.fact(status_kind, np.uint8)
+        self._types = registry.types.fact(type_kind, np.uint8)
+        self._targets = registry.requests.fact(_target_hash, np.int64)
+        self._sites = registry.hosts.fact(hash, np.int64)
+        self._names = registry.agents.fact(hash, np.int64)
 
-    @cached_property
-    def requests(self) -> Sequence[bytes]:
-        """The request lines."""
-        return requests_of(self.rows)
+    def kinds(self, facts: Facts) -> Bits:
+        """Tell of each row how it asks, and for what."""
+        return facts.said(self._kinds, "requests")
 
-    @cached_property
-    def asks(self) -> list[Ask]:
-        """What each row asks for."""
-        return list(map(_ASKS.__getitem__, self.requests))
+    def agents(self, facts: Facts) -> Bits:
+        """Tell of each row what its agent says to be."""
+        return facts.said(self._agents, "agents")
 
-    @cached_property
-    def assets(self) -> list[bool]:
-        """Whether each row is for an asset, by its looks."""
-        return list(map(attrgetter("is_asset"), self.asks))
+    def statuses(self, facts: Facts) -> Bits:
+        """Tell of each row what its status means."""
+        return facts.said(self._statuses, "statuses")
 
-    @cached_property
-    def feeds(self) -> list[int]:
-        """The rows for feeds, by their looks."""
-        return self._of_kind(FEED)
+    def types(self, facts: Facts) -> Bits | None:
+        """Tell of each row what its content type is, if the log has them."""
+        return facts.said(self._types, "types") if "content_type" in facts.rows.columns else None
 
-    @cached_property
-    def fetches(self) -> list[Fetch]:
-        """The rows that fetch what looks like a feed."""
-        return [self.fetch(row) for row in self.feeds if self.asks[row].method == b"GET"]
+    def request(self, facts: Facts, row: int) -> bytes:
+        """Return the request line of a row, cut to what is looked at."""
+        return self._requests.texts[int(facts.requests[row])][:LONGEST]
 
-    def fetch(self, row: int) -> Fetch:
-        """Return a row, a number for the feed that it fetches, and who reads it."""
-        feed = hash((self.hosts[row], self.asks[row].target))
-        return row, feed, (self.rows.keys[row], hash((feed, self.agents[row])))
+    def host(self, facts: Facts, row: int) -> bytes:
+        """Return the site that a row asks, cut likewise."""
+        return self._hosts.texts[int(facts.hosts[row])][:LONGEST]
 
-    @cached_property
-    def heads(self) -> list[int]:
-        """The rows that ask by HEAD."""
-        return self._of_kind(HEAD)
+    def sites(self, facts: Facts, rows: Places) -> Hashes:
+        """Return hashes of the sites that rows ask."""
+        return self._sites(facts.hosts[rows])
 
-    @cached_property
-    def robots_txt(self) -> list[int]:
-        """The rows for `robots.txt`."""
-        return self._of_kind(RULES)
+    def targets(self, facts: Facts, rows: Places) -> Hashes:
+        """Return hashes of what rows ask for, and of whom."""
+        return mixed(self.sites(facts, rows), self._targets(facts.requests[rows]))
 
-    @cached_property
-    def _kinds(self) -> list[int]:
-        return list(map(attrgetter("kind"), self.asks))
-
-    def _of_kind(self, kind: int) -> list[int]:
-        return list(compress(range(len(self.rows)), map(kind.__and__, self._kinds)))
-
-    @cached_property
-    def refused(self) -> list[bool]:
-        """Whether each row was asked to come back later."""
-        return list(map(REFUSED.__contains__, self.rows.column("status")))
-
-    @cached_property
-    def robots(self) -> list[bool]:
-        """Whether each row's agent says that it is a robot."""
-        return list(map(_IS_ROBOT.__getitem__, self.agents))
-
-    @cached_property
-    def browsers(self) -> list[bool]:
-        """Whether each row's agent says that it is a browser, and nothing else."""
-        return list(map(_IS_BROWSER.__getitem__, self.agents))
-
-    @cached_property
-    def who(self) -> frozenset[bytes]:
-        """The clients."""
-        return frozenset(self.rows.keys)
+    def names(self, facts: Facts, rows: Places) -> Hashes:
+        """Return hashes of the agents of rows."""
+        return self._names(facts.agents[rows])
 
 
-_latest = [Asked(Rows(0))]
+def mixed(one: Hashes, other: Hashes) -> Hashes:
+    """Return hashes of pairs."""
+    return one * _MIX + other
 
 
-def asked_in(rows: Rows) -> Asked:
-    """Return what the rows ask for; signals are given the same rows one after the other, so it is kept that long."""
-    if _latest[0].rows is not rows:
-        _latest[0] = Asked(rows)
-    return _latest[0]
+def before(numbers: npt.NDArray[np.int32], values: npt.NDArray[Any], column: Column) -> npt.NDArray[Any]:
+    """Return for each value the one before it of the same number, at first that of the column, which gets the last."""
+    places = previous(numbers)
+    found = np.where(places >= 0, values[places], column.values[numbers])
+    column.values[numbers] = values
+    return found

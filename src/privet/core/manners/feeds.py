@@ -1,106 +1,172 @@
 """Feeds that are fetched too often, or whole each time although they have not changed.
 
 What is a feed says the type of a response where the log has it, and else how its address looks.
+
+Behind one address may be many readers, told apart by their agents and by what they fetch: each has a number of its own,
+as clients have.
 """
 
 from __future__ import annotations
 
-from itertools import compress, repeat
-from operator import attrgetter, or_
-from typing import TYPE_CHECKING, TypeVar
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
 
-from privet.core.cache import Cache
-from privet.core.manners.asked import REFUSED, UNTOLD, asked_in, is_feed_type
+import numpy as np
+
+from privet.core.crowd import NOBODY, Crowd
+from privet.core.facts import UNTOLD
+from privet.core.manners.asked import FEED, FEED_TYPE, FULL, GET, REFUSED, UNCHANGED, UNTYPED, Asked, before, mixed
 from privet.core.manners.memory import Clients
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Self
 
-    from privet.core.manners.asked import Ask, Asked, Fetch, Reader
+    import numpy.typing as npt
+
+    from privet.core.facts import Facts, Registry
+    from privet.core.manners.asked import Bits, Hashes, Places, Times
     from privet.core.manners.known import Known
-    from privet.core.parse import Rows
 
-DAY = 86_400.0
+    Numbers = npt.NDArray[np.int32]
+
+KEEP = 604_800.0  # seconds, a week: for so long readers and feeds are known
 FEEDS = 8192  # that are known
-FULL, UNCHANGED = b"200", b"304"
-_COUNT = frozenset((FULL, UNCHANGED)) | REFUSED  # who is sent elsewhere asks again at once
-_UNTYPED = frozenset((UNCHANGED,)) | REFUSED  # answers that do not tell the type
 _WHOLE_SECONDS = 1.0  # by which a pause may be longer than the log says
 
-State = TypeVar("State")
+
+class Fetched(NamedTuple):
+    """Rows that fetch feeds, with the number of each one's reader and the hash of its feed."""
+
+    rows: Places
+    readers: Numbers
+    feeds: Hashes
+
+    def where(self, chosen: Places) -> Fetched:
+        """Return some of them."""
+        return Fetched(self.rows[chosen], self.readers[chosen], self.feeds[chosen])
 
 
-class _Feeds:
-    """Finds fetches of feeds."""
+class Fetches:
+    """Finds fetches of feeds, and who reads them."""
 
-    columns = frozenset(
-        {"host", "request", "method", "target", "path", "query", "status", "size", "agent", "content_type"}
-    )
-
-    def __init__(self) -> None:
-        self._is_type = Cache(is_feed_type)
-        self._told: Clients[int, bool] = Clients(FEEDS, 7 * DAY)  # by what is asked for, what types said
-
-    def know(self, _known: Known) -> None:
-        """Need no files."""
-
-    def _fetches(self, rows: Rows, times: Sequence[float]) -> Iterable[Fetch]:
-        """Return the rows that fetch feeds, a number for the feed, and the reader."""
-        types, asked = rows.columns.get("content_type"), asked_in(rows)
-        return asked.fetches if types is None and not len(self._told) else self._typed(asked, types, times)
-
-    def _typed(self, asked: Asked, types: Sequence[bytes] | None, times: Sequence[float]) -> Iterator[Fetch]:
-        """Yield the same, of rows that tell their types, or of what was told to be a feed, or none."""
-        asks, statuses, hosts = asked.asks, asked.rows.column("status"), asked.hosts
-        said = map(self._is_type.__getitem__, types) if types else repeat(0, len(asks))
-        seen = map(or_, said, map(attrgetter("is_feed"), asks))
-        for row in list(compress(range(len(asks)), map(or_, seen, map(_UNTYPED.__contains__, statuses)))):
-            ask = asks[row]
-            if types is not None and statuses[row] == FULL and types[row] not in UNTOLD:
-                is_feed = self._is_type[types[row]]
-                if is_feed is not ask.is_feed:
-                    self._told.put(hash((hosts[row], ask.target)), times[row], is_feed)
-            else:
-                is_feed = self._looks_like_one(ask, hosts[row], times[row])
-            if is_feed and ask.method == b"GET":
-                yield asked.fetch(row)
-
-    def _looks_like_one(self, ask: Ask, host: bytes, time: float) -> bool:
-        told = self._told.get(hash((host, ask.target)), time) if len(self._told) else None
-        return ask.is_feed if told is None else told
-
-
-class TooOften(_Feeds):
-    """Fetches of a feed sooner than `every` seconds after the one before, by the same client and agent."""
-
-    def __init__(self, most: int, every: float) -> None:
-        super().__init__()
-        self.clients: Clients[Reader, float] = Clients(most, max(every, DAY))
-        self._every = every
-        self.pauses: list[float] = []  # before each of the offences that were found last
+    def __init__(self, registry: Registry) -> None:
+        self.clients = Crowd(registry.max_clients, KEEP)  # the readers
+        self._client = self.clients.column(NOBODY, np.int32)  # whose reader it is
+        self._asked, self._crowd = Asked(registry), registry.crowd
+        self._told: Clients[int, bool] = Clients(FEEDS, KEEP)  # by what is asked for, what types said
+        self._moved = 0.0  # by how much the clock was set since the start
 
     @property
     def evicted(self) -> int:
         """How many readers were forgotten to stay within the cap."""
         return self.clients.evicted
 
-    def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
+    def of(self, facts: Facts) -> Fetched | None:
+        """Return the rows that fetch feeds, None if there are none."""
+        return facts.once(self._of)
+
+    def carry(self, old: Self) -> None:
+        """Take over what an equal one knows."""
+        self.clients.carry(old.clients)
+        self._client.take(old._client)
+        self._told, self._moved = old._told, old._moved
+
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock was set forward by so much."""
+        self._moved += seconds
+
+    def of_client(self, key: bytes) -> Places:
+        """Return the readers of a client."""
+        number = self._crowd.number(key)
+        return np.flatnonzero(self._client.values == number) if number >= 0 else np.empty(0, np.intp)
+
+    def _of(self, facts: Facts) -> Fetched | None:
+        times = facts.times - self._moved
+        rows = self._find(facts, times, self._asked.statuses(facts))
+        return self._fetched(facts, times, rows) if len(rows) else None
+
+    def _find(self, facts: Facts, times: Times, statuses: Bits) -> Places:
+        kinds, types = self._asked.kinds(facts), self._asked.types(facts)
+        if types is None and not len(self._told):
+            return np.flatnonzero(kinds & (GET | FEED) == GET | FEED)
+        if types is None:
+            types = np.full(len(facts), UNTYPED, np.uint8)
+        looks = kinds & FEED > 0
+        sure = (statuses & FULL > 0) & (types & UNTYPED == 0)
+        feeds = np.where(sure, types & FEED_TYPE > 0, looks)
+        news = sure & (feeds != looks)
+        if len(self._told) or news.any():
+            unsure = ~sure & (looks | (statuses & (UNCHANGED | REFUSED) > 0))
+            self._learn(facts, times, feeds, news, np.flatnonzero(news | unsure))
+        return np.flatnonzero(feeds & (kinds & GET > 0))
+
+    def _learn(
+        self, facts: Facts, times: Times, feeds: npt.NDArray[np.bool_], news: npt.NDArray[np.bool_], rows: Places
+    ) -> None:
+        """Learn what is a feed, from types, and set that of the rows without one."""
+        for row, target in zip(rows.tolist(), self._asked.targets(facts, rows).tolist(), strict=True):
+            if news[row]:
+                self._told.put(target, float(times[row]), bool(feeds[row]))
+            elif (told := self._told.get(target, float(times[row]))) is not None:
+                feeds[row] = told
+
+    def _fetched(self, facts: Facts, times: Times, rows: Places) -> Fetched:
+        keys, feeds = facts.rows.keys, self._asked.targets(facts, rows)
+        clients = np.fromiter(map(hash, map(keys.__getitem__, rows.tolist())), np.int64, len(rows))
+        names = mixed(mixed(clients, feeds), self._asked.names(facts, rows)).tobytes()
+        readers = self.clients.numbers([names[place : place + 8] for place in range(0, len(names), 8)], times[rows])
+        self._client.values[readers] = facts.clients[rows]
+        return Fetched(rows, readers, feeds)
+
+
+class _Feeds:
+    """Finds offences of those who read feeds."""
+
+    columns = frozenset(
+        {"host", "request", "method", "target", "path", "query", "status", "size", "agent", "content_type"}
+    )
+
+    clients = ()
+    evicted = 0
+
+    def __init__(self, registry: Registry) -> None:
+        self._asked, self._fetches = Asked(registry), registry.shared(Fetches)
+
+    def know(self, _known: Known) -> None:
+        """Need no files."""
+
+
+class TooOften(_Feeds):
+    """Fetches of a feed sooner than `every` seconds after the one before, by the same client and agent."""
+
+    def __init__(self, every: float, registry: Registry) -> None:
+        super().__init__(registry)
+        self._every = every
+        self._last = self._fetches.clients.column(-inf)
+        self.pauses: list[float] = []  # before each of the offences that were found last
+
+    def find(self, facts: Facts, times: Times) -> list[int]:
         """Return the rows that are offences."""
-        statuses, found = rows.column("status"), []
         self.pauses = []
-        for row, _feed, reader in self._fetches(rows, times):
-            if statuses[row] not in _COUNT:
-                continue
-            time = times[row]
-            last = self.clients.swap(reader, time, time)
-            if last is not None and abs(time - last) <= self._every - _WHOLE_SECONDS:
-                found.append(row)
-                self.pauses.append(abs(time - last))
+        fetched = self._fetches.of(facts)
+        if fetched is None:
+            return []
+        # Who is sent elsewhere asks again at once.
+        statuses = self._asked.statuses(facts)[fetched.rows]
+        rows, readers, _ = fetched.where(np.flatnonzero(statuses & (FULL | UNCHANGED | REFUSED)))
+        pauses = np.abs(times[rows] - before(readers, times[rows], self._last))
+        soon = np.flatnonzero(pauses <= self._every - _WHOLE_SECONDS)
+        self.pauses = pauses[soon].tolist()
+        found: list[int] = rows[soon].tolist()
         return found
+
+    def carry(self, old: Self) -> None:
+        """Take over what an equal one knows."""
+        self._last.take(old._last)
 
     def forget(self, key: bytes) -> None:
         """Forget a client."""
-        _forget(self.clients, key)
+        self._last.values[self._fetches.of_client(key)] = -inf
 
 
 class Whole(_Feeds):
@@ -110,36 +176,49 @@ class Whole(_Feeds):
     somebody with 304, since some servers never do.
     """
 
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self.clients: Clients[Reader, bytes | None] = Clients(most, 7 * DAY)  # the size; None for who asks
-        self._willing: Clients[int, None] = Clients(FEEDS, 7 * DAY)  # feeds for which there was a 304
+    def __init__(self, registry: Registry) -> None:
+        super().__init__(registry)
+        self._size = self._fetches.clients.column(0, np.int64)  # its hash
+        self._asks = self._fetches.clients.column(0, np.bool_)  # whether it has changed
+        self._willing: Clients[int, None] = Clients(FEEDS, KEEP)  # feeds for which there was a 304
 
-    @property
-    def evicted(self) -> int:
-        """How many readers were forgotten to stay within the cap."""
-        return self.clients.evicted
-
-    def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
+    def find(self, facts: Facts, times: Times) -> list[int]:
         """Return the rows that are offences."""
-        statuses, sizes, found = rows.column("status"), rows.column("size"), []
-        for row, feed, reader in self._fetches(rows, times):
-            time, status = times[row], statuses[row]
-            if status == UNCHANGED:
-                self._willing.put(feed, time, None)
-                self.clients.put(reader, time, None)
-            elif status == FULL:
-                before = self.clients.get(reader, time) if reader in self.clients else b""
-                if before is not None and before == sizes[row] not in UNTOLD and feed in self._willing:
-                    found.append(row)
-                self.clients.put(reader, time, None if before is None else sizes[row])
+        fetched = self._fetches.of(facts)
+        if fetched is None:
+            return []
+        statuses = self._asked.statuses(facts)[fetched.rows]
+        rows, readers, feeds = fetched
+        asking = np.flatnonzero(statuses & UNCHANGED)
+        found = []
+        for place in self._same(facts, fetched, np.flatnonzero(statuses & FULL)).tolist():
+            earlier = asking[asking < place]
+            asks = self._asks.values[readers[place]] or (readers[earlier] == readers[place]).any()
+            if not asks and (int(feeds[place]) in self._willing or (feeds[earlier] == feeds[place]).any()):
+                found.append(int(rows[place]))
+        self._asks.values[readers[asking]] = True
+        for place in asking.tolist():
+            self._willing.put(int(feeds[place]), float(times[rows[place]]), None)
         return found
+
+    def _same(self, facts: Facts, fetched: Fetched, full: Places) -> Places:
+        """Return the places of whole fetches that brought as much as the ones before."""
+        column = facts.rows.column("size")
+        sizes = np.fromiter(
+            (0 if (size := column[row]) in UNTOLD else hash(size) for row in fetched.rows[full].tolist()),
+            np.int64,
+            len(full),
+        )
+        same = (before(fetched.readers[full], sizes, self._size) == sizes) & (sizes != 0)
+        return full[np.flatnonzero(same)]
+
+    def carry(self, old: Self) -> None:
+        """Take over what an equal one knows."""
+        self._size.take(old._size)
+        self._asks.take(old._asks)
+        self._willing = old._willing
 
     def forget(self, key: bytes) -> None:
         """Forget a client."""
-        _forget(self.clients, key)
-
-
-def _forget(clients: Clients[Reader, State], key: bytes) -> None:
-    for reader in [reader for reader in clients if reader[0] == key]:
-        clients.drop(reader)
+        readers = self._fetches.of_client(key)
+        self._size.values[readers], self._asks.values[readers] = 0, False

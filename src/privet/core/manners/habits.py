@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, get_args
 import msgspec
 
 from privet.core.address import Subject
+from privet.core.cache import LONGEST
+from privet.core.facts import Registry, requests_of
 from privet.core.jails import Jail, Signal
-from privet.core.manners.asked import ask_of, requests_of
+from privet.core.manners.asked import target_of
 from privet.core.manners.feeds import TooOften
 from privet.core.manners.pace import Unslowed
 from privet.core.manners.robots import TooSoon
@@ -101,13 +103,16 @@ class Habits:
             frozenset() if known.crawlers else _NEEDS_CRAWLERS
         )
         signals: list[Signal] = [one for one in get_args(Signal) if one not in left_out]
-        self._habits = {one: habit_for(Jail("", (), kind="manners", signal=one, wait=WAIT), most) for one in signals}
+        self._registry = Registry(most)
+        self._habits = {
+            one: habit_for(Jail("", (), kind="manners", signal=one, wait=WAIT), most, self._registry) for one in signals
+        }
         for habit in self._habits.values():
             habit.know(known)
 
     def __getstate__(self) -> dict[str, Any]:
         """Go to another process with what was found, and without what finds it."""
-        return self.__dict__ | {"_habits": {}}
+        return self.__dict__ | {"_habits": {}, "_registry": None}
 
     def __len__(self) -> int:
         return len(self._offenders)
@@ -115,8 +120,10 @@ class Habits:
     def take(self, rows: Rows) -> None:
         """Look at the rows of a block."""
         self._hits.update(rows.keys)
+        self._registry.crowd.make_room()
+        facts = self._registry.facts(rows)
         for signal, habit in self._habits.items():
-            found = habit.find(rows, rows.times)
+            found = habit.find(facts, facts.times)
             pauses = habit.pauses if isinstance(habit, TooSoon | TooOften | Unslowed) else repeat(None)
             for row, pause in zip(found, pauses, strict=False):
                 self._note(signal, rows, row, pause)
@@ -155,7 +162,7 @@ class Habits:
             offender = self._offenders[key] = Offender(sample(rows.column("agent")[row]))
         tally = offender.tallies.setdefault(signal, Tally())
         if not tally.example:
-            tally.example = sample(ask_of(requests_of(rows)[row]).target)
+            tally.example = sample(target_of(requests_of(rows)[row][:LONGEST]))
         tally.note(pause)
 
     def _bound(self) -> None:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from math import inf
-from operator import or_
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from privet.core.address import Subject, is_pseudonym
-from privet.core.assets import is_asset_type
 from privet.core.cache import LONGEST, Cache
-from privet.core.manners.asked import UNTOLD, asked_in
+from privet.core.facts import UNTOLD
+from privet.core.manners.asked import ASSET, ASSET_TYPE, BROWSER, FEED, GET, PAGE, PAGE_TYPE, Asked
 from privet.core.manners.memory import Clients
+from privet.core.select import split_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+    from typing import Self
 
-    from privet.core.manners.asked import Ask
+    from privet.core.facts import Facts, Registry
+    from privet.core.manners.asked import Places, Times
     from privet.core.manners.known import Known
-    from privet.core.parse import Rows
 
 DAY, HOUR = 86_400.0, 3600.0
 SITES = 1024
@@ -26,7 +28,6 @@ CROWD = 5
 """Clients who fetched assets of a site, before anybody is suspected there: some sites have none."""
 
 PATHS = 32  # of one client: what is asked for again and again is a program's work, and no other page
-_PAGE = frozenset((b"200", b"203", b"206", b"304"))
 
 
 class FakeBrowser:
@@ -39,91 +40,121 @@ class FakeBrowser:
         {"host", "request", "method", "target", "path", "query", "status", "referer", "agent", "content_type"}
     )
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, registry: Registry) -> None:
         self.clients: Clients[bytes, list[int]] = Clients(most, DAY)  # paths
-        self._dressed: dict[bytes, float] = {}  # who loads assets, or follows links, by when he did last
-        self._evicted, self._most = 0, most
-        self._sites: Clients[bytes, frozenset[bytes]] = Clients(SITES, DAY)  # some of those who load assets
-        self._is_asset_type = Cache(is_asset_type)
+        self._asked, self._crowd = Asked(registry), registry.crowd
+        self._hosts, self._requests = registry.hosts, registry.requests
+        self._came = registry.referers.fact(_is_told)
+        self._dressed = self._crowd.column(-inf)  # when each loaded an asset, or followed a link, last
+        self._sites: Clients[bytes, tuple[float, frozenset[bytes]]] = Clients(SITES, DAY)  # some who load assets
 
     @property
     def evicted(self) -> int:
         """How many clients were forgotten to stay within the cap."""
-        return self.clients.evicted + self._evicted
+        return self.clients.evicted
 
     def know(self, _known: Known) -> None:
         """Need no files."""
 
-    def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
+    def carry(self, old: Self) -> None:
+        """Take over what an equal one knows."""
+        self._dressed.take(old._dressed)
+        self.clients, self._sites = old.clients, old._sites
+
+    def find(self, facts: Facts, times: Times) -> list[int]:
         """Return the rows that are offences."""
-        if "referer" not in rows.columns:
+        if "referer" not in facts.rows.columns:
             return []
-        found, asked, statuses, types = [], asked_in(rows), rows.column("status"), rows.columns.get("content_type")
-        hosts, assets = asked.hosts, asked.assets
+        kinds, types = self._asked.kinds(facts), self._asked.types(facts)
+        assets = kinds & ASSET > 0
+        pages = (self._asked.statuses(facts) & PAGE > 0) & (kinds & (GET | FEED) == GET)
         if types is not None:
-            assets = list(map(or_, assets, map(self._is_asset_type.__getitem__, types)))
-        untold = map(UNTOLD.__contains__, rows.columns["referer"])
-        dressed, most, calm, until = self._dressed, self._most, b"", -inf
-        columns = zip(rows.keys, times, assets, untold, asked.browsers, strict=True)
-        for row, (key, time, asset, came_alone, browser) in enumerate(columns):
-            if asset or not came_alone:
-                dressed[key] = time
-                if len(dressed) > most:
-                    dressed = self._forget_dressed(time)
-                if asset and (time > until or hosts[row] != calm):
-                    calm, until = hosts[row], self._note(key, hosts[row], time)
-            elif (
-                browser
-                and dressed.get(key, -inf) < time - DAY
-                and statuses[row] in _PAGE
-                and (types is None or types[row] in UNTOLD or b"html" in types[row][:LONGEST])
-                and self._is_offence(key, hosts[row], asked.asks[row], time)
-            ):
+            assets |= types & ASSET_TYPE > 0
+            pages &= types & PAGE_TYPE > 0
+        dressing = assets | facts.said(self._came, "referers")
+        pages &= ~dressing & (self._asked.agents(facts) & BROWSER > 0)
+        naked = self._naked(facts, times, np.flatnonzero(pages), np.flatnonzero(dressing))
+        news = self._news(facts, times, np.flatnonzero(assets))
+        rows = np.sort(np.concatenate((naked, news))) if len(news) else naked
+        found, keys = [], facts.rows.keys
+        columns = (rows, facts.hosts[rows], facts.requests[rows], times[rows], assets[rows])
+        for row, host, request, time, asset in zip(*(column.tolist() for column in columns), strict=True):
+            site = self._hosts.texts[host][:LONGEST]
+            if asset:
+                self._note(keys[row], site, time)
+            elif self._is_offence(keys[row], site, self._requests.texts[request][:LONGEST], time):
                 found.append(row)
         return found
 
     def forget(self, key: bytes) -> None:
         """Forget a client."""
         self.clients.drop(key)
-        self._dressed.pop(key, None)
+        number = self._crowd.number(key)
+        if number >= 0:
+            self._dressed.values[number] = -inf
 
-    def _forget_dressed(self, time: float) -> dict[bytes, float]:
-        """Make room for more who load assets, and return them."""
-        young = {one: at for one, at in self._dressed.items() if at >= time - DAY}
-        kept = dict(islice(young.items(), len(young) // 8, None)) if len(young) > self._most // 2 else young
-        self._evicted += len(young) - len(kept)
-        self._dressed = kept
-        return kept
+    def _naked(self, facts: Facts, times: Times, pages: Places, dressing: Places) -> Places:
+        """Return those of the rows for pages whose clients were not dressed within a day before; learn who is."""
+        dressed = self._dressed.values[facts.clients[pages]]
+        if len(pages) and len(dressing):
+            # A client's rows as one range of numbers, in their order: the one before a page's is his, or somebody's.
+            size = len(facts)
+            rows = np.sort(facts.clients[dressing] * np.int64(size) + dressing)
+            here = facts.clients[pages] * np.int64(size) + pages
+            before = rows[np.searchsorted(rows, here) - 1]
+            own = (before // size == facts.clients[pages]) & (before < here)
+            dressed = np.where(own, times[before % size], dressed)
+        self._dressed.values[facts.clients[dressing]] = times[dressing]
+        return pages[dressed < times[pages] - DAY]
 
-    def _note(self, key: bytes, host: bytes, time: float) -> float:
-        """Take note that a site has assets; return until when that need not be done again."""
-        crowd = self._sites.get(host, time) or frozenset()
+    def _news(self, facts: Facts, times: Times, assets: Places) -> Places:
+        """Return the rows for assets that tell something new of a site."""
+        if not len(assets):
+            return assets
+        hosts = facts.hosts[assets]
+        sites = np.unique(hosts) if (hosts != hosts[0]).any() else hosts[:1]
+        until = np.array([self._until(self._hosts.texts[site][:LONGEST]) for site in sites.tolist()])
+        return assets[times[assets] > until[np.searchsorted(sites, hosts)]]
+
+    def _until(self, host: bytes) -> float:
+        """Return until when nothing new can be told of a site."""
+        found = self._sites.get(host, -inf)
+        return found[0] + HOUR if found is not None and len(found[1]) >= CROWD else -inf
+
+    def _note(self, key: bytes, host: bytes, time: float) -> None:
+        """Take note that a site has assets."""
+        when, crowd = self._sites.get(host, time) or (-inf, frozenset[bytes]())
         if len(crowd) < CROWD:
-            crowd |= {key}
-            self._sites.put(host, time, crowd)
-        elif not self._sites.since(host, time - HOUR):
-            self._sites.put(host, time, crowd)
-        return time if len(crowd) >= CROWD else -inf
+            self._sites.put(host, time, (time, crowd | {key}))
+        elif when < time - HOUR:
+            self._sites.put(host, time, (time, crowd))
 
-    def _is_offence(self, key: bytes, host: bytes, ask: Ask, time: float) -> bool:
-        if ask.method != b"GET" or ask.is_feed:
+    def _is_offence(self, key: bytes, host: bytes, request: bytes, time: float) -> bool:
+        paths = self.clients.get(key, time)
+        path = hash((host, split_request(request)[1]))
+        if paths is None:
+            self.clients.put(key, time, [path])
+        elif path in paths:
             return False
-        paths = self.clients.get(key, time) or []
-        path = hash((host, ask.path))
-        if path in paths:
-            return False
-        self.clients.put(key, time, [*paths[-PATHS + 1 :], path])
-        return len(self._sites.get(host, time) or ()) >= CROWD
+        else:
+            self.clients.put(key, time, [*paths[-PATHS + 1 :], path])
+        site = self._sites.get(host, time)
+        return site is not None and len(site[1]) >= CROWD
+
+
+def _is_told(referer: bytes) -> bool:
+    """Tell whether somebody came by a link."""
+    return referer not in UNTOLD
 
 
 class FakeRobot:
     """Requests of agents with the name of a robot whose networks are known, from anywhere else."""
 
     columns = frozenset({"agent"})
+    clients = ()  # nothing is remembered
+    evicted = 0
 
-    def __init__(self, most: int) -> None:
-        self.clients: Clients[bytes, None] = Clients(most, 0.0)  # nothing is remembered
-        self.evicted = 0
+    def __init__(self) -> None:
         self._name: Cache[Cache[bool] | None] = Cache(lambda _: None)
         self._any = False
 
@@ -140,8 +171,13 @@ class FakeRobot:
 
         self._name = Cache(name)
 
-    def find(self, rows: Rows, _times: Sequence[float]) -> list[int]:
+    def carry(self, old: Self) -> None:
+        """Take over what an equal one knows."""
+        self._name, self._any = old._name, old._any
+
+    def find(self, facts: Facts, _times: Times) -> list[int]:
         """Return the rows that are offences."""
+        rows = facts.rows
         if not self._any or "agent" not in rows.columns:
             return []
         names, clients = self._name, rows.clients or rows.keys

@@ -5,15 +5,21 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from privet.core.cache import LONGEST
-from privet.core.manners.asked import asked_in
+import numpy as np
+
+from privet.core.facts import previous
+from privet.core.manners.asked import ASSET, GET, HEAD, REFUSED, Asked
 from privet.core.manners.memory import Clients
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
 
+    import numpy.typing as npt
+
+    from privet.core.facts import Facts, Registry
+    from privet.core.manners.asked import Times
     from privet.core.manners.known import Known
-    from privet.core.parse import Rows
 
 TOGETHER = 600.0
 """Seconds within which HEAD and GET belong together."""
@@ -25,9 +31,9 @@ SLOWER = 1.5  # how much longer pauses must be after refusals to count as slowin
 REST = 4.0  # a pause so much longer than usual: that is slowing down, whatever came before
 ENOUGH = 4  # pauses from which on there is a usual one, and as many after refusals
 SESSION = 3600.0  # seconds: a longer pause is none, but the end
-_REMEMBERED = 32  # pauses of which the usual one is the mean, the older counting less
-_LAST, _NOTED = 2, 3  # of what is heard of a client: number and sum of pauses, the last time, more times to learn from
-_MANY = 64  # at which they are learnt from
+_REMEMBERED = 16  # pauses of which the usual one is the mean, the older counting less
+_LATEST = 1 << 16  # pages, of all clients, among which those of a client are sought when he is refused
+_ROOM = _LATEST + (1 << 15)  # and those of a block
 
 
 class Doubled:
@@ -35,8 +41,10 @@ class Doubled:
 
     columns = frozenset({"request", "method", "target", "path", "query"})
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, registry: Registry) -> None:
         self.clients: Clients[bytes, dict[int, int]] = Clients(most, TOGETHER)  # HEADs by what they ask for
+        self._asked, self._crowd = Asked(registry), registry.crowd
+        self._latest = self._crowd.column(-inf)  # when each asked by HEAD
 
     @property
     def evicted(self) -> int:
@@ -46,22 +54,28 @@ class Doubled:
     def know(self, _known: Known) -> None:
         """Need no files."""
 
-    def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
+    def carry(self, old: Self) -> None:
+        """Take over what an equal one knows."""
+        self._latest.take(old._latest)
+        self.clients = old.clients
+
+    def find(self, facts: Facts, times: Times) -> list[int]:
         """Return the rows that are offences: the fetches."""
-        asked, keys, clients, found = asked_in(rows), rows.keys, self.clients, []
-        heads = frozenset(asked.heads)
-        who = {keys[row] for row in heads} | clients.among(asked.who) if heads or len(clients) else ()
-        if not who:
+        kinds = self._asked.kinds(facts)
+        heads = np.flatnonzero(kinds & HEAD)
+        if not len(heads) and not len(self.clients):
             return []
-        requests = asked.requests
-        for row in [row for row, key in enumerate(keys) if key in who]:
-            key, request = keys[row], requests[row]
-            if row in heads:
-                self._note(key, times[row], _target(request))
-            elif request.startswith(b"GET "):
-                waiting = clients.get(key, times[row])
-                if waiting is not None and waiting.pop(_target(request), 0) > 1:
-                    found.append(row)
+        np.maximum.at(self._latest.values, facts.clients[heads], times[heads])
+        lately = self._latest.values[facts.clients] >= times - TOGETHER
+        found, keys = [], facts.rows.keys
+        for row in np.flatnonzero(lately & (kinds & (HEAD | GET) > 0)).tolist():
+            target = hash(self._asked.request(facts, row).split(b" ", 2)[1])
+            if kinds[row] & HEAD:
+                self._note(keys[row], times[row], target)
+                continue
+            waiting = self.clients.get(keys[row], times[row])
+            if waiting is not None and waiting.pop(target, 0) > 1:
+                found.append(row)
         return found
 
     def forget(self, key: bytes) -> None:
@@ -77,19 +91,36 @@ class Doubled:
 
 
 class _Told:
-    """How a client behaves after refusals."""
+    """How a client behaves after refusals, and what is usual for him: number and sum of pauses, the last time."""
 
-    __slots__ = ("after", "after_total", "since", "told")
+    __slots__ = ("after", "after_total", "last", "page", "pauses", "since", "told", "total")
 
     def __init__(self) -> None:
         self.since = self.told = -inf  # the first refusal of several, and the last one
         self.after, self.after_total = 0, 0.0  # pauses after refusals
+        self.pauses, self.total, self.last = 0.0, 0.0, -inf
+        self.page = -1  # up to which this is known
 
-    def is_offence(self, time: float, pause: float, heard: Sequence[float], wait: float) -> bool:
+    def learn(self, pages: Sequence[tuple[float, bool]]) -> None:
+        """Learn what is usual from the times of pages, and whether they were refused."""
+        was_refused = False
+        for time, is_refused in pages:
+            pause = time - self.last
+            if not was_refused and pause <= SESSION:
+                self.pauses += 1
+                if pause > 0:
+                    self.total += pause
+                    if self.pauses >= _REMEMBERED:
+                        self.pauses, self.total = self.pauses / 2, self.total / 2
+            if pause > 0:
+                self.last = time
+            was_refused = is_refused
+
+    def is_offence(self, time: float, wait: float) -> bool:
         """Tell whether a request after a refusal comes no slower than is usual."""
-        pauses, total, _ = heard
         # At least a second: logs do not tell shorter pauses apart.
-        usual = max(total / pauses, 1.0) if pauses else 0.0
+        usual = max(self.total / self.pauses, 1.0) if self.pauses else 0.0
+        pause, self.last = max(0.0, time - self.last), max(self.last, time)
         if pause >= wait or pause >= REST * usual > 0:
             self.after, self.after_total = 0, 0.0
             return False
@@ -97,7 +128,7 @@ class _Told:
             return False
         self.after += 1
         self.after_total += pause
-        return min(self.after, pauses) >= ENOUGH and self.after_total < SLOWER * usual * self.after
+        return min(self.after, self.pauses) >= ENOUGH and self.after_total < SLOWER * usual * self.after
 
     def refuse(self, time: float, wait: float) -> None:
         """Take note of a refusal."""
@@ -107,105 +138,116 @@ class _Told:
         self.told = time
 
 
-def _learn(heard: list[float]) -> None:
-    """Learn the usual pauses from the times that were only noted."""
-    pauses, total, last = heard[:_NOTED]
-    for time in heard[_NOTED:]:
-        pause = time - last
-        if pause <= 0:
-            pauses += 1
-            continue
-        last = time
-        if pause <= SESSION:
-            pauses += 1
-            total += pause
-            if pauses >= _REMEMBERED:
-                pauses, total = pauses / 2, total / 2
-    heard[:] = pauses, total, last
+class _Pages:
+    """The latest pages of all clients: when each was fetched, and the mark of the one before by the same client.
+
+    A mark is twice the number of a page, and one more if it was refused; -2 is that of none.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._times, self._marks = np.zeros(_ROOM), np.zeros(_ROOM, np.int64)
+
+    def put(self, times: Times, marks: npt.NDArray[np.int64]) -> None:
+        """Add the pages of a block."""
+        start, done = self.count % _ROOM, 0
+        while done < len(times):  # the room is a ring
+            end = min(_ROOM, start + len(times) - done)
+            self._times[start:end] = times[done : done + end - start]
+            self._marks[start:end] = marks[done : done + end - start]
+            start, done = end % _ROOM, done + end - start
+        self.count += len(times)
+
+    def before(self, page: int, since: int) -> list[tuple[float, bool]]:
+        """Return when the last pages of a client were fetched before one, after another, and if they were refused."""
+        times, marks = self._times.data, self._marks.data
+        oldest = max(since + 1, page - _LATEST, self.count - _ROOM)
+        found: list[tuple[float, bool]] = []
+        mark = marks[page % _ROOM]
+        for _ in range(_REMEMBERED + 1):
+            if mark >> 1 < oldest:
+                break
+            place = (mark >> 1) % _ROOM
+            found.append((times[place], mark & 1 > 0))
+            mark = marks[place]
+        found.reverse()
+        return found
 
 
 class Unslowed:
     """Requests of who was just answered 429 or 503, and comes back within `wait` seconds no slower than before.
 
     Compared are mean pauses, assets left out: those after refusals and all others. Who makes one long pause has
-    slowed down. At the cap one in eight clients goes, those who came longest ago.
+    slowed down. What is usual for somebody is found out when he is refused, from his last pages among the latest of
+    all: most are never refused.
     """
 
     columns = frozenset({"request", "method", "target", "path", "query", "status"})
 
-    def __init__(self, most: int, wait: float) -> None:
-        self.clients: dict[bytes, list[float]] = {}  # what is heard of each: most are never refused
-        self.evicted = 0
+    def __init__(self, most: int, wait: float, registry: Registry) -> None:
+        self.clients: Clients[bytes, _Told] = Clients(most, wait)  # who was refused
         self.pauses: list[float] = []  # before each of the offences that were found last
-        self._told: dict[bytes, _Told] = {}  # who was ever refused
-        self._waiting: set[bytes] = set()  # who was refused by the last answer
-        self._most, self._wait = most, wait
+        self._asked, self._crowd, self._wait = Asked(registry), registry.crowd, wait
+        self._last = self._crowd.column(-2, np.int64)  # the mark of each client's last page
+        self._pages = _Pages()
+
+    @property
+    def evicted(self) -> int:
+        """How many clients were forgotten to stay within the cap."""
+        return self.clients.evicted
 
     def know(self, _known: Known) -> None:
         """Need no files."""
 
-    def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
+    def carry(self, old: Self) -> None:
+        """Take over what an equal one knows."""
+        self._last.take(old._last)
+        self.clients, self._pages = old.clients, old._pages
+
+    def find(self, facts: Facts, times: Times) -> list[int]:
         """Return the rows that are offences."""
-        asked, clients, waiting, found = asked_in(rows), self.clients, self._waiting, []
         self.pauses = []
-        columns = zip(rows.keys, times, asked.assets, asked.refused, strict=True)
-        for row, (key, time, asset, refused) in enumerate(columns):
-            if asset:
-                continue
-            if key in waiting:
-                if self._is_offence(key, time):
-                    found.append(row)
-            elif key in clients:
-                heard = clients[key]
-                heard.append(time)
-                if len(heard) >= _MANY:
-                    _learn(heard)
-            else:
-                if len(clients) >= self._most:
-                    clients = self._make_room(time)
-                clients[key] = [0.0, 0.0, time]
-            if refused:
-                self._refuse(key, time)
+        rows = np.flatnonzero(self._asked.kinds(facts) & ASSET == 0)
+        clients, at = facts.clients[rows], times[rows]
+        before = facts.before if len(rows) == len(facts) else previous(clients)
+        refused = self._asked.statuses(facts)[rows] & REFUSED
+        first = self._pages.count
+        marks = 2 * np.arange(first, first + len(rows)) + refused
+        links = np.where(before >= 0, marks[before], self._last.values[clients]) if len(rows) else marks
+        self._last.values[clients] = marks
+        self._pages.put(at, links)
+        events = np.flatnonzero(links & 1 | refused)
+        columns = (rows[events], at[events], events + first, links[events] & 1, refused[events])
+        found, keys = [], facts.rows.keys
+        for row, time, page, was_refused, is_refused in zip(*(column.tolist() for column in columns), strict=True):
+            if was_refused and self._is_offence(keys[row], time, page):
+                found.append(row)
+            if is_refused:
+                self._refuse(keys[row], time)
         return found
 
     def forget(self, key: bytes) -> None:
         """Forget a client."""
-        self.clients.pop(key, None)
-        self._told.pop(key, None)
-        self._waiting.discard(key)
+        self.clients.drop(key)
+        number = self._crowd.number(key)
+        if number >= 0:
+            self._last.values[number] = -2
 
-    def _is_offence(self, key: bytes, time: float) -> bool:
+    def _is_offence(self, key: bytes, time: float, page: int) -> bool:
         """Tell whether somebody who was refused comes back too soon."""
-        self._waiting.discard(key)
-        heard = self.clients[key]
-        _learn(heard)
-        pause, heard[_LAST] = max(0.0, time - heard[_LAST]), max(heard[_LAST], time)
-        is_offence = self._told[key].is_offence(time, pause, heard, self._wait)
-        if is_offence:
+        told = self.clients.get(key, time)
+        if told is None:
+            return False
+        told.learn(self._pages.before(page, told.page))
+        told.page = page
+        pause = max(0.0, time - told.last)
+        if told.is_offence(time, self._wait):
             self.pauses.append(pause)
-        return is_offence
+            return True
+        return False
 
     def _refuse(self, key: bytes, time: float) -> None:
         """Take note that somebody was refused."""
-        self._waiting.add(key)
-        self._told.setdefault(key, _Told()).refuse(time, self._wait)
-
-    def _make_room(self, time: float) -> dict[bytes, list[float]]:
-        """Forget whose session is over, and at the cap one in eight; return those who are left."""
-        clients = {key: heard for key, heard in self.clients.items() if max(heard[_LAST:]) >= time - SESSION}
-        excess = len(clients) - self._most
-        if excess >= 0:
-            order = sorted(clients, key=lambda key: max(clients[key][2:]))
-            gone = order[: excess + 1 + self._most // 8]
-            self.evicted += len(gone)
-            for key in gone:
-                del clients[key]
-        self.clients = clients
-        self._told = {key: told for key, told in self._told.items() if key in clients}
-        self._waiting.intersection_update(clients)
-        return clients
-
-
-def _target(request: bytes) -> int:
-    """Return a number that stands for what a request asks for."""
-    return hash(request[:LONGEST].split(b" ", 2)[1])
+        told = self.clients.get(key, time) or _Told()
+        told.refuse(time, self._wait)
+        self.clients.put(key, time, told)

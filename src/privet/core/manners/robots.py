@@ -6,19 +6,22 @@ did, and agents that say that they are robots.
 
 from __future__ import annotations
 
-from itertools import compress
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from privet.core.cache import LONGEST, SIZE, Cache
-from privet.core.manners.asked import asked_in, is_browser, site_of
+from privet.core.manners.asked import ASSET, NAMED, ROBOT, RULES, Asked, before, mixed, site_of, target_of
 from privet.core.manners.memory import Clients
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable
+    from typing import Self
 
-    from privet.core.manners.asked import Asked
+    from privet.core.facts import Facts, Registry
+    from privet.core.manners.asked import Hashes, Places, Times
     from privet.core.manners.known import Known
-    from privet.core.parse import Rows
 
 KNOWS = 86_400.0
 """Seconds for which somebody knows what stands in the file: robots may keep it so long."""
@@ -28,7 +31,7 @@ EVERYWHERE = "*"
 """In place of a site: all those that are not named."""
 
 _LONGEST_AGENT = 128
-_PAIRS = SIZE // 2  # of agents and targets that are remembered
+_ANSWERS = SIZE // 2  # that are remembered: a power of two
 _WHOLE_SECONDS = 1.0  # by which a pause may be longer than the log says
 
 
@@ -42,136 +45,180 @@ class Rules(Protocol):
         """Return the seconds that are to lie between two requests of an agent, 0 for any."""
 
 
-class Site:
-    """The answers for one site, each of them found out once."""
+class Informed:
+    """Who knows what stands in `robots.txt`."""
 
-    def __init__(self, rules: Rules) -> None:
-        self.delay = Cache(lambda agent: rules.delay(agent[:_LONGEST_AGENT]))
-        self.allows = _Allowed(rules)
+    clients = ()  # the crowd remembers them
+    evicted = 0
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry, self._asked = registry, Asked(registry)
+        self._fetched = registry.crowd.column(-inf)  # when the file was, last
+        self._agents: Clients[bytes, float] = Clients(AGENTS, KNOWS)  # who are no robots, by the same
+        self._moved = 0.0  # by how much the clock was set since the start
+
+    def rows(self, facts: Facts) -> Places:
+        """Return the rows of those who know, without those that fetch the file."""
+        return facts.once(self._find)
+
+    def carry(self, old: Self) -> None:
+        """Take over what an equal one knows."""
+        self._fetched.take(old._fetched)
+        self._agents, self._moved = old._agents, old._moved
+
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock was set forward by so much."""
+        self._moved += seconds
+
+    def forget(self, key: bytes) -> None:
+        """Forget a client."""
+        number = self._registry.crowd.number(key)
+        if number >= 0:
+            self._fetched.values[number] = -inf
+
+    def _find(self, facts: Facts) -> Places:
+        times = facts.times - self._moved
+        agents, fetches = self._asked.agents(facts), np.flatnonzero(self._asked.kinds(facts) & RULES)
+        if not self._fetched.is_used and not len(fetches):
+            return np.flatnonzero(agents & ROBOT)
+        since = self._fetched.values[facts.clients]
+        called = self._called(facts, np.flatnonzero(agents & NAMED))
+        for row in fetches.tolist():
+            client, time = facts.clients[row], float(times[row])
+            self._fetched.values[client] = time
+            since[row + 1 :][facts.clients[row + 1 :] == client] = time
+            agent = facts.rows.column("agent")[row]
+            if agents[row] & NAMED and len(agent) <= LONGEST:
+                self._agents.put(agent, time, time)
+                called[row + 1 :][facts.agents[row + 1 :] == facts.agents[row]] = time
+        knows = (np.maximum(since, called) >= times - KNOWS) | (agents & ROBOT > 0)
+        knows[fetches] = False
+        return np.flatnonzero(knows)
+
+    def _called(self, facts: Facts, named: Places) -> Times:
+        """Return for each row when somebody who calls himself so fetched the file."""
+        called = np.full(len(facts), -inf)
+        if len(self._agents) and len(named):
+            agents = facts.rows.column("agent")
+            for agent in self._agents.among(frozenset(agents[row] for row in named.tolist())):
+                since = self._agents.get(agent, -inf)
+                called[facts.agents == self._registry.agents[agent]] = -inf if since is None else since
+        return called
 
 
-class _Allowed(dict[tuple[bytes, bytes], bool]):
-    """Whether an agent may ask for a target, which is no longer than `LONGEST`."""
+class Answers:
+    """What was answered to questions, by their hashes: each has one place, and what was there before is forgotten."""
 
-    def __init__(self, rules: Rules) -> None:
-        super().__init__()
-        self._rules = rules
+    def __init__(self) -> None:
+        self._questions = np.zeros(_ANSWERS, np.int64)
+        self._answers = np.zeros(_ANSWERS)
 
-    def __missing__(self, both: tuple[bytes, bytes]) -> bool:
-        agent, target = both
-        found = self._rules.allows(agent[:_LONGEST_AGENT], target)
-        if len(agent) <= LONGEST:
-            if len(self) >= _PAIRS:
-                self.clear()
-            self[both] = found
-        return found
+    def __call__(self, questions: Hashes, find: Callable[[int], float]) -> Times:
+        """Return the answers, what is not known found by the place of its question."""
+        places = questions & (_ANSWERS - 1)
+        new = np.flatnonzero(self._questions[places] != questions)
+        answers: Times = self._answers[places]
+        for one in new.tolist():
+            place, question = int(places[one]), questions[one]
+            if self._questions[place] != question:
+                self._questions[place], self._answers[place] = question, find(one)
+            answers[one] = self._answers[place]
+        return answers
 
 
 class _Robots:
     """Finds requests of those who know what stands in `robots.txt`."""
 
     columns = frozenset({"host", "request", "method", "target", "path", "query", "agent"})
+    clients = ()
+    evicted = 0
 
-    def __init__(self, most: int) -> None:
-        self.clients: Clients[bytes, None] = Clients(most, KNOWS)  # who fetched the file
-        self._agents: Clients[bytes, None] = Clients(AGENTS, KNOWS)
-        self._sites: Cache[Site | None] = Cache(lambda _: None)
+    def __init__(self, registry: Registry) -> None:
+        self._asked, self._informed, self._crowd = Asked(registry), registry.shared(Informed), registry.crowd
+        self._sites: Cache[Rules | None] = Cache(lambda _: None)
         self._any = False
-
-    @property
-    def evicted(self) -> int:
-        """How many clients were forgotten to stay within the cap."""
-        return self.clients.evicted
+        self._answers = Answers()
 
     def know(self, known: Known) -> None:
         """Heed what stands in the files."""
-        sites = {name.encode(): Site(rules) for name, rules in known.robots.items()}
+        sites = {name.encode(): rules for name, rules in known.robots.items()}
         rest = sites.get(EVERYWHERE.encode())
         self._sites = Cache(lambda host: sites.get(site_of(host), rest))
         self._any = bool(sites)
+        self._answers = Answers()
+
+    def carry(self, old: Self) -> None:
+        """Take over what an equal one knows."""
+        self._sites, self._any = old._sites, old._any
 
     def forget(self, key: bytes) -> None:
         """Forget a client."""
-        self.clients.drop(key)
+        self._informed.forget(key)
 
-    def _informed(self, asked: Asked, times: Sequence[float]) -> Iterable[int]:
-        """Return the rows of those who know what stands in the file, if there is any."""
-        if not self._any:
-            return ()
-        robots, keys, agents = asked.robots, asked.rows.keys, asked.agents
-        if not asked.robots_txt and not len(self.clients) and not len(self._agents):
-            return compress(range(len(keys)), robots)
-        found, fetches = [], frozenset(asked.robots_txt)
-        for row in self._concerned(asked, keys, agents):
-            if row in fetches:
-                self._learn(keys[row], agents[row], times[row])
-            elif robots[row] or self._knows(keys[row], agents[row], times[row]):
-                found.append(row)
-        return found
-
-    def _concerned(self, asked: Asked, keys: Sequence[bytes], agents: Sequence[bytes]) -> Iterable[int]:
-        """Return the rows of those who may know, or learn with one of these rows."""
-        fetches = asked.robots_txt
-        who = self.clients.among(asked.who) | {keys[row] for row in fetches}
-        called = self._agents.among(frozenset(agents)) if len(self._agents) else set()
-        called |= {agents[row] for row in fetches}
-        columns = zip(asked.robots, keys, agents, strict=True)
-        return [row for row, (robot, key, agent) in enumerate(columns) if robot or key in who or agent in called]
-
-    def _learn(self, key: bytes, agent: bytes, time: float) -> None:
-        self.clients.put(key, time, None)
-        if len(agent) <= LONGEST and len(agent) > 1 and not is_browser(agent):
-            self._agents.put(agent, time, None)
-
-    def _knows(self, key: bytes, agent: bytes, time: float) -> bool:
-        since = time - KNOWS
-        return self.clients.since(key, since) or self._agents.since(agent, since)
+    def _rules(self, facts: Facts, row: int) -> tuple[Rules | None, bytes]:
+        """Return the rules that hold for a row, and its agent."""
+        return self._sites[self._asked.host(facts, row)], facts.rows.column("agent")[row][:_LONGEST_AGENT]
 
 
 class Disallowed(_Robots):
     """Requests for what `robots.txt` disallows."""
 
-    def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
+    def find(self, facts: Facts, _times: Times) -> list[int]:
         """Return the rows that are offences."""
-        asked, sites = asked_in(rows), self._sites
-        asks, agents, hosts = asked.asks, asked.agents, asked.hosts
-        return [
-            row
-            for row in self._informed(asked, times)
-            if (site := sites[hosts[row]]) is not None and not site.allows[agents[row], asks[row].target]
-        ]
+        if not self._any:
+            return []
+        rows = self._informed.rows(facts)
+        if not len(rows):
+            return []
+        questions = mixed(self._asked.names(facts, rows), self._asked.targets(facts, rows))
+        found: list[int] = rows[self._answers(questions, lambda one: self._forbids(facts, int(rows[one]))) > 0].tolist()
+        return found
+
+    def _forbids(self, facts: Facts, row: int) -> bool:
+        rules, agent = self._rules(facts, row)
+        return rules is not None and not rules.allows(agent, target_of(self._asked.request(facts, row)))
 
 
 class TooSoon(_Robots):
     """Requests that come sooner after the one before than `robots.txt` asks for; those for assets do not count."""
 
-    def __init__(self, most: int) -> None:
-        super().__init__(most)
-        self._last: Clients[bytes, float] = Clients(most, KNOWS)
+    def __init__(self, registry: Registry) -> None:
+        super().__init__(registry)
+        self._last = registry.crowd.column(-inf)
         self.pauses: list[float] = []  # before each of the offences that were found last
 
-    @property
-    def evicted(self) -> int:
-        """How many clients were forgotten to stay within the cap."""
-        return self.clients.evicted + self._last.evicted
-
-    def find(self, rows: Rows, times: Sequence[float]) -> list[int]:
+    def find(self, facts: Facts, times: Times) -> list[int]:
         """Return the rows that are offences."""
-        asked, found, swap = asked_in(rows), [], self._last.swap
-        agents, hosts, assets, sites = asked.agents, asked.hosts, asked.assets, self._sites
         self.pauses = []
-        for row in self._informed(asked, times):
-            site = None if assets[row] else sites[hosts[row]]
-            if site is None or not (delay := site.delay[agents[row]]):
-                continue
-            time = times[row]
-            last = swap(rows.keys[row], time, time)
-            if last is not None and abs(time - last) <= delay - _WHOLE_SECONDS:
-                found.append(row)
-                self.pauses.append(abs(time - last))
+        if not self._any:
+            return []
+        rows = self._informed.rows(facts)
+        rows = rows[self._asked.kinds(facts)[rows] & ASSET == 0]
+        if not len(rows):
+            return []
+        questions = mixed(self._asked.names(facts, rows), self._asked.sites(facts, rows))
+        delays = self._answers(questions, lambda one: self._delay(facts, int(rows[one])))
+        told = np.flatnonzero(delays)
+        rows, delays = rows[told], delays[told]
+        clients, at = facts.clients[rows], times[rows]
+        pauses = np.abs(at - before(clients, at, self._last))
+        soon = np.flatnonzero(pauses <= delays - _WHOLE_SECONDS)
+        self.pauses = pauses[soon].tolist()
+        found: list[int] = rows[soon].tolist()
         return found
+
+    def carry(self, old: Self) -> None:
+        """Take over what an equal one knows."""
+        super().carry(old)
+        self._last.take(old._last)
 
     def forget(self, key: bytes) -> None:
         """Forget a client."""
         super().forget(key)
-        self._last.drop(key)
+        number = self._crowd.number(key)
+        if number >= 0:
+            self._last.values[number] = -inf
+
+    def _delay(self, facts: Facts, row: int) -> float:
+        rules, agent = self._rules(facts, row)
+        return 0.0 if rules is None else rules.delay(agent)

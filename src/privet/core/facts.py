@@ -1,0 +1,226 @@
+"""What is known of the rows of one block: found out once, for all detectors, and looked up for all rows at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+import numpy as np
+
+from privet.core.crowd import Crowd
+from privet.core.parse import Rows
+from privet.core.select import REQUEST_PARTS, parts_of, values_of
+from privet.core.texts import MOST, Texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence, Sized
+    from typing import Self
+
+    import numpy.typing as npt
+
+    from privet.core.crowd import Numbers
+    from privet.core.texts import Fact
+
+UNTOLD = frozenset((b"-", b""))
+
+
+class Shared(Protocol):
+    """What several detectors learn alike: one of its kind does so for all."""
+
+    def __init__(self, registry: Registry) -> None: ...
+
+    @property
+    def clients(self) -> Sized:
+        """What is remembered of some clients, beside what the crowd has of all."""
+
+    @property
+    def evicted(self) -> int:
+        """How many of them were forgotten to stay within the cap."""
+
+    def carry(self, old: Self) -> None:
+        """Take over what an equal one knows, after the crowd was carried."""
+
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock was set forward by so much."""
+
+
+Kind = TypeVar("Kind", bound=Shared)
+Value = TypeVar("Value")
+
+
+def _part(place: int) -> Callable[[bytes], int]:
+    return lambda request: hash(parts_of(request)[place])
+
+
+_OF_REQUEST = {field: _part(place) for place, field in enumerate(REQUEST_PARTS)}
+
+
+class Registry:
+    """Remembers clients and texts by number, for all detectors of an engine."""
+
+    def __init__(self, max_clients: int) -> None:
+        self.max_clients = max_clients
+        self.crowd = Crowd(max_clients)
+        self.requests, self.hosts, self.agents, self.referers = Texts(), Texts(), Texts(), Texts()
+        self.statuses, self.types = Texts(), Texts()
+        self.others: defaultdict[str, Texts] = defaultdict(Texts)  # by field
+        self._latest = Facts(self, Rows(0))
+        self._shared: dict[type, Shared] = {}
+
+    def facts(self, rows: Rows) -> Facts:
+        """Return what is known of a block; detectors ask for the same one after the other, so it is kept that long."""
+        if self._latest.rows is not rows:
+            self._latest = Facts(self, rows)
+        return self._latest
+
+    def carry(self, old: Registry) -> None:
+        """Take over the clients of another."""
+        self.crowd.carry(old.crowd)
+        for kind in self._shared.keys() & old._shared.keys():
+            self._shared[kind].carry(old._shared[kind])
+
+    def shift(self, seconds: float) -> None:
+        """Take note that the clock was set forward by so much."""
+        self.crowd.shift(seconds)
+        for one in self._shared.values():
+            one.shift(seconds)
+
+    @property
+    def tracked(self) -> int:
+        """How many clients are remembered."""
+        return len(self.crowd) + sum(len(one.clients) for one in self._shared.values())
+
+    @property
+    def evicted(self) -> int:
+        """How many clients were forgotten to stay within the cap."""
+        return self.crowd.evicted + sum(one.evicted for one in self._shared.values())
+
+    def shared(self, kind: type[Kind]) -> Kind:
+        """Return the one of its kind that all detectors share."""
+        if kind not in self._shared:
+            self._shared[kind] = kind(self)
+        return cast("Kind", self._shared[kind])
+
+
+class Facts:
+    """The rows of one block as arrays; texts are numbers, see `core.texts`. Each is made when first wanted.
+
+    `times` are seconds since the epoch, `clients` numbers of the crowd.
+    """
+
+    def __init__(self, registry: Registry, rows: Rows) -> None:
+        self.rows, self._registry = rows, registry
+        self._said: dict[Fact, npt.NDArray[Any]] = {}
+        self._found: dict[Callable[[Facts], Any], Any] = {}
+
+    @cached_property
+    def times(self) -> npt.NDArray[np.float64]:
+        """When the requests were."""
+        return np.array(self.rows.times, np.float64)
+
+    @cached_property
+    def clients(self) -> Numbers:
+        """The clients' numbers."""
+        return self._registry.crowd.meet(self.rows.keys, self.times)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def once(self, find: Callable[[Facts], Value]) -> Value:
+        """Return what is found in these rows; all who want to know it share the answer."""
+        if find not in self._found:
+            self._found[find] = find(self)
+        return cast("Value", self._found[find])
+
+    def said(self, fact: Fact, column: str) -> npt.NDArray[Any]:
+        """Return what a fact says of the texts of a column, row by row; all who want to know share it."""
+        found = self._said.get(fact)
+        if found is None:
+            found = self._said[fact] = fact(getattr(self, column))
+        return found
+
+    @cached_property
+    def requests(self) -> Numbers:
+        """The request lines."""
+        return self._registry.requests.numbers(requests_of(self.rows))
+
+    @cached_property
+    def hosts(self) -> Numbers:
+        """The sites."""
+        hosts = self.rows.columns.get("host")
+        if hosts is None:
+            return np.full(len(self), self._registry.hosts.numbers([b"-"])[0])
+        return self._registry.hosts.numbers(hosts)
+
+    @cached_property
+    def agents(self) -> Numbers:
+        """The agents."""
+        return self._registry.agents.numbers(self.rows.column("agent"))
+
+    @cached_property
+    def referers(self) -> Numbers:
+        """The referers."""
+        return self._registry.referers.numbers(self.rows.column("referer"))
+
+    @cached_property
+    def statuses(self) -> Numbers:
+        """The statuses."""
+        return self._registry.statuses.numbers(self.rows.column("status"))
+
+    @cached_property
+    def types(self) -> Numbers:
+        """The content types."""
+        return self._registry.types.numbers(self.rows.column("content_type"))
+
+    def texts(self, field: str) -> tuple[Texts, Numbers]:
+        """Return the texts that one field has, and their numbers; the whole request line is one, too."""
+        registry = self._registry
+        if field == "request":
+            return registry.requests, self.requests
+        if field == "agent":
+            return registry.agents, self.agents
+        if field == "referer":
+            return registry.referers, self.referers
+        if field == "status":
+            return registry.statuses, self.statuses
+        others = registry.others[field]
+        return others, others.numbers(values_of(self.rows, field, range(len(self.rows))))
+
+    def names(self, field: str) -> npt.NDArray[np.int64]:
+        """Return hashes of one field of all rows."""
+        if (
+            field in _OF_REQUEST
+            and "request" in self.rows.columns
+            and not self.rows.columns.keys() & _OF_REQUEST.keys()
+        ):
+            return self._registry.requests.fact(_OF_REQUEST[field], np.int64, MOST)(self.requests)
+        texts, numbers = self.texts(field)
+        return texts.fact(hash, np.int64, MOST)(numbers)
+
+    @cached_property
+    def before(self) -> npt.NDArray[np.intp]:
+        """The row of the same client before each row of the block, -1 where it is his first."""
+        return previous(self.clients)
+
+
+def previous(numbers: Numbers) -> npt.NDArray[np.intp]:
+    """Return for each place the last one before it with the same number, -1 if there is none."""
+    order = np.argsort(numbers, kind="stable")
+    found = np.full(len(numbers), -1)
+    same = np.flatnonzero(numbers[order[1:]] == numbers[order[:-1]])
+    found[order[same + 1]] = order[same]
+    return found
+
+
+def requests_of(rows: Rows) -> Sequence[bytes]:
+    """Return the request lines, put together where the log has them in parts."""
+    columns = rows.columns
+    if "request" in columns:
+        return columns["request"]
+    methods = rows.column("method")
+    if "target" in columns:
+        return [method + b" " + target + b" -" for method, target in zip(methods, columns["target"], strict=True)]
+    queries = [b"" if query in UNTOLD else b"?" + query.removeprefix(b"?") for query in rows.column("query")]
+    paths = rows.column("path")
+    return [m + b" " + path + query + b" -" for m, path, query in zip(methods, paths, queries, strict=True)]
