@@ -208,15 +208,19 @@ class Unslowed:
         """Return the rows that are offences."""
         self.pauses = []
         rows = np.flatnonzero(self._asked.kinds(facts) & ASSET == 0)
+        if not len(rows):
+            return []
         clients, at = facts.clients[rows], times[rows]
         before = facts.before if len(rows) == len(facts) else previous(clients)
         refused = self._asked.statuses(facts)[rows] & REFUSED
         first = self._pages.count
         marks = 2 * np.arange(first, first + len(rows)) + refused
-        links = np.where(before >= 0, marks[before], self._last.values[clients]) if len(rows) else marks
+        links = np.where(before >= 0, marks[before], self._last.values[clients])
         self._last.values[clients] = marks
         self._pages.put(at, links)
         events = np.flatnonzero(links & 1 | refused)
+        if not len(events):
+            return []
         columns = (rows[events], at[events], events + first, links[events] & 1, refused[events])
         found, keys = [], facts.rows.keys
         for row, time, page, was_refused, is_refused in zip(*(column.tolist() for column in columns), strict=True):
