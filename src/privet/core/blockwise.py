@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -233,21 +234,30 @@ class Blockwise:
         """Add the lines that are not among those taken, each at its place."""
         texts = block.split(b"\n")
         others = np.setdiff1d(np.arange(rows.lines), lines)
-        parts, last = [], 0
-        for number, place in zip(others.tolist(), np.searchsorted(lines, others).tolist(), strict=True):
-            one = self._exact(texts[number] + b"\n")
-            rows.bad += one.bad
-            rows.ignored += one.ignored
-            if len(one):
-                parts.append((last, place, one))
-                last = place
-        parts.append((last, len(lines), Rows(0)))
-        rows.keys = [key for start, end, one in parts for key in (*rows.keys[start:end], *one.keys)]
-        rows.times = [time for start, end, one in parts for time in (*rows.times[start:end], *one.times)]
+        parts = self._parts([texts[number] + b"\n" for number in others.tolist()])
+        fits = np.repeat([bool(part) for part in parts], [part.lines for part in parts])
+        order = np.argsort(np.concatenate((lines, others[fits]))).tolist()
+        for part in parts:
+            rows.bad += part.bad
+            rows.ignored += part.ignored
+        rows.keys = _put(order, rows.keys, *(part.keys for part in parts))
+        rows.times = _put(order, rows.times, *(part.times for part in parts))
         for name, column in rows.columns.items():
-            rows.columns[name] = [
-                value for start, end, one in parts for value in (*column[start:end], *_like(name, one))
-            ]
+            rows.columns[name] = _put(order, column, *(_like(name, part) for part in parts))
+
+    def _parts(self, lines: Sequence[bytes]) -> list[Rows]:
+        """Return the rows of lines in parts, of each of which all lines or none have a row."""
+        rows = self._exact(b"".join(lines))
+        if len(rows) in (0, len(lines)):
+            return [rows]
+        half = len(lines) // 2
+        return [*self._parts(lines[:half]), *self._parts(lines[half:])]
+
+
+def _put(order: Sequence[int], *columns: Sequence[Any]) -> list[Any]:
+    """Return the values of columns that follow one another, in an order."""
+    values = list(chain(*columns))
+    return [values[place] for place in order]
 
 
 class _Clients(dict[bytes, int]):
@@ -288,7 +298,7 @@ def _no_keys() -> npt.NDArray[Any]:
 
 
 def _like(name: str, one: Rows) -> Sequence[Any]:
-    """Return a column of a row as that of the others is: sizes are numbers."""
+    """Return a column of odd lines as that of the others is: sizes are numbers."""
     return numbers(one.column(name)) if name == "size" else one.column(name)
 
 

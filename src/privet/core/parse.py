@@ -169,11 +169,11 @@ class TextPlan:
         from privet.core import blockwise  # noqa: PLC0415  it imports this module
 
         shape = blockwise.layout(self.format, self._want)
-        return blockwise.Blockwise(shape, self._want, self._finish.times, self._alone) if shape else None
+        return blockwise.Blockwise(shape, self._want, self._finish.times, self._exactly) if shape else None
 
-    def _alone(self, line: bytes) -> Rows:
-        rows = Rows(1)
-        self._slow(line, rows)
+    def _exactly(self, block: bytes) -> Rows:
+        rows = Rows(block.count(b"\n"))
+        self._slow(block, rows)
         return rows
 
     def _at_once(self, block: bytes, rows: Rows) -> bool:
