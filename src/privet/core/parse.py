@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 LARGE = 32_768  # bytes: below, starting numpy costs more than it saves
+PAUSE = 15  # large blocks: where one does not fit, the next ones will hardly do
 FEW = 40  # lines: below, the exact way costs less, as it touches less code after a sleep
 NO_ADDRESS, NOT_IN_FORMAT, NO_TIME = "no client address", "not in the format", "no readable time"
 NOT_TOLD = "no client address from the proxy"
@@ -139,12 +140,11 @@ class TextPlan:
         self._fast = re.compile(b"(?:" + b'"'.join(s.loose for s in segments) + b"\n|(?s:.+))")
         stamp = next(e.time for e in fmt.elements if isinstance(e, Field) and e.name == "time")
         self._finish = _Finish(_time_reader(stamp, zone), proxies)
-        self._want, self._many = unquoted, lean
+        self._want, self._many, self._pause = unquoted, lean, 0
 
     def parse(self, block: bytes) -> Rows:
         """Parse whole lines, each with its newline."""
-        large = self._many and len(block) >= LARGE
-        if large and self._blockwise and (found := self._blockwise.parse(block)) is not None:
+        if self._many and len(block) >= LARGE and (found := self._by_columns(block)) is not None:
             return found
         rows = Rows(block.count(b"\n"))
         if rows.lines < FEW or not self._at_once(block, rows):
@@ -167,9 +167,19 @@ class TextPlan:
     def _blockwise(self) -> Blockwise | None:
         """What takes large blocks with numpy; None where the format is not for it."""
         from privet.core import blockwise  # noqa: PLC0415  it imports this module
+        from privet.core.layout import layout  # noqa: PLC0415  likewise
 
-        shape = blockwise.layout(self.format, self._want)
+        shape = layout(self.format, self._want)
         return blockwise.Blockwise(shape, self._want, self._finish.times, self._exactly) if shape else None
+
+    def _by_columns(self, block: bytes) -> Rows | None:
+        """Parse a large block at once; None when too many of its lines do not fit, and for some blocks after that."""
+        if self._blockwise is None or self._pause:
+            self._pause = max(0, self._pause - 1)
+            return None
+        rows = self._blockwise.parse(block)
+        self._pause = PAUSE if rows is None else 0
+        return rows
 
     def _exactly(self, block: bytes) -> Rows:
         rows = Rows(block.count(b"\n"))
