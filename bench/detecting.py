@@ -18,6 +18,7 @@ from privet.config.loader import load
 from privet.core import history
 from privet.core.engine import Batch
 from privet.core.history import Tallies
+from privet.core.lines import in_portions
 from privet.core.tokens import Tokens
 from privet.core.vigil import Vigil
 
@@ -36,7 +37,7 @@ def main(config_path: str, log: str) -> None:
     engine.know(files.known())
     (source,) = engine.sources
     verdicts, minute = 0, 0.0
-    for block in Archive([log], engine.sources[source].time_of).blocks():
+    for block in in_portions(Archive([log], engine.sources[source].time_of).blocks(), engine.portion):
         found = engine.feed(Batch(source, block), math.inf)
         verdicts += len(found)
         tallies.judge(found, tokens)

@@ -15,7 +15,8 @@ from privet.core.address import Subject, is_pseudonym
 from privet.core.crowd import Crowd
 from privet.core.detect import Limit
 from privet.core.jails import Jail
-from privet.core.neighbours import Keys, Neighbours, network_key, network_of
+from privet.core.neighbours import Neighbours
+from privet.core.nets import Keys, network_key, network_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

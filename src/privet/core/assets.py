@@ -32,6 +32,7 @@ AT_ONCE = 5.0
 """Seconds in which a browser asks for what belongs to a page."""
 
 PATHS = 8192  # of which something is known
+NONE = np.empty(0, np.int32)
 CLEAR = 5  # fetches with a page that make an asset
 RATIO = 4  # how many of them there must be for each one without
 
@@ -128,7 +129,7 @@ class Assets:
         rows = np.flatnonzero(~answers)
         clients, times, urls = facts.clients[rows], facts.times[rows], urls[rows]
         targets, pages = self._targets(facts.referers)[rows], self._shapes.pages[urls]
-        places = self._places_of(urls) if self._places else np.zeros(len(rows), np.int32)
+        places = self._places_of(urls) if self._places else NONE
         if self._clear[places].any() or self._any_with_page(clients, times, pages, targets):
             self._learn_from_each(rows, (clients, times, urls, pages, targets), answers)
             return

@@ -87,6 +87,7 @@ class Crowd:
         self._sweep_at = min(_SWEEP_FROM, most)
         self._seen = self.column(-inf)
         self._newest = -inf
+        self._marks = self.column(0, np.bool_)  # of no meaning but for `among`
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -123,6 +124,14 @@ class Crowd:
     def key(self, number: int) -> bytes:
         """Return the key of a client."""
         return self._keys[number]
+
+    def among(self, numbers: Numbers, some: Numbers) -> npt.NDArray[np.bool_]:
+        """Tell of each client whether he is one of some."""
+        marks = self._marks.values
+        marks[some] = True
+        found: npt.NDArray[np.bool_] = marks[numbers]
+        marks[some] = False
+        return found
 
     def carry(self, old: Crowd) -> None:
         """Take over the clients of another; its columns may then be taken, the others are empty."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from privet.core.crowd import Crowd, Numbers
 
 _SWEEP_FROM = 1024  # fewer clients with several values than this are not worth sweeping
-_FEW = 16  # rows: below, a look at each costs less
+_FEW = 64  # rows: below, a look at each costs less
 
 
 class Distinct:
@@ -45,7 +45,6 @@ class Distinct:
         self._name = crowd.column(0, np.int64)  # of who has one value, by hash
         self._last = crowd.column(-inf)  # and when it was seen last
         self._has_many = crowd.column(0, np.bool_)
-        self._marks = crowd.column(0, np.bool_)  # of no meaning between two blocks
         self._newest = -inf
         self._many: dict[bytes, dict[int, float]] = {}  # of who has several: by hash, when each was seen last
         self._sweep_at = _SWEEP_FROM
@@ -67,17 +66,23 @@ class Distinct:
         self._newest = float(seconds.max(initial=self._newest))
         if len(self._many) >= self._sweep_at:
             self._sweep()
-        few = len(rows) < _FEW
-        limit = self._limit
-        for place in range(len(rows)) if few else self._others(numbers, names, seconds, keys):
-            key, time = keys[place], times[place]
-            if key in limit.until and time < limit.until[key]:
+        some = range(len(rows)) if len(rows) < _FEW else self._others(numbers, names, seconds, keys)
+        limit, until, many, known = self._limit, self._limit.until, self._many, names.tolist()
+        for place in some:
+            key, time, name = keys[place], times[place], known[place]
+            if until and time < until.get(key, time):
                 continue
-            number = int(numbers[place])
-            if self._is_reached(key, number, int(names[place]), time):
-                self._clear(key, number)
-                limit.until[key] = time + limit.bantime
+            seen = many.get(key) or self._begin(key, int(numbers[place]))
+            if name in seen:  # no new value: the count does not rise
+                if time > seen[name]:  # noqa: PLR1730  max() costs more
+                    seen[name] = time
+                continue
+            seen[name] = time
+            if len(seen) >= limit.maxretry and self._is_reached(key, seen):
+                self._clear(key, int(numbers[place]))
+                until[key] = time + limit.bantime
                 yield Reached(rows[place], limit, key, time, limit.maxretry)
+                until, many = limit.until, self._many  # whoever takes it may shift the clock
 
     def _others(
         self, numbers: Numbers, names: npt.NDArray[np.int64], times: npt.NDArray[np.float64], keys: Sequence[bytes]
@@ -90,41 +95,36 @@ class Distinct:
         name, last = self._name.values, self._last.values
         new = last[numbers] < times - self._limit.findtime
         fresh = numbers[new]
-        others = self._has_many.values[numbers] | (~new & ((name[numbers] != names) | self._among(numbers, fresh)))
+        others = self._has_many.values[numbers] | (
+            ~new & ((name[numbers] != names) | self._crowd.among(numbers, fresh))
+        )
         if self._limit.until:
             others |= np.fromiter(map(self._limit.until.__contains__, keys), np.bool_, len(keys))
         before, name[fresh] = name[fresh], names[new]
         others[new] |= name[fresh] != names[new]
         if not others.any():
-            np.maximum.at(last, numbers, times)
+            _raise(last, numbers, times)
             return ()
-        others = self._among(numbers, numbers[others])
+        others = self._crowd.among(numbers, numbers[others])
         name[fresh] = np.where(others[new], before, name[fresh])
-        np.maximum.at(last, numbers[~others], times[~others])
+        _raise(last, numbers[~others], times[~others])
         return np.flatnonzero(others).tolist()
 
-    def _among(self, numbers: Numbers, some: Numbers) -> npt.NDArray[np.bool_]:
-        """Tell of each client whether he is one of some."""
-        marks = self._marks.values
-        marks[some] = True
-        found: npt.NDArray[np.bool_] = marks[numbers]
-        marks[some] = False
-        return found
+    def _begin(self, key: bytes, number: int) -> dict[int, float]:
+        """Begin to count several values of a client, with the one that he may have."""
+        seen: dict[int, float] = {}
+        self._many[key] = seen
+        if self._last.is_used:
+            last = float(self._last.values[number])
+            if last > -inf:
+                seen[int(self._name.values[number])] = last
+            self._has_many.values[number] = True
+        return seen
 
-    def _is_reached(self, key: bytes, number: int, name: int, time: float) -> bool:
-        """Count one failure; tell whether enough values count."""
-        findtime, most, seen = self._limit.findtime, self._limit.maxretry, self._many.get(key)
-        if seen is None:
-            seen = self._many[key] = {}
-            if self._last.is_used:
-                last = float(self._last.values[number])
-                if last > -inf:
-                    seen[int(self._name.values[number])] = last
-                self._has_many.values[number] = True
-        seen[name] = max(time, seen.get(name, time))
-        if len(seen) >= most:
-            seen = self._many[key] = _within(seen, findtime)
-        return len(seen) >= most
+    def _is_reached(self, key: bytes, seen: dict[int, float]) -> bool:
+        """Tell whether enough values count; forget those that do not."""
+        kept = self._many[key] = _within(seen, self._limit.findtime)
+        return len(kept) >= self._limit.maxretry
 
     def _clear(self, key: bytes, number: int) -> None:
         """Forget the values of a client."""
@@ -193,6 +193,14 @@ class Distinct:
             if seen is not None:
                 times = seen.values()
                 yield Standing(limit.jail, key, sum(time >= now - limit.findtime for time in times), max(times))
+
+
+def _raise(last: npt.NDArray[np.float64], numbers: Numbers, times: npt.NDArray[np.float64]) -> None:
+    """Set the last times of clients, where they are later than those that are known."""
+    if (times[1:] >= times[:-1]).all():
+        last[numbers] = np.maximum(last[numbers], times)
+    else:
+        np.maximum.at(last, numbers, times)
 
 
 def _within(seen: dict[int, float], findtime: float) -> dict[int, float]:

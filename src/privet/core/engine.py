@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 from heapq import merge
-from itertools import chain
+from itertools import chain, pairwise
 from math import isfinite
 from operator import attrgetter
 from types import MappingProxyType
@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.core.address import IPV6_CLIENT, Subject, widened
+from privet.core.ahead import Ahead
 from privet.core.cache import Cache
+from privet.core.detect import Window
 from privet.core.evidence import Lines, Places
 from privet.core.facts import Registry
 from privet.core.filters.plan import Found
@@ -26,9 +28,12 @@ from privet.core.forwarded import BEHIND
 from privet.core.loads import Loads
 from privet.core.manners.window import Manners
 from privet.core.memory import Memory
-from privet.core.neighbours import Neighbours, network_key, number_of
+from privet.core.neighbours import Neighbours
+from privet.core.nets import network_key, number_of
 from privet.core.networks import as_number, as_text
+from privet.core.parse import together
 from privet.core.prefixes import PrefixSet
+from privet.core.rate import Rate
 from privet.core.rules import Rule, Sifted, identity_of
 from privet.core.source import SourceState
 from privet.core.swarm import Swarms
@@ -37,6 +42,7 @@ from privet.core.verdicts import Action, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from privet.core.ahead import Foreseeing
     from privet.core.detect import Reached
     from privet.core.evidence import Recent
     from privet.core.filters.model import FilterSpec
@@ -54,6 +60,12 @@ if TYPE_CHECKING:
     from privet.core.swarm import Baseline, Event
 
 NO_FILTERS: Mapping[str, FilterPlan] = MappingProxyType({})
+PART = 1 << 17
+"""Bytes that are parsed together: more do not fit into the caches of the CPU."""
+
+PORTION = 1 << 19
+"""Bytes that are best fed at once to detectors that look at whole blocks: they begin less often."""
+
 EMPTY: Mapping[str, Sequence[Subject]] = MappingProxyType({})
 
 
@@ -136,6 +148,11 @@ class Engine:
         }
         self.ignore({})
 
+    @property
+    def portion(self) -> int:
+        """How many bytes of lines are best fed at once, where they can be had."""
+        return PORTION if any(rule.by_blocks for rule in self._rules) else PART
+
     def ignore(
         self, answers: Mapping[Listed, Iterable[Subject]], instead: Mapping[str, Sequence[Subject]] = EMPTY
     ) -> None:
@@ -199,11 +216,24 @@ class Engine:
                     verdicts += self._verdicts(one, denied=source in self._proxied)
         return verdicts
 
+    def ahead(self, source: str, now: float) -> Ahead | None:
+        """Return what tells how long lines of a source can wait before they are fed; None if they cannot wait."""
+        state = self.sources[source]
+        found = [rule.window for rule in self._rules if source in rule.sources]
+        windows: list[Foreseeing] = [
+            window for window in found if isinstance(window, Window | Rate) and window.foreseeing
+        ]
+        shared = any(len(rule.sources) > 1 for rule in self._rules if source in rule.sources)
+        direct = state.plan is not None and state.plan.direct and state.filters is None and self._widened is None
+        if state.plan is None or not direct or shared or source in self._proxied or len(windows) < len(found):
+            return None
+        return Ahead(state.plan, windows, now)
+
     def _requests(self, source: SourceState, data: bytes, now: float) -> Rows | None:
         """Parse requests; None if there are none."""
         if source.plan is None:
             return None
-        rows = source.plan.parse(data)
+        rows = _parsed(source.plan, data)
         source.count(rows, data)
         if rows.keys:
             rows.times, rows.clients = source.requests.keep(rows.times, now, self._tolerance), rows.keys
@@ -451,6 +481,17 @@ class Engine:
         if isinstance(who, Subject):
             return "", (who,)
         return as_text(who), self._networks.prefixes(who) if self._networks else ()
+
+
+def _parsed(plan: LinePlan, data: bytes) -> Rows:
+    """Parse lines in parts that fit into the caches of the CPU."""
+    if len(data) <= PART:
+        return plan.parse(data)
+    cuts = [0]
+    while len(data) - cuts[-1] > PART:
+        cut = data.rfind(b"\n", cuts[-1], cuts[-1] + PART) + 1 or data.index(b"\n", cuts[-1]) + 1
+        cuts.append(cut)
+    return together([plan.parse(data[start:end]) for start, end in pairwise([*cuts, len(data)])])
 
 
 def _who(verdict: Verdict) -> Who:

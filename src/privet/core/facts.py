@@ -206,6 +206,8 @@ class Facts:
 
 def previous(numbers: Numbers) -> npt.NDArray[np.intp]:
     """Return for each place the last one before it with the same number, -1 if there is none."""
+    if len(numbers) < 2:
+        return np.full(len(numbers), -1)
     order = np.argsort(numbers, kind="stable")
     found = np.full(len(numbers), -1)
     same = np.flatnonzero(numbers[order[1:]] == numbers[order[:-1]])

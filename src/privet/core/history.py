@@ -7,6 +7,7 @@ is masked.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, deque
 from math import inf
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from privet.core.pulse import CLASSES, KINDS
 from privet.core.verdicts import Action, decisions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from privet.core.parse import Rows
     from privet.core.tokens import Tokens
@@ -111,11 +112,11 @@ class Tallies:
         """Count what waits: requests of the same minute and site together."""
         groups: dict[tuple[int, bytes, str], tuple[list[bytes], list[bytes]]] = {}
         for source, times, hosts, statuses, sizes in self._waiting:
-            first, last = min(times), max(times)
-            if first > self._since and first // MINUTE == last // MINUTE and hosts.count(hosts[0]) == len(hosts):
-                group = groups.setdefault((int(first // MINUTE), hosts[0], source), ([], []))
-                group[0].extend(statuses)
-                group[1].extend(sizes)
+            if times[0] > self._since and hosts.count(hosts[0]) == len(hosts) and sorted(times) == times:
+                for start, end in _minutes(times):
+                    group = groups.setdefault((int(times[start] // MINUTE), hosts[0], source), ([], []))
+                    group[0].extend(statuses[start:end])
+                    group[1].extend(sizes[start:end])
                 continue
             for time, host, status, size in zip(times, hosts, statuses, sizes, strict=True):
                 if time > self._since:
@@ -179,6 +180,15 @@ class Tallies:
                 return OTHERS
             sites.add(name)
         return name
+
+
+def _minutes(times: Sequence[float]) -> Iterator[tuple[int, int]]:
+    """Yield where the minutes of sorted times begin and end."""
+    start = 0
+    while start < len(times):
+        end = bisect_left(times, (times[start] // MINUTE + 1) * MINUTE, start)
+        yield start, end
+        start = end
 
 
 def _total(sizes: Sequence[bytes]) -> int:

@@ -24,8 +24,8 @@ LONGEST_LINE = 65_536
 """Bytes. Servers take request lines and headers of up to 8 kB each and may escape a byte as four (`\\xhh`):
 one such field always fits, two fit. More is noise, and an unfinished line must not fill the memory."""
 
-BLOCK = 1 << 19
-"""Read size: large enough that what each detector does once per block vanishes beside what it does per line."""
+BLOCK = 1 << 17
+"""Read size: large enough that the cost per block vanishes beside that per line, small enough for the cache."""
 
 DISORDER = 600.0
 """Seconds. A merge looks at single lines only where another stream is nearer than this; lines of one
@@ -48,6 +48,11 @@ class LineSplitter:
     def pending(self) -> bool:
         """Whether a line has begun and not ended."""
         return bool(self._tail) or self._skipping
+
+    @property
+    def tail(self) -> bytes | None:
+        """The beginning of a line that has not ended; None if it is too long already."""
+        return None if self._skipping else bytes(self._tail)
 
     def feed(self, data: bytes) -> bytes:
         """Return the lines that are complete by now, as one block."""
@@ -103,6 +108,21 @@ class LineSplitter:
                 self.too_long += 1
             pos = end + 1
         return b"".join((*kept, block[start:])) if start else block
+
+
+def in_portions(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Join blocks to such of so many bytes or somewhat more; the last one may have fewer."""
+    pieces: list[bytes] = []
+    held = 0
+    for block in blocks:
+        pieces.append(block)
+        held += len(block)
+        if held >= size:
+            yield b"".join(pieces)
+            pieces.clear()
+            held = 0
+    if pieces:
+        yield b"".join(pieces)
 
 
 def merge_by_time(

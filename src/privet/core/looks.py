@@ -114,7 +114,7 @@ class Looks:
         facts = self._registry.facts(rows)
         numbers = self._shapes(facts)
         assets = self._assets(facts, numbers).tolist()
-        urls = map(self._shapes.urls.__getitem__, numbers.tolist())
+        urls = self._shapes.urls[numbers].tolist()
         clients = self.clients
         columns = (rows.column(name) for name in ("status", "referer", "user", "cookie"))
         for row, (key, time, url, asset, status, referer, user, cookie) in enumerate(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, tzinfo
 from functools import cached_property
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -76,6 +76,18 @@ class Rows:
         return self.columns.get(name) or [b"-"] * len(self.keys)
 
 
+def together(parts: Sequence[Rows]) -> Rows:
+    """Return the rows of blocks that follow one another; a column that one of them lacks is filled with "-"."""
+    rows = Rows(sum(part.lines for part in parts))
+    names = dict.fromkeys(chain.from_iterable(part.columns for part in parts if part.keys))
+    rows.columns = {name: list(chain.from_iterable(part.column(name) for part in parts)) for name in sorted(names)}
+    rows.keys = list(chain.from_iterable(part.keys for part in parts))
+    rows.times = list(chain.from_iterable(part.times for part in parts))
+    rows.bad = list(chain.from_iterable(part.bad for part in parts))
+    rows.ignored = sum(part.ignored for part in parts)
+    return rows
+
+
 class _Finish:
     """Turns the client and time columns into keys and seconds, and sorts out the rows that have none."""
 
@@ -127,7 +139,10 @@ def _kept(column: Sequence[Value], good: Iterable[bool]) -> list[Value]:
 
 
 class TextPlan:
-    """Parses one text format. `want` names the columns that somebody reads; a plan not `lean` has all quoted ones."""
+    """Parses one text format. `want` names the columns that somebody reads; a plan not `lean` has all quoted ones.
+
+    It is `direct` if the clients of lines can be told without parsing them.
+    """
 
     def __init__(self, fmt: Format, want: Iterable[str], zone: tzinfo, proxies: Proxies, *, lean: bool = False) -> None:
         self.format = fmt
@@ -140,6 +155,9 @@ class TextPlan:
         self._fast = re.compile(b"(?:" + b'"'.join(s.loose for s in segments) + b"\n|(?s:.+))")
         stamp = next(e.time for e in fmt.elements if isinstance(e, Field) and e.name == "time")
         self._finish = _Finish(_time_reader(stamp, zone), proxies)
+        beginning = _beginning(fmt)
+        self.direct = beginning is not None
+        self._beginning = re.compile(b"(?:" + (beginning or b"()") + b"|)[^\n]*+\n")
         self._want, self._many, self._pause = unquoted, lean, 0
 
     def parse(self, block: bytes) -> Rows:
@@ -156,6 +174,15 @@ class TextPlan:
         found = self._exact.match(line if line.endswith(b"\n") else line + b"\n")
         stamp = found and found[self._names.index("time") + 1]
         return self._finish.times[stamp] if stamp else None
+
+    def clients(self, block: bytes) -> list[bytes | None]:
+        """Return who each line is of, None where that cannot be told at sight: the key in IPv6, else the text."""
+        keys = self._finish.keys
+        return [keys[text] if b":" in text else text or None for text in self._beginning.findall(block)]
+
+    def key_of(self, who: bytes) -> bytes:
+        """Return the key of such a client."""
+        return self._finish.keys.get(who) or client_key(who) or who
 
     def client_span(self, line: bytes, reason: str = NO_ADDRESS) -> tuple[int, int] | None:
         """Return where the client stands that cannot be read, for this reason; None in lines of other formats."""
@@ -305,6 +332,22 @@ def _segment(elements: list[Literal | Field], quoted: bool, want: frozenset[str]
     return _Segment(regex, loose, names)
 
 
+def _beginning(fmt: Format) -> bytes | None:
+    """Return what a line begins with up to its client, the only group; None if it stands behind a quote.
+
+    Nor is the client there where a header may tell another one.
+    """
+    names = [element.name if isinstance(element, Field) else "" for element in fmt.elements]
+    if "client" not in names or "forwarded" in names:
+        return None
+    place = names.index("client")
+    if any(isinstance(element, Literal) and b'"' in element.text for element in fmt.elements[:place]):
+        return None
+    following = [Literal(one.text[:1]) for one in fmt.elements[place + 1 : place + 2] if isinstance(one, Literal)]
+    elements = [*fmt.elements[: place + 1], *following]
+    return _segment(elements, quoted=False, want=frozenset({"client"}), seen=set()).regex
+
+
 _ALWAYS = frozenset({"client", "forwarded", "peer", "time"})
 _NUMBERS = {"status": rb"\d{3}|-", "size": rb"\d++|-"}
 NUMBERS = _NUMBERS.keys()
@@ -358,6 +401,8 @@ class JsonPlan:
     Every row has all columns of the format, whichever keys its line holds.
     """
 
+    direct = False  # to find the client of a line is to parse it
+
     def __init__(self, fmt: Format, proxies: Proxies) -> None:
         self.format = fmt
         self._has_status = "status" in fmt.keys
@@ -390,6 +435,14 @@ class JsonPlan:
         """Return the time of one line, None when it has none."""
         values = self._values(line)
         return self._finish.times[values["time"]] if values and "time" in values else None
+
+    def clients(self, block: bytes) -> list[bytes | None]:
+        """Return None for each line."""
+        return [None] * block.count(b"\n")
+
+    def key_of(self, who: bytes) -> bytes:
+        """Return the key of such a client."""
+        return who
 
     def client_span(self, line: bytes, reason: str = NO_ADDRESS) -> tuple[int, int] | None:
         """Return where the client stands that cannot be read, for this reason; None in lines of other formats."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from privet.core.address import Subject
 from privet.core.limits import Standing
-from privet.core.neighbours import network_of
+from privet.core.nets import network_of
 from privet.core.notes import Changed, Note
 from privet.core.tokens import Tokens
 

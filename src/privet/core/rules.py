@@ -11,7 +11,8 @@ from privet.core.distinct import Distinct
 from privet.core.evidence import Recent
 from privet.core.forms import Forms
 from privet.core.manners.window import Manners
-from privet.core.neighbours import Keys, Named, Neighbours
+from privet.core.neighbours import Neighbours
+from privet.core.nets import Keys, Named
 from privet.core.rate import Rate
 from privet.core.sieve import Sieve
 from privet.core.swarm import Swarms
@@ -56,6 +57,7 @@ class Rule:
         self.predicates = first.predicates
         limits = [Limit(jail, order, loads) for order, jail in jails]
         self.window = _window_for(limits, tolerance, max_clients, registry)
+        self.by_blocks = not isinstance(self.window, Window | Rate) or isinstance(self.window, Manners | Forms)
         self._learns = isinstance(self.window, Manners | Forms | Swarms)  # from all rows, not only from failures
         self._field, self._registry = first.distinct or "", registry
         self._networks = Keys(first, networks)

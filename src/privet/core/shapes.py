@@ -64,7 +64,8 @@ class Shapes:
         self._forget()
 
     def _forget(self) -> None:
-        self.urls: list[Url] = []
+        self._count = 0
+        self.urls: npt.NDArray[np.object_] = np.empty(1024, np.object_)
         self.names: list[bytes] = []
         self.assets = np.zeros(1024, np.bool_)
         self.pages = np.zeros(1024, np.int64)
@@ -84,7 +85,7 @@ class Shapes:
         """Return the number of what each row asks for."""
         requests = facts.requests.astype(np.int64) + 1  # as 0 is no pair
         hosts = facts.hosts.astype(np.int64) + 1 if "host" in facts.rows.columns else np.int64(0)
-        if len(self.urls) >= SIZE or self._as_of != (self._hosts.cleared, self._requests.cleared):
+        if self._count >= SIZE or self._as_of != (self._hosts.cleared, self._requests.cleared):
             self._forget()
         pairs, places = requests + (hosts << 32), requests + hosts * SPREAD & PLACES - 1
         numbers, start = np.empty(len(pairs), np.int32), 0
@@ -121,15 +122,20 @@ class Shapes:
         host, request = divmod(pair, 1 << 32)
         name = self._hosts.texts[host - 1] if host else b"-"
         url = self._url(name[:LONGEST], self._requests.texts[request - 1][:LONGEST])
-        number = len(self.urls)
+        number = self._count
         if number >= len(self.pages):
             self.assets, self.pages = np.resize(self.assets, 2 * number), np.resize(self.pages, 2 * number)
-            self.paths = np.resize(self.paths, 2 * number)
+            self.paths, self.urls = np.resize(self.paths, 2 * number), np.resize(self.urls, 2 * number)
         path = self.places.setdefault(url.path, len(self.names))
         if path == len(self.names):
             self.names.append(url.path)
-        self.urls.append(url)
-        self.assets[number], self.pages[number], self.paths[number] = url.asset, digest(url.page), path
+        self._count += 1
+        self.urls[number], self.assets[number], self.pages[number], self.paths[number] = (
+            url,
+            url.asset,
+            digest(url.page),
+            path,
+        )
         return number
 
     def _url(self, host: bytes, request: bytes) -> Url:

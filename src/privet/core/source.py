@@ -27,8 +27,18 @@ FUTURE = 60.0  # seconds that a stamp may lie ahead of the clock, as server and 
 class LinePlan(Protocol):
     """What parses the requests of a source: a plan of `core.parse`, or `core.recognise.AutoPlan`."""
 
+    @property
+    def direct(self) -> bool:
+        """Whether the clients of lines can be told without parsing them."""
+
     def parse(self, block: bytes) -> Rows:
         """Parse whole lines."""
+
+    def clients(self, block: bytes) -> list[bytes | None]:
+        """Return who each line is of, None where that cannot be told at sight: the key in IPv6, else the text."""
+
+    def key_of(self, who: bytes) -> bytes:
+        """Return the key of such a client."""
 
     def time_of(self, line: bytes) -> float | None:
         """Return the time of one line, None when it has none."""
@@ -55,10 +65,14 @@ class Pace:
             self.ahead += sum(time > now + FUTURE for time in times)
             times = [now if time > now + FUTURE else time for time in times]
             highest = max(times)
-        if min(times) < max(self.newest, highest) - tolerance:
+        if min(times) < max(self.newest, highest) - tolerance and not self._is_in_order(times, tolerance):
             times = self._at_the_edge(times, tolerance)
         self.newest = max(self.newest, highest)
         return times
+
+    def _is_in_order(self, times: list[float], tolerance: float) -> bool:
+        """Tell whether none is late, since each is as new as those before it."""
+        return times[0] >= self.newest - tolerance and sorted(times) == times
 
     def _at_the_edge(self, times: Sequence[float], tolerance: float) -> list[float]:
         newest, moved = self.newest, []

@@ -37,7 +37,7 @@ from privet.core.detect import Limit, Reached
 from privet.core.durations import DURATIONS, duration_of
 from privet.core.mask import sample
 from privet.core.shapes import Shapes
-from privet.core.waiting import Fetches, Pages, Waiting
+from privet.core.waiting import UNTOLD, Fetches, Pages, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -175,9 +175,11 @@ class Swarms:
         fresh = fresh[fetches.last(facts.clients[fresh], fresh) < facts.times[fresh] - LOOK_BACK]
         clients, duration = facts.clients[fresh], duration_of(facts.rows)
         self._noted.values[clients] = True
-        wanted = list(map(self._shapes.urls.__getitem__, urls[fresh].tolist()))
-        took = [duration(row) for row in fresh.tolist()] if duration else [None] * len(wanted)
-        self._waiting.add(Pages(moments[fresh] + GRACE, clients, wanted, took))
+        took = np.full(len(fresh), UNTOLD)
+        if duration is not None:
+            seconds = map(duration, fresh.tolist())
+            took[:] = [UNTOLD if one is None else one for one in seconds]
+        self._waiting.add(Pages(moments[fresh] + GRACE, clients, self._shapes.urls[urls[fresh]], took))
 
     def _count(self, pages: Pages, fetches: Fetches, moments: Times) -> Iterator[Reached]:
         """Count clients who fetched no asset in time, each in the first row that came after."""
@@ -186,16 +188,15 @@ class Swarms:
         rows, clients = rows[left], pages.clients[left]
         times = moments[rows]
         first = np.where(self._last.values[clients] >= times - REGULAR, self._first.values[clients], inf)
-        columns = (column.tolist() for column in (rows, clients, times, first))
+        columns = (column.tolist() for column in (rows, clients, times, first, pages.urls[left], pages.took[left]))
         firsts, lasts, of, held = dict[int, float](), dict[int, float](), self._of, 0
-        for place, row, client, now, since in zip(left.tolist(), *columns, strict=True):
+        for row, client, now, since, url, seconds in zip(*columns, strict=True):
             if now >= self._sweep_at:
                 self._pass(now, moments)
             self._now = now
             if client in lasts:  # what this block told
                 since = firsts[client] if lasts[client] >= now - REGULAR else inf  # noqa: PLW2901
-            seconds, url = pages.took[place], pages.urls[place]
-            weight = 1.0 if seconds is None else self._weight(seconds)
+            weight = 1.0 if seconds < 0 else self._weight(seconds)
             sums, regular = of.get(url) or self._sums_of(url), now - since >= NEW
             swarm = _swarm_among(sums) if self._any else None
             if swarm is not None:
@@ -204,7 +205,7 @@ class Swarms:
                 continue
             firsts[client] = since if since <= now else now  # noqa: FURB136  a call of min takes longer
             lasts[client] = now
-            if seconds is not None:
+            if seconds >= 0:
                 self._learn_time(seconds)
             for one in sums[:-1] if regular else sums:
                 if client not in one.suspects:
@@ -321,9 +322,11 @@ class Swarms:
             order = sorted(sums, key=lambda name: (sums[name].event is not None, sums[name].mass))
             for name in order[: len(order) // 2]:
                 del sums[name]
-        if len(sums) < len(self._sums):
-            self._sums = sums
-            self._of.clear()
+        gone = {one for name, one in self._sums.items() if name not in sums}
+        self._sums = sums
+        if gone:
+            for url in [url for url, mine in self._of.items() if not gone.isdisjoint(mine)]:
+                del self._of[url]
         self._held = sum(len(one.suspects) for one in self._sums.values())
         if self._held >= self._cap:
             for one in self._sums.values():  # the members of a swarm were told of already
@@ -421,9 +424,9 @@ class Swarms:
         self._timed = min(self._timed + 1, TYPICAL)
         self._typical += (min(seconds, DEAREST * max(DEAR, 2 * self._typical)) - self._typical) / self._timed
 
-    def _weight(self, seconds: float | None) -> float:
+    def _weight(self, seconds: float) -> float:
         """Return for how many suspects one counts whose request took so long."""
-        return 1.0 if seconds is None else min(DEAREST, max(1.0, seconds / max(DEAR, 2 * self._typical)))
+        return min(DEAREST, max(1.0, seconds / max(DEAR, 2 * self._typical)))
 
 
 _OWN = ("limits", "_cap", "_registry", "_shapes", "_assets", "_fetched", "_first", "_last", "_noted", "_fetching")

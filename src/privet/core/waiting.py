@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy.typing as npt
 
     from privet.core.crowd import Column
-    from privet.core.shapes import Url
 
     Numbers = npt.NDArray[np.int32]
     Places = npt.NDArray[np.intp]
     Times = npt.NDArray[np.float64]
 
 ROW = (1 << 32) - 1
+UNTOLD = -1.0  # seconds that a request took of which the log does not tell
 
 
 class Fetches:
@@ -53,16 +50,22 @@ class Fetches:
 
 
 class Pages(NamedTuple):
-    """Pages that were asked for: until when their assets may be, by whom, and how long they took if that is known."""
+    """Pages that were asked for: until when their assets may be, by whom, and the seconds that they took.
+
+    `urls` are what they are, each a `core.shapes.Url`.
+    """
 
     due: Times
     clients: Numbers
-    urls: list[Url]
-    took: Sequence[float | None]
+    urls: npt.NDArray[np.object_]
+    took: Times
 
-    def of(self, places: slice) -> Pages:
+    def of(self, places: slice | Places) -> Pages:
         """Return some."""
         return Pages(self.due[places], self.clients[places], self.urls[places], self.took[places])
+
+
+NONE = Pages(np.empty(0), np.empty(0, np.int32), np.empty(0, np.object_), np.empty(0))
 
 
 class Waiting:
@@ -77,9 +80,9 @@ class Waiting:
 
     def add(self, pages: Pages) -> None:
         """Add those of a block."""
-        if pages.urls:
+        if len(pages.due):
             self._blocks.append(pages)
-            self._count += len(pages.urls)
+            self._count += len(pages.due)
 
     def until(self, time: float) -> Pages:
         """Take out what is due."""
@@ -88,27 +91,19 @@ class Waiting:
             found.append(self._take(int(np.searchsorted(self._blocks[0].due, time, "right"))))
         if len(found) == 1:
             return found[0]
-        return Pages(
-            np.concatenate([[], *(block.due for block in found)]),
-            np.concatenate([np.empty(0, np.int32), *(block.clients for block in found)]),
-            list(chain.from_iterable(block.urls for block in found)),
-            list(chain.from_iterable(block.took for block in found)),
-        )
+        return Pages(*map(np.concatenate, zip(*found, strict=True))) if found else NONE
 
     def drop(self, count: int) -> None:
         """Forget so many, those that are due first."""
         while count > 0:
-            count -= len(self._take(count).urls)
+            count -= len(self._take(count).due)
 
     def keep(self, known: npt.NDArray[np.bool_]) -> None:
         """Keep those of clients who are known, by number."""
         for place, block in enumerate(self._blocks):
-            good = np.flatnonzero(known[block.clients])
-            if len(good) < len(block.urls):
-                urls, took = [block.urls[one] for one in good.tolist()], [block.took[one] for one in good.tolist()]
-                self._blocks[place] = Pages(block.due[good], block.clients[good], urls, took)
-        self._blocks = deque(block for block in self._blocks if block.urls)
-        self._count = sum(len(block.urls) for block in self._blocks)
+            self._blocks[place] = block.of(np.flatnonzero(known[block.clients]))
+        self._blocks = deque(block for block in self._blocks if len(block.due))
+        self._count = sum(len(block.due) for block in self._blocks)
 
     def shift(self, seconds: float) -> None:
         """Take note that the clock was set forward by so much."""
@@ -117,8 +112,8 @@ class Waiting:
     def _take(self, count: int) -> Pages:
         """Take out as many as the first block has, at most so many."""
         block = self._blocks.popleft()
-        if count < len(block.urls):
+        if count < len(block.due):
             self._blocks.appendleft(block.of(slice(count, None)))
             block = block.of(slice(count))
-        self._count -= len(block.urls)
+        self._count -= len(block.due)
         return block

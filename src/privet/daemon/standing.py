@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from privet.core.address import Subject
 from privet.core.limits import TENTHS
-from privet.core.neighbours import number_of
+from privet.core.nets import number_of
 from privet.core.networks import as_text
 from privet.daemon.byhand import no_such
 from privet.daemon.past import token_name

@@ -8,7 +8,7 @@ import msgspec
 
 from privet.core.address import Subject
 from privet.core.limits import Peak, Peaks, hovering, tenths
-from privet.core.neighbours import network_key, number_of
+from privet.core.nets import network_key, number_of
 from privet.core.networks import as_number, as_text
 from privet.tasks.replay import Player, Replayed
 

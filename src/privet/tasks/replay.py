@@ -25,6 +25,7 @@ from privet.core.effects import Effects
 from privet.core.engine import Batch
 from privet.core.forwarded import Proxies
 from privet.core.leeches import numbers
+from privet.core.lines import in_portions
 from privet.core.looks import COLUMNS, Looks
 from privet.core.parse import TOO_LONG
 from privet.core.plurals import counted
@@ -254,7 +255,7 @@ def play(players: Sequence[Player], paths: Sequence[str], progress: Callable[[in
     first = players[0]
     state = first.engine.sources[first.source]
     archive = Archive([path if path == "-" else Path(path) for path in paths], state.time_of, progress)
-    for block in archive.blocks():
+    for block in in_portions(archive.blocks(), max(player.engine.portion for player in players)):
         for player in players:
             player.feed(block)
     first.damages += archive.damages

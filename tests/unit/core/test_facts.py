@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from privet.core.facts import Registry, previous
+from privet.core.facts import Facts, Registry, previous
 from privet.core.formats import named, parse_format
 from privet.core.parse import Rows, plan_of
 from privet.core.texts import MOST, ROOM, Texts
@@ -91,3 +91,52 @@ def test_the_place_before_with_the_same_number() -> None:
         last[number] = place
     assert previous(numbers).tolist() == expected
     assert previous(numbers[:0]).tolist() == []
+
+
+def test_what_a_fact_says_of_a_block_and_what_is_found_in_it_is_found_out_once() -> None:
+    one = Registry(10)
+    facts = one.facts(parsed())
+    fact = one.requests.fact(len, np.int64)
+    asked: list[int] = []
+
+    assert facts.said(fact, "requests").tolist() == [len(b"GET /a?b HTTP/1.1"), len(b"POST /a HTTP/1.1"), 17]
+    assert facts.said(fact, "requests") is facts.said(fact, "requests")
+
+    def find(rows: Facts) -> int:
+        asked.append(len(rows))
+        return 7
+
+    assert (facts.once(find), facts.once(find), asked) == (7, 7, [3])
+
+
+def test_a_format_without_sites_has_one() -> None:
+    facts = Registry(10).facts(parsed())
+    assert facts.hosts.tolist() == [0, 0, 0]
+
+
+class Listener:
+    """Counts what it is told."""
+
+    clients = (b"aaaa",)
+    evicted = 2
+
+    def __init__(self, registry: Registry) -> None:
+        self.known = len(registry.crowd)
+
+    def carry(self, old: Listener) -> None:
+        self.known = old.known
+
+    def shift(self, seconds: float) -> None:
+        self.known += int(seconds)
+
+
+def test_what_detectors_share_is_carried_moved_and_counted_once() -> None:
+    old, new = Registry(10), Registry(10)
+    assert old.shared(Listener) is old.shared(Listener)
+    old.shift(5.0)
+    new.shared(Listener)
+    new.carry(old)
+
+    assert new.shared(Listener).known == 5
+    assert (new.tracked, new.evicted) == (1, 2)
+    assert Registry(10).tracked == 0

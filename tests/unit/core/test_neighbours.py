@@ -222,3 +222,11 @@ def test_limits_are_watched_without_changing_verdicts() -> None:
 
     assert feed(one, *hits) == feed(watched, *hits) != []
     assert {peak.count for peak in peaks} == {4}
+
+
+def test_counts_survive_when_a_limit_is_raised() -> None:
+    old, new = engine(NET + "clients = 3\n"), engine(NET.replace("maxretry = 4", "maxretry = 8") + "clients = 2\n")
+    assert feed(old, ("192.0.2.1", 0), *[(f"192.0.2.{2 + n % 2}", 100 + n) for n in range(6)]) == []
+    new.carry(old)
+
+    assert told(feed(new, *[(f"192.0.2.{2 + n % 2}", 110 + n) for n in range(6)])) == [("192.0.2.0/24", 113, 8, "")]

@@ -8,14 +8,15 @@ import numpy as np
 
 from privet.core.crowd import Crowd
 from privet.core.shapes import Url
-from privet.core.waiting import Fetches, Pages, Waiting
+from privet.core.waiting import UNTOLD, Fetches, Pages, Waiting
 
 URL = Url(b"-", b"/", b"/", b"/", asset=False)
 
 
 def pages(*asked: tuple[float, int]) -> Pages:
     due, clients = [one[0] for one in asked], [one[1] for one in asked]
-    return Pages(np.array(due), np.array(clients, np.int32), [URL] * len(asked), [None] * len(asked))
+    urls = np.full(len(asked), URL, np.object_)
+    return Pages(np.array(due), np.array(clients, np.int32), urls, np.full(len(asked), UNTOLD))
 
 
 def test_what_is_due_comes_in_order_and_the_rest_waits() -> None:

@@ -76,6 +76,8 @@ class FakeBrowser:
         naked = self._naked(facts, times, np.flatnonzero(pages), np.flatnonzero(dressing))
         news = self._news(facts, times, np.flatnonzero(assets))
         rows = np.sort(np.concatenate((naked, news))) if len(news) else naked
+        if not len(rows):
+            return []
         found, keys = [], facts.rows.keys
         columns = (rows, facts.hosts[rows], facts.requests[rows], times[rows], assets[rows])
         for row, host, request, time, asset in zip(*(column.tolist() for column in columns), strict=True):

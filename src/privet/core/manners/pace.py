@@ -32,7 +32,7 @@ REST = 4.0  # a pause so much longer than usual: that is slowing down, whatever 
 ENOUGH = 4  # pauses from which on there is a usual one, and as many after refusals
 SESSION = 3600.0  # seconds: a longer pause is none, but the end
 _REMEMBERED = 16  # pauses of which the usual one is the mean, the older counting less
-_LATEST = 1 << 17  # pages, of all clients, among which those of a client are sought when he is refused
+_LATEST = 1 << 16  # pages, of all clients, among which those of a client are sought when he is refused
 _ROOM = _LATEST + (1 << 15)  # and those of a block
 
 
@@ -208,15 +208,19 @@ class Unslowed:
         """Return the rows that are offences."""
         self.pauses = []
         rows = np.flatnonzero(self._asked.kinds(facts) & ASSET == 0)
+        if not len(rows):
+            return []
         clients, at = facts.clients[rows], times[rows]
         before = facts.before if len(rows) == len(facts) else previous(clients)
         refused = self._asked.statuses(facts)[rows] & REFUSED
         first = self._pages.count
         marks = 2 * np.arange(first, first + len(rows)) + refused
-        links = np.where(before >= 0, marks[before], self._last.values[clients]) if len(rows) else marks
+        links = np.where(before >= 0, marks[before], self._last.values[clients])
         self._last.values[clients] = marks
         self._pages.put(at, links)
         events = np.flatnonzero(links & 1 | refused)
+        if not len(events):
+            return []
         columns = (rows[events], at[events], events + first, links[events] & 1, refused[events])
         found, keys = [], facts.rows.keys
         for row, time, page, was_refused, is_refused in zip(*(column.tolist() for column in columns), strict=True):

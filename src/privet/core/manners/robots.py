@@ -79,9 +79,9 @@ class Informed:
     def _find(self, facts: Facts) -> Places:
         times = facts.times - self._moved
         agents, fetches = self._asked.agents(facts), np.flatnonzero(self._asked.kinds(facts) & RULES)
+        if not self._fetched.is_used and not len(fetches):
+            return np.flatnonzero(agents & ROBOT)
         since = self._fetched.values[facts.clients]
-        if not len(self._agents) and not len(fetches):
-            return np.flatnonzero((since >= times - KNOWS) | (agents & ROBOT > 0))
         called = self._called(facts, np.flatnonzero(agents & NAMED))
         for row in fetches.tolist():
             client, time = facts.clients[row], float(times[row])
