@@ -151,7 +151,9 @@ class Swarms:
         assets = self._assets(facts, urls)
         fetches = Fetches((self._fetched, self._fetching), facts.clients, np.flatnonzero(assets), moments)
         self._wait(facts, chosen, urls, assets, fetches, moments)
-        yield from self._count(self._waiting.until(moments[-1]), fetches, moments)
+        due = self._waiting.until(moments[-1])
+        if len(due.due):
+            yield from self._count(due, fetches, moments)
         self._pass(float(moments[-1]), moments)
         fetches.keep()
         self._bound()
