@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 LARGE = 32_768  # bytes: below, starting numpy costs more than it saves
+PAUSE = 15  # large blocks: where one does not fit, the next ones will hardly do
 FEW = 40  # lines: below, the exact way costs less, as it touches less code after a sleep
 NO_ADDRESS, NOT_IN_FORMAT, NO_TIME = "no client address", "not in the format", "no readable time"
 NOT_TOLD = "no client address from the proxy"
@@ -157,12 +158,11 @@ class TextPlan:
         beginning = _beginning(fmt)
         self.direct = beginning is not None
         self._beginning = re.compile(b"(?:" + (beginning or b"()") + b"|)[^\n]*+\n")
-        self._want, self._many = unquoted, lean
+        self._want, self._many, self._pause = unquoted, lean, 0
 
     def parse(self, block: bytes) -> Rows:
         """Parse whole lines, each with its newline."""
-        large = self._many and len(block) >= LARGE
-        if large and self._blockwise and (found := self._blockwise.parse(block)) is not None:
+        if self._many and len(block) >= LARGE and (found := self._by_columns(block)) is not None:
             return found
         rows = Rows(block.count(b"\n"))
         if rows.lines < FEW or not self._at_once(block, rows):
@@ -194,13 +194,23 @@ class TextPlan:
     def _blockwise(self) -> Blockwise | None:
         """What takes large blocks with numpy; None where the format is not for it."""
         from privet.core import blockwise  # noqa: PLC0415  it imports this module
+        from privet.core.layout import layout  # noqa: PLC0415  likewise
 
-        shape = blockwise.layout(self.format, self._want)
-        return blockwise.Blockwise(shape, self._want, self._finish.times, self._alone) if shape else None
+        shape = layout(self.format, self._want)
+        return blockwise.Blockwise(shape, self._want, self._finish.times, self._exactly) if shape else None
 
-    def _alone(self, line: bytes) -> Rows:
-        rows = Rows(1)
-        self._slow(line, rows)
+    def _by_columns(self, block: bytes) -> Rows | None:
+        """Parse a large block at once; None when too many of its lines do not fit, and for some blocks after that."""
+        if self._blockwise is None or self._pause:
+            self._pause = max(0, self._pause - 1)
+            return None
+        rows = self._blockwise.parse(block)
+        self._pause = PAUSE if rows is None else 0
+        return rows
+
+    def _exactly(self, block: bytes) -> Rows:
+        rows = Rows(block.count(b"\n"))
+        self._slow(block, rows)
         return rows
 
     def _at_once(self, block: bytes, rows: Rows) -> bool:
