@@ -11,14 +11,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from privet.core.address import Subject
-from privet.core.blockwise import Blockwise, layout
 from privet.core.formats import Literal, parse_format
+from privet.core.layout import layout
 from privet.core.leeches import Leeches, LeechRow, numbers
-from privet.core.parse import Rows, TextPlan, plan_of
+from privet.core.parse import PAUSE, Rows, TextPlan, plan_of
 from tests.property.test_parse import HARMLESS, HOSTILE, PLAIN, line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from privet.core.blockwise import Blockwise
 
 WANT = ("status", "size", "request", "agent")
 FORMATS = (
@@ -164,6 +166,13 @@ def test_large_blocks_are_taken_with_numpy() -> None:
     assert isinstance(few.column("size")[0], bytes)
     assert isinstance(many.column("size")[0], int)  # as only numpy has read it already
     assert list(many.keys) == few.keys * 10
+
+
+def test_where_a_block_does_not_fit_the_next_ones_are_not_tried_but_later_ones_are() -> None:
+    plan = plan_for("combined")
+    assert isinstance(plan.parse((USUAL + b"x\n") * 1000).column("size")[0], bytes)
+    kinds = [type(plan.parse(USUAL * 1000).column("size")[0]) for _ in range(PAUSE + 1)]
+    assert kinds == [bytes] * PAUSE + [int]
 
 
 Line = tuple[bytes, float, bytes | int, bytes]

@@ -39,6 +39,7 @@ def command(config_path: str, runtime: str | None, state: str | None) -> None:
     from privet.cli.lastdoor import shut_loggers  # noqa: PLC0415
     from privet.daemon.alone import AlreadyRunningError  # noqa: PLC0415
     from privet.daemon.log import make_log  # noqa: PLC0415
+    from privet.daemon.loop import Loop  # noqa: PLC0415
     from privet.daemon.service import Daemon  # noqa: PLC0415
     from privet.ports import SourceError  # noqa: PLC0415
 
@@ -54,7 +55,8 @@ def command(config_path: str, runtime: str | None, state: str | None) -> None:
         await Daemon(config, runtime_dir(runtime, config), state_dir(state, config), firewall, log).run()
 
     try:
-        asyncio.run(serve())
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            runner.run(serve())
     except (AlreadyRunningError, SourceError) as error:
         raise Failure(str(error), EX_ERROR) from None
 

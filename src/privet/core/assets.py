@@ -127,6 +127,8 @@ class Assets:
     def _learn(self, facts: Facts, urls: Numbers, answers: Answers) -> None:
         """Look at pages with a referer: those that came with the page before them are assets, or become some."""
         rows = np.flatnonzero(~answers)
+        if not len(rows):
+            return
         clients, times, urls = facts.clients[rows], facts.times[rows], urls[rows]
         targets, pages = self._targets(facts.referers)[rows], self._shapes.pages[urls]
         places = self._places_of(urls) if self._places else NONE

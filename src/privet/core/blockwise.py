@@ -10,29 +10,31 @@ expression, and remembered. Every other line goes the exact way, alone; when the
 
 from __future__ import annotations
 
-import re
 from array import array
+from itertools import chain
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from privet.core.address import client_key
 from privet.core.cache import LONGEST, SIZE
 from privet.core.coded import Coded
-from privet.core.formats import Field, Format, Literal
 from privet.core.leeches import numbers
-from privet.core.parse import NUMBERS, Rows, expression, split_at_quotes
+from privet.core.parse import Rows
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     import numpy.typing as npt
 
+    from privet.core.layout import Layout
+
     Codes = npt.NDArray[np.uint8]
     Places = npt.NDArray[np.intp]
     Mask = npt.NDArray[np.bool_]
+    Columns = dict[str, npt.NDArray[Any]]
 
 _ODD = 8  # where more than one line of so many is odd, a block goes the other way
 
@@ -40,67 +42,12 @@ _NEWLINE, _QUOTE, _BACKSLASH, _SPACE, _DASH, _ZERO = b'\n"\\ -0'
 _STAMP = len("27/Jun/2019:13:46:40 +0000")
 _DIGITS = 10  # of a size, at most
 _PAD = b" " * 64  # so that there is something on either side of every quote
-_LONGEST_GAP = 32
 _NOBODY, _ROOM = 0, 4096
 _FREED = 1 << 24  # bytes, never touched: see M_MMAP_THRESHOLD in mallopt(3)
 
 _HELD = np.arange(_DIGITS) >= _DIGITS - np.arange(_DIGITS + 1)[:, None]  # by length: which of the digits are there
 _WORTH = 10.0 ** np.arange(_DIGITS - 1, -1, -1)
 _STATUSES = np.array([b"%03d" % status for status in range(1000)], object)
-
-_NUMBERS = [Literal(b" "), Field("status"), Literal(b" "), Field("size")]
-
-
-class Layout(msgspec.Struct, frozen=True):
-    """How a format is laid out: what stands before the time, between the quotes, and which fields are inside of them.
-
-    Of `gaps` the first follows the second quote, and so on; the last ends with its line. `numbers` is the place of the
-    one that has status and size in front of its text, None if there is none.
-    """
-
-    head: re.Pattern[bytes]
-    gaps: tuple[bytes, ...]
-    numbers: int | None
-    quoted: dict[str, int]
-
-
-def layout(fmt: Format, want: frozenset[str]) -> Layout | None:
-    """Return how a format is laid out, None when that or a column wanted is not for this module."""
-    head, *parts = split_at_quotes(fmt)
-    match head:
-        case [*before, Literal(opening), Field("time", "clf"), Literal(b"] ")] if opening.endswith(b"["):
-            prefix = [*before, Literal(opening[:-1])] if opening != b"[" else before
-        case _:
-            return None
-    inside, outside = parts[::2], parts[1::2]
-    gaps = [_gap(part) for part in outside]
-    fields = [part[0].name for part in inside if len(part) == 1 and isinstance(part[0], Field)]
-    told = [place for place, part in enumerate(outside) if part[: len(_NUMBERS)] == _NUMBERS]
-    quoted = {name: place for place, name in reversed(list(enumerate(fields))) if name}
-    known = {"client", "time", *quoted, *(("status", "size") if told else ())}
-    names = [element.name for element in prefix if isinstance(element, Field)]
-    if (
-        None in gaps
-        or len(fields) != len(inside)
-        or NUMBERS & set(fields)
-        or len(told) > 1
-        or "client" not in names
-        or {"forwarded", "peer", "time", *NUMBERS, *quoted} & set(names)
-        or not want & fmt.fields <= known
-    ):
-        return None
-    return Layout(re.compile(expression(prefix)), tuple(gap or b"" for gap in gaps), told[0] if told else None, quoted)
-
-
-def _gap(part: Sequence[Literal | Field]) -> bytes | None:
-    """Return the text between two quotes, that behind the numbers where there are some; None for another field."""
-    rest = part[len(_NUMBERS) :] if part[: len(_NUMBERS)] == _NUMBERS else part
-    match rest:
-        case []:
-            return b""
-        case [Literal(text)] if len(text) <= _LONGEST_GAP:
-            return text
-    return None
 
 
 class Blockwise:
@@ -123,49 +70,43 @@ class Blockwise:
 
     def parse(self, block: bytes) -> Rows | None:
         """Return the rows of a block; None when too many lines do not fit."""
-        found = self._columns(block)
-        rows = Rows(len(found["keys"] if isinstance(found, dict) else found))
-        lines, text = np.arange(rows.lines), block
-        while not isinstance(found, dict):
-            lines = lines[~found]
-            if (rows.lines - len(lines)) * _ODD > rows.lines:
-                return None
-            text = _without(text, found)
-            found = self._columns(text)
-        rows.keys, rows.times, rows.columns = found.pop("keys"), found.pop("times"), found
-        if len(lines) < rows.lines:
+        text = b"%b%b%b" % (_PAD, block, _PAD)
+        codes = np.frombuffer(text, np.uint8)
+        places, total = self._places(codes)
+        lines, starts, marks = self._lines(codes, places, total)
+        columns, odd = self._numbers(text, codes, marks)
+        odd |= ~self._fits(text, codes, starts, marks)
+        lines, marks, columns = _chosen(~odd, lines, marks, columns)
+        if (total - len(lines)) * _ODD > total:
+            return None
+        stamps = marks[0] - _STAMP - 2
+        keys = self._clients.of(_heads(codes, stamps, lines, total))
+        columns["keys"] = keys.places
+        known = self._times(text, stamps, columns)
+        good = (keys.places != _NOBODY) & ~np.isnan(columns["times"])
+        lines, marks, columns = _chosen(good, lines, marks, columns)
+        if (total - len(lines)) * _ODD > total:
+            return None
+        rows = self._rows(text, marks, columns, {"keys": keys.table, "stamp": known, "status": _STATUSES})
+        rows.lines = total
+        if len(lines) < total:
             self._add_odd(block, lines, rows)
         return rows
 
-    def _columns(self, block: bytes) -> Mask | dict[str, Any]:
-        """Return the columns of a block, or which of its lines do not fit."""
-        text = b"%b%b%b" % (_PAD, block, _PAD)
-        codes = np.frombuffer(text, np.uint8)
-        places, lines = self._places(codes)
-        if len(places) != lines * (self._quotes + 1) or np.any(
-            codes[places[self._quotes :: self._quotes + 1]] != _NEWLINE
-        ):
-            uneven: Mask = np.diff(np.flatnonzero(codes[places] == _NEWLINE), prepend=-1) != self._quotes + 1
-            return uneven
-        marks = places.reshape(lines, self._quotes + 1).T
-        odd: Mask = ~self._fits(text, codes, marks)
-        columns, unknown = self._numbers(text, codes, marks)
-        odd |= unknown
-        if odd.any():
-            return odd
-        stamps = marks[0] - _STAMP - 2
-        cut = codes.copy()
-        cut[stamps - 1] = _NEWLINE
-        heads = cut[len(_PAD) : -len(_PAD)].tobytes().split(b"\n")[:-1:2]
-        columns["keys"] = keys = self._clients.of(heads)
-        odd = self._times(text, stamps, columns) | (keys.places == _NOBODY)
-        if odd.any():
-            return odd
+    def _rows(self, text: bytes, marks: Places, columns: Columns, tables: Mapping[str, npt.NDArray[Any]]) -> Rows:
+        rows = Rows(len(marks[0]))
+        kinds = {"size": "q", "times": "d"}
+        made: dict[str, Any] = {
+            name: Coded(tables[name], column) if name in tables else array(kinds[name], column.tobytes())
+            for name, column in columns.items()
+        }
+        rows.keys, rows.times = made.pop("keys"), made.pop("times")
         for name in self._want & self._shape.quoted.keys():
             first, last = 2 * self._shape.quoted[name], 2 * self._shape.quoted[name] + 1
             between = zip((marks[first] + 1).tolist(), marks[last].tolist(), strict=True)
-            columns[name] = [text[start:end] for start, end in between]
-        return columns
+            made[name] = [text[start:end] for start, end in between]
+        rows.columns = made
+        return rows
 
     def _places(self, codes: Codes) -> tuple[Places, int]:
         """Return where quotes and line feeds stand, and how many lines these end."""
@@ -178,9 +119,20 @@ class Blockwise:
         np.logical_or(quotes, feeds, out=quotes)
         return np.flatnonzero(quotes), lines
 
-    def _fits(self, text: bytes, codes: Codes, marks: Places) -> Mask:
+    def _lines(self, codes: Codes, places: Places, total: int) -> tuple[Places, Places, Places]:
+        """Return which lines have as many quotes as the format, where they begin, and their quotes and line feeds."""
+        width = self._quotes + 1
+        if len(places) == total * width and np.all(codes[places[width - 1 :: width]] == _NEWLINE):
+            marks = places.reshape(total, width).T
+            return np.arange(total), np.concatenate(([len(_PAD)], marks[-1][:-1] + 1)), marks
+        ends = np.flatnonzero(codes[places] == _NEWLINE)
+        lines = np.flatnonzero(np.diff(ends, prepend=-1) == width)
+        starts = np.concatenate(([len(_PAD)], places[ends[:-1]] + 1))[lines]
+        return lines, starts, places[ends[lines] + np.arange(-self._quotes, 1)[:, None]]
+
+    def _fits(self, text: bytes, codes: Codes, starts: Places, marks: Places) -> Mask:
         """Tell which lines have around their quotes what the format has there."""
-        first, starts = marks[0], np.concatenate(([len(_PAD)], marks[-1][:-1] + 1))
+        first = marks[0]
         fits: Mask = first - _STAMP - 3 > starts
         for back, byte in zip((1, 2, _STAMP + 3), b" ][", strict=True):
             fits &= codes[first - back] == byte
@@ -195,7 +147,7 @@ class Blockwise:
                 fits &= codes[mark - 1] != _BACKSLASH
         return fits
 
-    def _numbers(self, text: bytes, codes: Codes, marks: Places) -> tuple[dict[str, Any], Mask]:
+    def _numbers(self, text: bytes, codes: Codes, marks: Places) -> tuple[Columns, Mask]:
         """Return the columns of status and size, and which lines have no such numbers."""
         if self._shape.numbers is None:
             return {}, np.zeros(len(marks[0]), bool)
@@ -212,42 +164,50 @@ class Blockwise:
         values = digits.view(np.uint8).reshape(-1, _DIGITS) - np.uint8(_ZERO)
         values *= _HELD[length.clip(0, _DIGITS)]
         values[(length == 1) & (codes[end - 1] == _DASH)] = 0
-        if odd.any() or (values > 9).any():
-            return {}, odd | (values > 9).any(axis=1)
-        sizes = (values @ _WORTH).astype(np.int64)
-        columns = {"status": Coded(_STATUSES, status), "size": array("q", sizes.tobytes())}
+        if (values > 9).any():
+            odd |= (values > 9).any(axis=1)
+        columns = {"status": status, "size": (values @ _WORTH).astype(np.int64)}
         return {name: column for name, column in columns.items() if name in self._want}, odd
 
-    def _times(self, text: bytes, stamps: Places, columns: dict[str, Any]) -> Mask:
-        """Add the columns of stamps and times; return which lines have no time that can be read."""
+    def _times(self, text: bytes, stamps: Places, columns: Columns) -> npt.NDArray[Any]:
+        """Add times, NaN where they cannot be read, and stamps, by their places in what is returned."""
         written = np.ndarray(len(text) - _STAMP + 1, f"S{_STAMP}", text, strides=1)[stamps]
         begins = np.concatenate(([0], np.flatnonzero(written[1:] != written[:-1]) + 1))
         runs = np.diff(begins, append=len(stamps))
         known = [text[start : start + _STAMP] for start in stamps[begins].tolist()]
-        seconds = [self._seconds[stamp] for stamp in known]
-        columns["times"] = array("d", np.repeat(np.array(seconds, float), runs).tobytes())
-        columns["stamp"] = Coded(np.array(known, object), np.repeat(np.arange(len(known)), runs))
-        return np.repeat(np.array([second is None for second in seconds]), runs)
+        seconds = np.array([self._seconds[stamp] for stamp in known], float)
+        columns["times"] = np.repeat(seconds, runs)
+        columns["stamp"] = np.repeat(np.arange(len(known)), runs)
+        return np.array(known, object)
 
     def _add_odd(self, block: bytes, lines: Places, rows: Rows) -> None:
         """Add the lines that are not among those taken, each at its place."""
         texts = block.split(b"\n")
         others = np.setdiff1d(np.arange(rows.lines), lines)
-        parts, last = [], 0
-        for number, place in zip(others.tolist(), np.searchsorted(lines, others).tolist(), strict=True):
-            one = self._exact(texts[number] + b"\n")
-            rows.bad += one.bad
-            rows.ignored += one.ignored
-            if len(one):
-                parts.append((last, place, one))
-                last = place
-        parts.append((last, len(lines), Rows(0)))
-        rows.keys = [key for start, end, one in parts for key in (*rows.keys[start:end], *one.keys)]
-        rows.times = [time for start, end, one in parts for time in (*rows.times[start:end], *one.times)]
+        parts = self._parts([texts[number] + b"\n" for number in others.tolist()])
+        fits = np.repeat([bool(part) for part in parts], [part.lines for part in parts])
+        order = np.argsort(np.concatenate((lines, others[fits]))).tolist()
+        for part in parts:
+            rows.bad += part.bad
+            rows.ignored += part.ignored
+        rows.keys = _put(order, rows.keys, *(part.keys for part in parts))
+        rows.times = _put(order, rows.times, *(part.times for part in parts))
         for name, column in rows.columns.items():
-            rows.columns[name] = [
-                value for start, end, one in parts for value in (*column[start:end], *_like(name, one))
-            ]
+            rows.columns[name] = _put(order, column, *(_like(name, part) for part in parts))
+
+    def _parts(self, lines: Sequence[bytes]) -> list[Rows]:
+        """Return the rows of lines in parts, of each of which all lines or none have a row."""
+        rows = self._exact(b"".join(lines))
+        if len(rows) in (0, len(lines)):
+            return [rows]
+        half = len(lines) // 2
+        return [*self._parts(lines[:half]), *self._parts(lines[half:])]
+
+
+def _put(order: Sequence[int], *columns: Sequence[Any]) -> list[Any]:
+    """Return the values of columns that follow one another, in an order."""
+    values = list(chain(*columns))
+    return [values[place] for place in order]
 
 
 class _Clients(dict[bytes, int]):
@@ -288,14 +248,22 @@ def _no_keys() -> npt.NDArray[Any]:
 
 
 def _like(name: str, one: Rows) -> Sequence[Any]:
-    """Return a column of a row as that of the others is: sizes are numbers."""
+    """Return a column of odd lines as that of the others is: sizes are numbers."""
     return numbers(one.column(name)) if name == "size" else one.column(name)
 
 
-def _without(text: bytes, odd: Mask) -> bytes:
-    """Return the lines that are not odd."""
-    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == _NEWLINE) + 1
-    numbers = np.flatnonzero(odd)
-    begins = [0, *ends[numbers].tolist()]
-    stops = [*np.where(numbers > 0, ends[numbers - 1], 0).tolist(), len(text)]
-    return b"".join(text[begin:stop] for begin, stop in zip(begins, stops, strict=True))
+def _chosen(good: Mask, lines: Places, marks: Places, columns: Columns) -> tuple[Places, Places, Columns]:
+    """Return what belongs to good lines."""
+    if good.all():
+        return lines, marks, columns
+    return lines[good], marks[:, good], {name: column[good] for name, column in columns.items()}
+
+
+def _heads(codes: Codes, stamps: Places, lines: Places, total: int) -> list[bytes]:
+    """Return what stands before the bracket of the times of some lines: nothing cuts text as fast as `split`."""
+    cut = codes.copy()
+    cut[stamps - 1] = _NEWLINE
+    pieces = cut[len(_PAD) : -len(_PAD)].tobytes().split(b"\n")
+    if len(lines) == total:
+        return pieces[:-1:2]
+    return [pieces[place] for place in (lines + np.arange(len(lines))).tolist()]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from privet.core.ahead import PLENTY
 from privet.core.limits import Standing
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Window:
         self._longest = max(limit.maxretry for limit in limits)
         self._tolerance = tolerance
         self._keep = max(limit.findtime for limit in limits) + tolerance
+        self.foreseeing = type(self) is Window and self.least > 1  # else `left` says nothing, or nothing of use
         self._room = min(_SWEEP_FROM, max_clients)  # new clients that may come before the next sweep
 
     def hit(self, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]) -> Iterator[Reached]:
@@ -125,6 +127,22 @@ class Window:
         self.clients.pop(key, None)
         for limit in self.limits:
             limit.until.pop(key, None)
+
+    @property
+    def least(self) -> int:
+        """Return how many failures it takes at least to reach a limit."""
+        return self._first_look - 1
+
+    def left(self, key: bytes, then: float) -> int:
+        """Return how many failures of a client may come until a time, of which the last may reach a limit.
+
+        Where they come out of order it may be fewer.
+        """
+        seen = self.clients.get(key)
+        if seen is None:
+            return self.least
+        closed = all(limit.until.get(key, then) > then for limit in self.limits)
+        return PLENTY if closed else int(seen[0]) - len(seen)
 
     def failing(self, limit: Limit, now: float) -> int:
         """Return how many clients have failures that still count for a limit."""

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.core.address import IPV6_CLIENT, Subject, widened
+from privet.core.ahead import Ahead
 from privet.core.cache import Cache
+from privet.core.detect import Window
 from privet.core.evidence import Lines, Places
 from privet.core.facts import Registry
 from privet.core.filters.plan import Found
@@ -31,6 +33,7 @@ from privet.core.nets import network_key, number_of
 from privet.core.networks import as_number, as_text
 from privet.core.parse import together
 from privet.core.prefixes import PrefixSet
+from privet.core.rate import Rate
 from privet.core.rules import Rule, Sifted, identity_of
 from privet.core.source import SourceState
 from privet.core.swarm import Swarms
@@ -39,6 +42,7 @@ from privet.core.verdicts import Action, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from privet.core.ahead import Foreseeing
     from privet.core.detect import Reached
     from privet.core.evidence import Recent
     from privet.core.filters.model import FilterSpec
@@ -213,6 +217,19 @@ class Engine:
                 for one in rule.feed_failures(found, Places(b"")):
                     verdicts += self._verdicts(one, denied=source in self._proxied)
         return verdicts
+
+    def ahead(self, source: str, now: float) -> Ahead | None:
+        """Return what tells how long lines of a source can wait before they are fed; None if they cannot wait."""
+        state = self.sources[source]
+        found = [rule.window for rule in self._rules if source in rule.sources]
+        windows: list[Foreseeing] = [
+            window for window in found if isinstance(window, Window | Rate) and window.foreseeing
+        ]
+        shared = any(len(rule.sources) > 1 for rule in self._rules if source in rule.sources)
+        direct = state.plan is not None and state.plan.direct and state.filters is None and self._widened is None
+        if state.plan is None or not direct or shared or source in self._proxied or len(windows) < len(found):
+            return None
+        return Ahead(state.plan, windows, now)
 
     def _requests(self, source: SourceState, data: bytes, now: float) -> Rows | None:
         """Parse requests; None if there are none."""

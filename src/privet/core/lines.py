@@ -49,6 +49,11 @@ class LineSplitter:
         """Whether a line has begun and not ended."""
         return bool(self._tail) or self._skipping
 
+    @property
+    def tail(self) -> bytes | None:
+        """The beginning of a line that has not ended; None if it is too long already."""
+        return None if self._skipping else bytes(self._tail)
+
     def feed(self, data: bytes) -> bytes:
         """Return the lines that are complete by now, as one block."""
         end = data.rfind(b"\n") + 1

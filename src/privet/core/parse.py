@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 LARGE = 32_768  # bytes: below, starting numpy costs more than it saves
+PAUSE = 15  # large blocks: where one does not fit, the next ones will hardly do
 FEW = 40  # lines: below, the exact way costs less, as it touches less code after a sleep
 NO_ADDRESS, NOT_IN_FORMAT, NO_TIME = "no client address", "not in the format", "no readable time"
 NOT_TOLD = "no client address from the proxy"
@@ -138,7 +139,10 @@ def _kept(column: Sequence[Value], good: Iterable[bool]) -> list[Value]:
 
 
 class TextPlan:
-    """Parses one text format. `want` names the columns that somebody reads; a plan not `lean` has all quoted ones."""
+    """Parses one text format. `want` names the columns that somebody reads; a plan not `lean` has all quoted ones.
+
+    It is `direct` if the clients of lines can be told without parsing them.
+    """
 
     def __init__(self, fmt: Format, want: Iterable[str], zone: tzinfo, proxies: Proxies, *, lean: bool = False) -> None:
         self.format = fmt
@@ -151,12 +155,14 @@ class TextPlan:
         self._fast = re.compile(b"(?:" + b'"'.join(s.loose for s in segments) + b"\n|(?s:.+))")
         stamp = next(e.time for e in fmt.elements if isinstance(e, Field) and e.name == "time")
         self._finish = _Finish(_time_reader(stamp, zone), proxies)
-        self._want, self._many = unquoted, lean
+        beginning = _beginning(fmt)
+        self.direct = beginning is not None
+        self._beginning = re.compile(b"(?:" + (beginning or b"()") + b"|)[^\n]*+\n")
+        self._want, self._many, self._pause = unquoted, lean, 0
 
     def parse(self, block: bytes) -> Rows:
         """Parse whole lines, each with its newline."""
-        large = self._many and len(block) >= LARGE
-        if large and self._blockwise and (found := self._blockwise.parse(block)) is not None:
+        if self._many and len(block) >= LARGE and (found := self._by_columns(block)) is not None:
             return found
         rows = Rows(block.count(b"\n"))
         if rows.lines < FEW or not self._at_once(block, rows):
@@ -169,6 +175,15 @@ class TextPlan:
         stamp = found and found[self._names.index("time") + 1]
         return self._finish.times[stamp] if stamp else None
 
+    def clients(self, block: bytes) -> list[bytes | None]:
+        """Return who each line is of, None where that cannot be told at sight: the key in IPv6, else the text."""
+        keys = self._finish.keys
+        return [keys[text] if b":" in text else text or None for text in self._beginning.findall(block)]
+
+    def key_of(self, who: bytes) -> bytes:
+        """Return the key of such a client."""
+        return self._finish.keys.get(who) or client_key(who) or who
+
     def client_span(self, line: bytes, reason: str = NO_ADDRESS) -> tuple[int, int] | None:
         """Return where the client stands that cannot be read, for this reason; None in lines of other formats."""
         found = self._exact.match(line if line.endswith(b"\n") else line + b"\n")
@@ -179,13 +194,23 @@ class TextPlan:
     def _blockwise(self) -> Blockwise | None:
         """What takes large blocks with numpy; None where the format is not for it."""
         from privet.core import blockwise  # noqa: PLC0415  it imports this module
+        from privet.core.layout import layout  # noqa: PLC0415  likewise
 
-        shape = blockwise.layout(self.format, self._want)
-        return blockwise.Blockwise(shape, self._want, self._finish.times, self._alone) if shape else None
+        shape = layout(self.format, self._want)
+        return blockwise.Blockwise(shape, self._want, self._finish.times, self._exactly) if shape else None
 
-    def _alone(self, line: bytes) -> Rows:
-        rows = Rows(1)
-        self._slow(line, rows)
+    def _by_columns(self, block: bytes) -> Rows | None:
+        """Parse a large block at once; None when too many of its lines do not fit, and for some blocks after that."""
+        if self._blockwise is None or self._pause:
+            self._pause = max(0, self._pause - 1)
+            return None
+        rows = self._blockwise.parse(block)
+        self._pause = PAUSE if rows is None else 0
+        return rows
+
+    def _exactly(self, block: bytes) -> Rows:
+        rows = Rows(block.count(b"\n"))
+        self._slow(block, rows)
         return rows
 
     def _at_once(self, block: bytes, rows: Rows) -> bool:
@@ -307,6 +332,22 @@ def _segment(elements: list[Literal | Field], quoted: bool, want: frozenset[str]
     return _Segment(regex, loose, names)
 
 
+def _beginning(fmt: Format) -> bytes | None:
+    """Return what a line begins with up to its client, the only group; None if it stands behind a quote.
+
+    Nor is the client there where a header may tell another one.
+    """
+    names = [element.name if isinstance(element, Field) else "" for element in fmt.elements]
+    if "client" not in names or "forwarded" in names:
+        return None
+    place = names.index("client")
+    if any(isinstance(element, Literal) and b'"' in element.text for element in fmt.elements[:place]):
+        return None
+    following = [Literal(one.text[:1]) for one in fmt.elements[place + 1 : place + 2] if isinstance(one, Literal)]
+    elements = [*fmt.elements[: place + 1], *following]
+    return _segment(elements, quoted=False, want=frozenset({"client"}), seen=set()).regex
+
+
 _ALWAYS = frozenset({"client", "forwarded", "peer", "time"})
 _NUMBERS = {"status": rb"\d{3}|-", "size": rb"\d++|-"}
 NUMBERS = _NUMBERS.keys()
@@ -360,6 +401,8 @@ class JsonPlan:
     Every row has all columns of the format, whichever keys its line holds.
     """
 
+    direct = False  # to find the client of a line is to parse it
+
     def __init__(self, fmt: Format, proxies: Proxies) -> None:
         self.format = fmt
         self._has_status = "status" in fmt.keys
@@ -392,6 +435,14 @@ class JsonPlan:
         """Return the time of one line, None when it has none."""
         values = self._values(line)
         return self._finish.times[values["time"]] if values and "time" in values else None
+
+    def clients(self, block: bytes) -> list[bytes | None]:
+        """Return None for each line."""
+        return [None] * block.count(b"\n")
+
+    def key_of(self, who: bytes) -> bytes:
+        """Return the key of such a client."""
+        return who
 
     def client_span(self, line: bytes, reason: str = NO_ADDRESS) -> tuple[int, int] | None:
         """Return where the client stands that cannot be read, for this reason; None in lines of other formats."""

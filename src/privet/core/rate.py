@@ -11,8 +11,10 @@ So six failures at once and one a little later than `findtime` make four, not on
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 
+from privet.core.ahead import PLENTY
 from privet.core.detect import Limit, Reached
 from privet.core.limits import Standing
 
@@ -32,6 +34,7 @@ class Rate:
         self.clients: dict[bytes, list[float]] = {}  # time of the first and of the last failure, and the count
         self.evicted = 0
         self._limit, self._cap = limit, max_clients
+        self.foreseeing = self.least > 1
         self._sweep_at = min(_SWEEP_FROM, max_clients)
 
     def hit(self, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]) -> Iterator[Reached]:
@@ -63,6 +66,18 @@ class Rate:
         """Forget a client: its count starts anew."""
         self.clients.pop(key, None)
         self._limit.until.pop(key, None)
+
+    @property
+    def least(self) -> int:
+        """Return how many failures it takes at least to reach the limit."""
+        return self._limit.lowest
+
+    def left(self, key: bytes, then: float) -> int:
+        """Return how many failures of a client may come until a time, of which the last may reach the limit."""
+        if self._limit.until.get(key, then) > then:
+            return PLENTY
+        seen = self.clients.get(key)
+        return self.least - (ceil(seen[2]) if seen else 0)
 
     def failing(self, limit: Limit, now: float) -> int:
         """Return how many clients have failures that still count."""

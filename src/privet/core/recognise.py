@@ -26,6 +26,8 @@ _TELLING = {NOT_TOLD: 3, NO_ADDRESS: 2, NO_TIME: 1, NOT_IN_FORMAT: 0}
 class AutoPlan:
     """Parses lines of any named format; `format` is the one that fitted last, None before the first."""
 
+    direct = True  # where a line is not, `clients` says so
+
     def __init__(
         self, want: Iterable[str], zone: tzinfo, proxies: Proxies | None = None, *, lean: bool = False
     ) -> None:
@@ -58,6 +60,14 @@ class AutoPlan:
     def time_of(self, line: bytes) -> float | None:
         """Return the time of one line, None when it has none."""
         return next((time for plan in self._ordered() if (time := plan.time_of(line)) is not None), None)
+
+    def clients(self, block: bytes) -> list[bytes | None]:
+        """Return who each line is of, None where that cannot be told at sight."""
+        return self._current.clients(block) if self._current else [None] * block.count(b"\n")
+
+    def key_of(self, who: bytes) -> bytes:
+        """Return the key of such a client."""
+        return self._current.key_of(who) if self._current else who
 
     def client_span(self, line: bytes, reason: str = NO_ADDRESS) -> tuple[int, int] | None:
         """Return where the client stands that cannot be read, for this reason; None where no format has one."""

@@ -27,8 +27,18 @@ FUTURE = 60.0  # seconds that a stamp may lie ahead of the clock, as server and 
 class LinePlan(Protocol):
     """What parses the requests of a source: a plan of `core.parse`, or `core.recognise.AutoPlan`."""
 
+    @property
+    def direct(self) -> bool:
+        """Whether the clients of lines can be told without parsing them."""
+
     def parse(self, block: bytes) -> Rows:
         """Parse whole lines."""
+
+    def clients(self, block: bytes) -> list[bytes | None]:
+        """Return who each line is of, None where that cannot be told at sight: the key in IPv6, else the text."""
+
+    def key_of(self, who: bytes) -> bytes:
+        """Return the key of such a client."""
 
     def time_of(self, line: bytes) -> float | None:
         """Return the time of one line, None when it has none."""

@@ -151,7 +151,9 @@ class Swarms:
         assets = self._assets(facts, urls)
         fetches = Fetches((self._fetched, self._fetching), facts.clients, np.flatnonzero(assets), moments)
         self._wait(facts, chosen, urls, assets, fetches, moments)
-        yield from self._count(self._waiting.until(moments[-1]), fetches, moments)
+        due = self._waiting.until(moments[-1])
+        if len(due.due):
+            yield from self._count(due, fetches, moments)
         self._pass(float(moments[-1]), moments)
         fetches.keep()
         self._bound()
@@ -352,9 +354,9 @@ class Swarms:
             self._forgotten = self._registry.crowd.forgotten
             noted = self._noted.values
             self._waiting.keep(noted)
+            known = noted.tobytes()  # in which one is looked up sooner than in an array
             for one in self._sums.values():
-                clients = np.fromiter(one.suspects, np.intp, len(one.suspects))
-                for client in clients[~noted[clients]].tolist():
+                for client in [client for client in one.suspects if not known[client]]:
                     del one.suspects[client]
 
     def _join(self, one: Sum, row: int, client: int, weight: float) -> Iterator[Reached]:

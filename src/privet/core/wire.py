@@ -2,6 +2,10 @@
 
 The first says who speaks (`Hello`, JSON), the others carry whole lines behind the speaker's counters, so
 that the daemon knows of losses without asking.
+
+Or the pipe lends its input (`Loan`, with the descriptor of the kernel's pipe): then the daemon reads it, and answers
+with the descriptor of another pipe, where it leaves the same bytes. It sends `HURRY` when that one fills up. The
+pipe asks for its input with `BACK`; that it has it back it knows from the end of the other pipe.
 """
 
 from __future__ import annotations
@@ -12,7 +16,9 @@ import msgspec
 
 LARGEST = 1 << 18  # bytes of one packet: a block and the longest line that may end it
 
-_HELLO, _LINES = b"H", b"L"
+BACK, HURRY = b"B", b"!"
+
+_HELLO, _LINES, _LOAN = b"H", b"L", b"P"
 _COUNTERS = struct.Struct("!QQQ")
 
 
@@ -39,6 +45,12 @@ class Lines(msgspec.Struct, frozen=True):
     unwritten: int
 
 
+class Loan(msgspec.Struct, frozen=True):
+    """The pipe's input, of which it has read the beginning of a line."""
+
+    tail: bytes
+
+
 def pack_hello(hello: Hello) -> bytes:
     """Return the packet of a greeting."""
     return _HELLO + msgspec.json.encode(hello)
@@ -49,11 +61,20 @@ def pack_lines(lines: Lines) -> bytes:
     return _LINES + _COUNTERS.pack(lines.taken, lines.dropped, lines.unwritten) + lines.data
 
 
-def unpack(packet: bytes) -> Hello | Lines:
-    """Return the message in a packet; raises ValueError for anything else."""
+def pack_loan(loan: Loan) -> bytes:
+    """Return the packet of a loan; also what answers it."""
+    return _LOAN + loan.tail
+
+
+def unpack(packet: bytes) -> Hello | Lines | Loan | None:
+    """Return the message in a packet, None for `BACK`; raises ValueError for anything else."""
     kind, body = packet[:1], packet[1:]
     if kind == _LINES and len(body) >= _COUNTERS.size:
         return Lines(body[_COUNTERS.size :], *_COUNTERS.unpack_from(body))
+    if kind == _LOAN:
+        return Loan(body)
+    if packet == BACK:
+        return None
     if kind == _HELLO:
         try:
             return msgspec.json.decode(body, type=Hello)

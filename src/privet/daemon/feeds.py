@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from privet.adapters.sources.files import FileSource
 from privet.adapters.sources.journal import JournalSource
+from privet.daemon.loans import Loans
 
 if TYPE_CHECKING:
     import asyncio
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from privet.adapters.sources.intake import Intake, Peer
     from privet.config.model import Config, SourceConfig
+    from privet.core.ahead import Ahead
+    from privet.daemon.loop import Loop
 
 LINGER = 0.015  # seconds that lines may wait for company, while they flow
 TURN = 0.05  # seconds of reading one source before everything else gets its turn
@@ -97,12 +100,23 @@ def _read_by(config: SourceConfig) -> tuple[object, ...]:
 
 
 class Intakes:
-    """The pipes that are connected. `take(source, block)` gets what they hand over."""
+    """The pipes that are connected. `take(source, block)` gets what they hand over, or lend.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, intake: Intake, take: Callable[[str, bytes], None]) -> None:
+    `ahead(source)` tells how long lines can wait; `now` is the clock.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        intake: Intake,
+        take: Callable[[str, bytes], None],
+        ahead: Callable[[str], Ahead | None],
+        now: Callable[[], float],
+    ) -> None:
         self.peers: dict[int, Peer] = {}
         self.nameless = 0  # lines from pipes that did not say which source they are
         self._loop, self._intake, self._take = loop, intake, take
+        self._loans = Loans(loop, intake, take, ahead, now)
         loop.add_reader(intake.fileno(), self._accept)
 
     @property
@@ -113,9 +127,18 @@ class Intakes:
     def close(self) -> None:
         """Hang up on everybody."""
         self._loop.remove_reader(self._intake.fileno())
+        self._loans.close()
         for peer in list(self.peers.values()):
             self._hang_up(peer)
         self._intake.close()
+
+    def flush(self) -> None:
+        """Feed the lines that have waited."""
+        self._loans.flush()
+
+    def renew(self) -> None:
+        """Take note that another engine is fed from now on."""
+        self._loans.renew()
 
     def _accept(self) -> None:
         peer = self._intake.accept()
@@ -129,10 +152,16 @@ class Intakes:
             self._take(peer.hello.source, block)
         else:
             self.nameless += block.count(b"\n")
+        if peer.lent and peer.hello:
+            self._loans.borrow(peer, peer.hello.source)
+        if peer.wants_back:
+            peer.wants_back = False
+            self._loans.give_back(peer)
         if not open_still:
             self._hang_up(peer)
 
     def _hang_up(self, peer: Peer) -> None:
+        self._loans.lose(peer)
         self._loop.remove_reader(peer.connection.fileno())
         del self.peers[peer.connection.fileno()]
         peer.connection.close()

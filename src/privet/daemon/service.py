@@ -42,6 +42,7 @@ from privet.daemon.feeds import Files, Intakes
 from privet.daemon.keep import Keeper, open_stores
 from privet.daemon.lists import Lists
 from privet.daemon.lookups import Lookups
+from privet.daemon.loop import Loop
 from privet.daemon.manners import MannersKeeper
 from privet.daemon.news import Herald
 from privet.daemon.past import Past
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from privet.adapters.networks import Networks
     from privet.config.model import Config
     from privet.core.address import Subject
+    from privet.core.ahead import Ahead
     from privet.core.bans import Ban
     from privet.core.engine import Engine
     from privet.core.filters.matching import Failure
@@ -138,7 +140,7 @@ class Daemon:
         self._alone.in_runtime(self.runtime)
         if self.config.store.persist != "none":
             self._alone.in_state(self.state)
-        loop = asyncio.get_running_loop()
+        loop = Loop.running()
         loop.set_exception_handler(self.rounds.failed)
         if self.kernel.firewall.name == "nftables" and not self._alone.in_network(loop):
             self.log.warning("a user without rights has the name by which daemons keep away from each other")
@@ -155,7 +157,7 @@ class Daemon:
         ids = user_ids(self.config.daemon.user)
         users = {0, os.geteuid(), *([ids[0]] if ids else [])}
         intake = Intake(self.runtime / "intake.sock", users, ids[1] if ids and os.geteuid() == 0 else None)
-        self.intakes = Intakes(loop, intake, self.take)
+        self.intakes = Intakes(loop, intake, self.take, self.ahead, self.clock.now)
         loop.add_signal_handler(signal.SIGHUP, self.reload)  # whoever finds the socket may signal
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
@@ -206,6 +208,12 @@ class Daemon:
             verdicts = self.engine.feed(Batch(source, block, old), now)
         if verdicts:
             self.act(verdicts, now)
+
+    def ahead(self, source: str) -> Ahead | None:
+        """Return what tells how long lines can wait; None if they cannot, as when somebody is waited for."""
+        if source not in self.engine.sources or any(self.sight.waiting.waiting()):
+            return None
+        return self.engine.ahead(source, self.clock.now())
 
     def order(self, verdict: Verdict, now: float, protected: Mapping[str, PrefixSet], why: str = "") -> str | None:
         """Enter a ban unless the guard refuses it; return why it does."""
@@ -271,10 +279,12 @@ class Daemon:
         except ConfigErrors as errors:
             self.config_problem = str(errors)
         else:
+            self.intakes.flush()
             engine.carry(self.engine)
             if _fixed(config) != _fixed(self.config):
                 self.log.warning("what changed in [daemon], [firewall] and [store] waits for a restart")
             self.config, self.engine, self.networks, self.config_problem = config, engine, networks, None
+            self.intakes.renew()
             self.protection.configure(config)
             self.told.configure(config)
             self.escrow.configure(config)

@@ -3,6 +3,10 @@
 It stands between the web server and its log, so it never waits for the daemon, never ends on a mistake in
 the configuration, and ends on the end of its input only. While lines flow it reads them on a timer: one
 wake-up per line would cost more than everything else that is done with it.
+
+Where its input is a pipe it lends it to the daemon, which reads it in its place and leaves the bytes to it in another
+pipe (`core.wire`): then only one of the two wakes up all the time, and this one masks and writes many lines at once. It
+takes the input back when it ends, and when the daemon does not keep up or is gone.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import select
 import signal
 import time
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -22,7 +27,7 @@ from privet.adapters.notify import sd_notify
 from privet.adapters.privileges import INTAKES
 from privet.adapters.progress import Progress
 from privet.adapters.sinks.handover import Handover
-from privet.adapters.sources.inputs import READ
+from privet.adapters.sources.inputs import READ, Onward
 from privet.config.compile import MASKED_COLUMNS, plan_for
 from privet.core.lines import LineSplitter
 from privet.core.mask import Mask, Masks, masked_log
@@ -40,6 +45,10 @@ if TYPE_CHECKING:
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 LINGER = 0.016  # seconds that lines may wait for company
+HOLD = 0.25  # seconds that they may when the daemon has read them already
+BACK = 0.3  # seconds that the daemon may take to give the input back
+SOON = 0.005  # seconds between looks meanwhile
+AGAIN = 5.0  # seconds until the input is lent again
 READS = 64  # reads in a row, some 4 MiB, before everything else gets its turn
 TICK = 1.0  # seconds between looks at the clock, the log file and the daemon
 STDERR = 2
@@ -56,6 +65,10 @@ class Input(Protocol):
     @property
     def waiting(self) -> int:
         """How many lines have come into this process and have not been read."""
+
+    @property
+    def lendable(self) -> int | None:
+        """The descriptor, if somebody else can read it in our place."""
 
     def fileno(self) -> int:
         """Return what to watch."""
@@ -97,6 +110,10 @@ class Pipe:
         self._day, self._masks = "", Masks("drop", None)
         self._handover = Handover(runtime / "intake.sock", self._hello)
         self._stopping = self._flowing = False
+        self._source = None if raw else lines.lendable
+        self._onward: Onward | None = None
+        self._abandoned: Onward | None = None  # what a daemon that did not answer was reading
+        self._lend_at, self._back_by = 0.0, inf  # when it is lent next, and until when it has to be given back
         self._next_tick = 0.0
         self._written = 0
         self._runtime, self._progress = runtime, Progress()
@@ -113,6 +130,8 @@ class Pipe:
             sd_notify("READY=1")
         watch = select.poll()
         watch.register(self._input.fileno(), select.POLLIN)
+        if not self._raw:
+            self._handover.push(0, 0, time.monotonic())
         while self._turn(watch):
             now = time.monotonic()
             if now >= self._next_tick:
@@ -122,6 +141,8 @@ class Pipe:
 
     def _turn(self, watch: select.poll) -> bool:
         """Wait for lines and take them; False at the end of the input."""
+        if self._onward or self._lend():
+            return self._onward is None or self._turn_onward(self._onward)
         if self._stopping:
             self._input.finish()
             return self._read()
@@ -133,6 +154,52 @@ class Pipe:
         more = self._read()
         self._flowing = self.taken > before
         return more
+
+    def _lend(self) -> bool:
+        """Have the daemon read the input, if that can be; tell whether it does."""
+        now, tail = time.monotonic(), self._splitter.tail
+        if self._source is None or tail is None or self._stopping or now < self._lend_at or not self._handover.ready:
+            return False
+        self._lend_at = now + AGAIN
+        found = self._handover.lend(self._source, tail)
+        if found is None:
+            return False
+        if self._abandoned:
+            self._drain(self._abandoned)
+            self._abandoned.close()
+        self._onward, self._abandoned, self._back_by = Onward(self._source, found), None, inf
+        return True
+
+    def _turn_onward(self, onward: Onward) -> bool:
+        """Wait for lines that the daemon has read, and take them."""
+        handover, asked = self._handover, self._back_by < inf
+        doubtful = self._flowing or onward.is_late
+        seconds = SOON if asked else HOLD if doubtful else TICK
+        idle = not doubtful and not asked
+        said = onward.wait(handover.line, seconds, lines=idle)
+        if not said and idle and not onward.ended:  # for company
+            said = onward.wait(handover.line, HOLD, lines=False)
+        if said:
+            handover.listen()
+        before, now = self.taken, time.monotonic()
+        if not self._drain(onward):
+            self._onward, self._flowing = None, False
+            onward.close()
+            return True
+        self._flowing = self.taken > before
+        if not asked and (self._stopping or onward.ended or onward.is_stuck(came=self._flowing)):
+            handover.ask_back()
+            self._back_by = now + BACK
+        elif now >= self._back_by:  # it may still move what it has begun to move
+            handover.part()
+            self._onward, self._abandoned = None, onward
+        return True
+
+    def _drain(self, onward: Onward) -> bool:
+        """Take what the daemon has read; False when no more comes."""
+        while data := onward.read():
+            self._take(self._splitter.feed(data), heard=True)
+        return data is not None
 
     def _finish(self) -> None:
         """Write and hand on what is left."""
@@ -168,6 +235,9 @@ class Pipe:
 
     def _read(self) -> bool:
         """Take what has come; False at the end of the input."""
+        if self._abandoned and not self._drain(self._abandoned):
+            self._abandoned.close()
+            self._abandoned = None
         for _ in range(READS):
             data = self._input.read()
             if data is None:
@@ -179,8 +249,8 @@ class Pipe:
                 break
         return True
 
-    def _take(self, block: bytes) -> None:
-        """Mask and write whole lines, and hand them on."""
+    def _take(self, block: bytes, *, heard: bool = False) -> None:
+        """Mask and write whole lines, and hand them on unless the daemon has heard them."""
         if not block:
             return
         self.taken += block.count(b"\n")
@@ -190,7 +260,10 @@ class Pipe:
         if self._raw:
             self._log.write(masks.site(self._site).scrub(block))
         else:
-            self._handover.put(block, self.taken, self._log.lost, time.monotonic())
+            if heard:
+                self._handover.heard(block.count(b"\n"), self.taken, self._log.lost)
+            else:
+                self._handover.put(block, self.taken, self._log.lost, time.monotonic())
             self._note()
             self._log.write(masked_log(self._plan.parse(block), self._plan, masks, self._site))
         self._written = self.taken

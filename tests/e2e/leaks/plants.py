@@ -60,11 +60,11 @@ FIRST = {
         "if len(key) == 8 else key)",
         "disk/log/web.log: plain",
     ),
-    "what the daemon does not take is kept on the disk": Plant(
+    "what comes is kept on the disk": Plant(
         "pipe",
-        "from privet.adapters.sinks.handover import Handover\nput = Handover.put\n"
-        "def spill(self, block, *rest):\n    open('spill', 'ab').write(block)\n    return put(self, block, *rest)\n"
-        "Handover.put = spill",
+        "from privet.tasks.pipe import Pipe\ntake = Pipe._take\n"
+        "def spill(self, block, **how):\n    open('spill', 'ab').write(block)\n    take(self, block, **how)\n"
+        "Pipe._take = spill",
         "disk/tmp/spill: plain",
     ),
     "a crash leaves a core file": Plant(

@@ -49,12 +49,12 @@ if verb == "pipe":
 """
 SPILLS = """
 if verb == "pipe":
-    from privet.adapters.sinks.handover import Handover
-    put = Handover.put
-    def spill(self, block, *rest):
+    from privet.tasks.pipe import Pipe
+    take = Pipe._take
+    def spill(self, block, **how):
         open("spill", "ab").write(block)
-        return put(self, block, *rest)
-    Handover.put = spill
+        take(self, block, **how)
+    Pipe._take = spill
 """
 
 

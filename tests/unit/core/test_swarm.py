@@ -373,6 +373,20 @@ def test_the_aim_is_masked() -> None:
     assert "192.0.2.77" not in repr(engine.swarms())
 
 
+def test_whoever_gets_the_number_of_a_forgotten_suspect_is_no_member() -> None:
+    engine = watching(BAN + "path = '^/wiki'\n[engine]\nmax_clients = 1000\n")
+    begin, draw = START + WARM + 60, random.Random(4)
+    first = [entry(begin + number / 10, f"192.0.2.{number}", next(HISTORIES)) for number in range(6)]
+    others = [entry(begin + 10 + number / 100, address(draw), "/other") for number in range(2000)]
+    second = [entry(begin + 31 + number, f"192.0.2.{100 + number}", next(HISTORIES)) for number in range(30)]
+
+    verdicts = fed(engine, [*warm(), *first, *others, *second], 100)
+
+    assert engine.evicted > 100
+    assert len(verdicts) > 10
+    assert {verdict.subject.key for verdict in verdicts} <= clients(second)
+
+
 def test_memory_stays_bounded_whatever_comes() -> None:
     draw, sizes = random.Random(10), []
     for number in (10_000, 40_000):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from privet.core.wire import LARGEST, Hello, Lines, pack_hello, pack_lines, unpack
+from privet.core.wire import BACK, LARGEST, Hello, Lines, Loan, pack_hello, pack_lines, pack_loan, unpack
 
 COUNT = st.integers(0, 2**64 - 1)
 
@@ -21,6 +21,11 @@ def test_greetings(source: str, pid: int, mask: str, complaints: list[str]) -> N
 def test_lines(data: bytes, taken: int, dropped: int, unwritten: int) -> None:
     lines = Lines(data, taken, dropped, unwritten)
     assert unpack(pack_lines(lines)) == lines
+
+
+@given(st.binary(max_size=200))
+def test_loans(tail: bytes) -> None:
+    assert unpack(pack_loan(Loan(tail))) == Loan(tail)
 
 
 def test_no_lines_and_many() -> None:
@@ -47,7 +52,7 @@ def test_any_bytes_are_a_message_or_a_value_error(packet: bytes) -> None:
         message = unpack(packet)
     except ValueError:
         return
-    assert isinstance(message, Hello | Lines)
+    assert isinstance(message, Hello | Lines | Loan) or packet == BACK
 
 
 @pytest.mark.parametrize("packet", [b"", b"X", b"L" + bytes(23), b"H[]"])

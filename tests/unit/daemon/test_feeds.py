@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from privet.config.model import Config, SourceConfig
 from privet.core.wire import Hello, Lines
 from privet.daemon import feeds
 from privet.daemon.feeds import Files, Intakes
+from privet.daemon.loop import Loop
 from tests.unit.daemon.serving import until
 from tests.unit.journals import BEGIN, Journal
 from tests.unit.processes import hand_over
@@ -182,7 +184,7 @@ def test_a_long_backlog_leaves_time_for_everything_else(tmp_path: Path, monkeypa
 
 @contextmanager
 def listening(path: Path, taken: Taken) -> Iterator[Intakes]:
-    intakes = Intakes(asyncio.get_running_loop(), Intake(path, {os.geteuid()}), taken)
+    intakes = Intakes(Loop.running(), Intake(path, {os.geteuid()}), taken, lambda _source: None, time.time)
     try:
         yield intakes
     finally:

@@ -73,11 +73,23 @@ def place(tmp_path: Path, runtime: Path) -> Place:
     return Place(tmp_path, runtime)
 
 
+class Handed(Intake):
+    """Takes what is handed on, and no loans."""
+
+    def receive(self, peer: Peer) -> tuple[bytes, bool]:
+        found = super().receive(peer)
+        if peer.lent:
+            os.close(peer.lent[0])
+            peer.lent = None
+            self.decline(peer)
+        return found
+
+
 class Listener:
     """Stands for the daemon."""
 
     def __init__(self, runtime: Path) -> None:
-        self.intake = Intake(runtime / "intake.sock", {os.geteuid()})
+        self.intake = Handed(runtime / "intake.sock", {os.geteuid()})
         self.peers: list[Peer] = []
 
     def accept(self) -> Peer | None:

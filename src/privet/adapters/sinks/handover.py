@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from privet.core.wire import Hello, Lines, pack_hello, pack_lines
+from privet.core.wire import BACK, Hello, Lines, Loan, pack_hello, pack_lines, pack_loan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 BUFFER = 4 << 20  # bytes kept while the daemon is away or slow: some 20,000 lines
 FAREWELL = 1.0  # seconds that a slow daemon may take for the last lines
 RETRY = 1.0  # seconds between attempts to reach it
+ANSWER = 0.5  # seconds that it may take to answer
 _SEND_BUFFER = 1 << 20  # bytes asked of the kernel, which may grant less
 
 
@@ -79,6 +80,63 @@ class Handover:
                 break
             self._size -= len(self._waiting[0])
             self._sent += self._waiting.popleft().count(b"\n")
+
+    @property
+    def ready(self) -> bool:
+        """Whether the daemon is there and has got everything."""
+        return self._greeted and not self._waiting
+
+    @property
+    def line(self) -> int | None:
+        """The descriptor to watch for what the daemon says."""
+        return self._socket.fileno() if self._socket else None
+
+    def lend(self, descriptor: int, tail: bytes) -> int | None:
+        """Have the daemon read the input, of which this has read the beginning of a line.
+
+        Return the descriptor from where it comes then, None if the daemon does not want to. To be asked when `ready`.
+        """
+        while self._socket and select.select([self._socket], [], [], 0)[0]:  # what it said during the loan before
+            self.listen()
+        if self._socket is None:
+            return None
+        try:
+            socket.send_fds(self._socket, [pack_loan(Loan(tail))], [descriptor])
+            if select.select([self._socket], [], [], ANSWER)[0]:
+                answer, descriptors, _, _ = socket.recv_fds(self._socket, 1, 1)
+                if answer:
+                    return descriptors[0] if descriptors else None
+        except OSError:
+            pass
+        self._hang_up()  # or else it might begin to read later
+        self._next_try = time.monotonic() + RETRY
+        return None
+
+    def ask_back(self) -> None:
+        """Have the daemon give the input back: what it has read ends then."""
+        self._send(BACK)
+
+    def listen(self) -> None:
+        """Take what the daemon says; it has nothing to say but that something is there to be read, or its end."""
+        if self._socket:
+            try:
+                said = self._socket.recv(1)
+            except BlockingIOError:
+                return
+            except OSError:
+                said = b""
+            if not said:
+                self._hang_up()
+
+    def heard(self, lines: int, taken: int, unwritten: int) -> None:
+        """Take note of lines that the daemon has read itself, and let it know of the totals."""
+        self._sent += lines
+        if self._socket and self._greeted:
+            self._send(pack_lines(Lines(b"", taken, self.lost, unwritten)))
+
+    def part(self) -> None:
+        """Hang up on a daemon that does not answer."""
+        self._hang_up()
 
     def finish(self, taken: int, unwritten: int) -> None:
         """Hand on what is left, count what could not be, and hang up. The only time that the daemon is waited for."""

@@ -6,8 +6,10 @@ import errno
 import fcntl
 import os
 import re
+import select
 import socket
 import stat
+import termios
 import threading
 from collections import deque
 from contextlib import contextmanager, suppress
@@ -59,12 +61,14 @@ class StreamInput:
         """Return what to watch for lines."""
         return self._descriptor
 
+    @property
+    def lendable(self) -> int | None:
+        """The descriptor, if somebody else can read it in our place."""
+        return self._descriptor if stat.S_ISFIFO(os.fstat(self._descriptor).st_mode) else None
+
     def read(self) -> bytes | None:
         """Return what has come, b"" when nothing has, None at the end."""
-        try:
-            return os.read(self._descriptor, READ) or None
-        except BlockingIOError:
-            return b""
+        return _read(self._descriptor)
 
     def finish(self) -> None:
         """Have nothing to do: what has come waits in the pipe."""
@@ -77,10 +81,63 @@ class StreamInput:
             os.set_blocking(self._descriptor, True)
 
 
+class Onward:
+    """What comes by way of the daemon, while it reads an input in our place: it tells when that has to end."""
+
+    def __init__(self, source: int, descriptor: int) -> None:
+        self._source, self._descriptor = source, descriptor
+        self._idle = 0  # times in a row that nothing came
+
+    def wait(self, line: int | None, seconds: float, *, lines: bool) -> bool:
+        """Wait until the daemon says something, the input ends, or, if asked for, lines come; tell whether it said."""
+        watch = select.poll()
+        if not self.ended:
+            watch.register(self._source, select.POLLIN if lines else 0)
+        if lines:
+            watch.register(self._descriptor, select.POLLIN)
+        if line is not None:
+            watch.register(line, select.POLLIN)
+        return line in dict(watch.poll(seconds * 1000))
+
+    @property
+    def is_late(self) -> bool:
+        """Whether something waited in the input at the last look, and did not come."""
+        return self._idle > 0
+
+    def read(self) -> bytes | None:
+        """Return what has come, b"" when nothing has, None when no more comes this way."""
+        return _read(self._descriptor)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nobody writes to the input any more."""
+        watch = select.poll()
+        watch.register(self._source, 0)
+        return bool(watch.poll(0))
+
+    def is_stuck(self, *, came: bool) -> bool:
+        """Tell whether the daemon does not keep up with the input, by what waits there, after a look."""
+        waiting = int.from_bytes(fcntl.ioctl(self._source, termios.FIONREAD, bytes(4)), "little")
+        self._idle = self._idle + 1 if waiting and not came else 0
+        return waiting > PIPE_SIZE // 2 or self._idle > 1
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._descriptor)
+
+
+def _read(descriptor: int) -> bytes | None:
+    try:
+        return os.read(descriptor, READ) or None
+    except BlockingIOError:
+        return b""
+
+
 class DatagramInput:
     """A unix datagram socket; a thread empties it as fast as the kernel allows, since few datagrams wait there."""
 
     endless = True
+    lendable = None
 
     def __init__(self, path: Path, group: int | None = None) -> None:
         self._path = path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from privet.core.wire import LARGEST, Hello, unpack
+from privet.core.wire import HURRY, LARGEST, Hello, Lines, Loan, pack_loan, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 _PEER = struct.Struct("iII")  # struct ucred: pid, uid, gid
 _BACKLOG = 64
+_ANCILLARY = socket.CMSG_SPACE(struct.calcsize("i"))
 
 
-class Peer(msgspec.Struct):
+class Peer(msgspec.Struct, eq=False):
     """One connected pipe and what it last said of itself."""
 
     connection: socket.socket
@@ -28,6 +29,9 @@ class Peer(msgspec.Struct):
     taken: int = 0
     dropped: int = 0
     unwritten: int = 0
+    lent: tuple[int, bytes] | None = None
+    """The descriptor of its input, and the beginning of a line that it had read, until somebody takes them."""
+    wants_back: bool = False
 
 
 class Intake:
@@ -69,21 +73,54 @@ class Intake:
     def receive(self, peer: Peer) -> tuple[bytes, bool]:
         """Return the lines of the next packet of a pipe, and whether the pipe is still there."""
         try:
-            packet = self._buffer[: peer.connection.recv_into(self._buffer)].tobytes()
-            message = unpack(packet) if packet else None
+            size, ancillary, _, _ = peer.connection.recvmsg_into([self._buffer], _ANCILLARY)
+            descriptors = _descriptors(ancillary)
+            message = unpack(self._buffer[:size].tobytes()) if size else None
         except BlockingIOError:
             return b"", True
         except (OSError, ValueError):
             return b"", False
+        if isinstance(message, Loan) and descriptors and peer.lent is None:
+            peer.lent = (descriptors.pop(), message.tail)
+        for descriptor in descriptors:
+            os.close(descriptor)
         if isinstance(message, Hello):
             peer.hello = message
-        elif message:
+        elif isinstance(message, Lines):
             peer.taken, peer.dropped, peer.unwritten = message.taken, message.dropped, message.unwritten
             return message.data, True
-        return b"", message is not None
+        elif message is None:
+            peer.wants_back = size > 0
+        return b"", size > 0
+
+    @staticmethod
+    def answer(peer: Peer, descriptor: int) -> bool:
+        """Take a loan: send the descriptor of the pipe that leads onward. False if the other is gone."""
+        try:
+            socket.send_fds(peer.connection, [pack_loan(Loan(b""))], [descriptor])
+        except OSError:
+            return False
+        return True
+
+    @staticmethod
+    def decline(peer: Peer) -> None:
+        """Let the other read its input itself."""
+        with suppress(OSError):
+            peer.connection.send(pack_loan(Loan(b"")))
+
+    @staticmethod
+    def hurry(peer: Peer) -> None:
+        """Tell that the pipe that leads onward fills up."""
+        with suppress(OSError):  # then enough of these wait already
+            peer.connection.send(HURRY)
 
     def close(self) -> None:
         """Take the socket away."""
         with suppress(OSError):
             self._path.unlink()
         self._socket.close()
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    rights = [data for level, kind, data in ancillary if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)]
+    return [number for data in rights for (number,) in struct.iter_unpack("i", data[: len(data) // 4 * 4])]

@@ -33,11 +33,6 @@ class Clients(Generic[Key, State]):
     def __contains__(self, key: Key) -> bool:
         return key in self._states
 
-    def since(self, key: Key, time: float) -> bool:
-        """Tell whether a state was put since some time."""
-        found = self._states.get(key)
-        return found is not None and found[0] >= time
-
     def get(self, key: Key, time: float) -> State | None:
         """Return a state, None if there is none that is young enough."""
         found = self._states.get(key)
@@ -51,12 +46,6 @@ class Clients(Generic[Key, State]):
         states[key] = (time, state)
         if time > self._due or len(states) > self.most:
             self._tidy(time - self._keep)
-
-    def swap(self, key: Key, time: float, state: State) -> State | None:
-        """Remember a state, and return the one before if it is young enough."""
-        found = self._states.get(key)
-        self.put(key, time, state)
-        return found[1] if found is not None and found[0] >= time - self._keep else None
 
     def among(self, keys: frozenset[Key]) -> set[Key]:
         """Return which of some keys have a state, however old."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import pytest
 
 from privet.adapters.sinks import handover
 from privet.adapters.sinks.handover import BUFFER, FAREWELL, RETRY, Handover
-from privet.core.wire import LARGEST, Hello, Lines, unpack
+from privet.core.wire import BACK, HURRY, LARGEST, Hello, Lines, Loan, pack_loan, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +52,9 @@ def messages(connection: socket.socket) -> Iterator[Hello | Lines]:
         if not packet:
             return
         assert len(packet) <= LARGEST
-        yield unpack(packet)
+        message = unpack(packet)
+        assert isinstance(message, Hello | Lines)
+        yield message
 
 
 class Greeter:
@@ -265,3 +270,53 @@ def test_a_hello_that_finds_no_room_comes_before_the_lines(
 
     news = received.index(Hello("web", 1, "drop", ("news",)))
     assert 0 < news < received.index(Lines(b"last\n", 0, 0, 0))
+
+
+def test_an_input_is_lent_and_comes_by_another_pipe(line: Handover, listener: Listener) -> None:
+    line.put(b"one\n", 1, 0, 0.0)
+    assert line.ready
+    connection = listener.accept()
+    connection.send(HURRY)  # said before: no answer
+    source, into = os.pipe()
+    out, onward = os.pipe()
+
+    def answer() -> None:
+        while True:
+            packet, descriptors, _, _ = socket.recv_fds(connection, LARGEST, 1)
+            if descriptors:
+                assert unpack(packet) == Loan(b"beg")
+                assert os.fstat(descriptors[0]).st_ino == os.fstat(source).st_ino
+                os.close(descriptors[0])
+                socket.send_fds(connection, [pack_loan(Loan(b""))], [out])
+                return
+
+    with ThreadPoolExecutor() as pool:
+        answered = pool.submit(answer)
+        found = line.lend(source, b"beg")
+        answered.result()
+    assert found is not None
+    assert os.fstat(found).st_ino == os.fstat(out).st_ino
+    line.heard(3, 4, 1)
+    line.ask_back()
+    assert unpack(connection.recv(LARGEST)) == Lines(b"", 4, 0, 1)
+    assert connection.recv(LARGEST) == BACK
+    assert line.done == 4
+    for descriptor in (source, into, out, onward, found):
+        os.close(descriptor)
+
+
+def test_a_daemon_that_declines_gets_lines(line: Handover, listener: Listener) -> None:
+    line.put(b"one\n", 1, 0, 0.0)
+    connection = listener.accept()
+    Timer(0.05, connection.send, [pack_loan(Loan(b""))]).start()
+    assert line.lend(0, b"") is None
+    assert line.connected
+    assert line.ready
+
+
+def test_one_that_does_not_answer_is_left(line: Handover, listener: Listener) -> None:
+    line.put(b"one\n", 1, 0, 0.0)
+    listener.accept()
+    assert line.lend(0, b"") is None
+    assert not line.connected
+    assert not line.ready

@@ -1,0 +1,93 @@
+"""How many lines can wait on their way to the detector without keeping a verdict waiting.
+
+After a sleep, a program pays more for waking up than for what it then does with fifteen lines, so they are better fed
+many at once. But a verdict must not wait for company. So each line is taken for a failure of its client, and lines wait
+as long as none of them can be the one that makes some limit reached. A window knows how many more failures of a client
+must come before it has to look at him again (`core.detect`); to ask it for each line would cost nearly as much as to
+feed it. So it is asked only about clients of whom more than a few lines wait, and about those who had only a few left
+when they were fed last.
+
+Waiting changes no verdict, only when it falls. Where failures arrive out of order fewer may be left to a client than
+is thought here: then the verdict falls with the next block.
+"""
+
+from __future__ import annotations
+
+from socket import AF_INET, inet_ntop
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+PLENTY = 1 << 31
+"""What is left of a client to whom no limit applies."""
+
+VALID = 60.0
+"""Seconds for which an `Ahead` is good; that bounds its memory."""
+
+AHEAD = 60.0
+"""Seconds for which a ban must last yet, so that its client need not be minded. Lines wait for far less."""
+
+_PART = 4  # a client has few failures left when it is less than a fourth
+
+
+class Foreseeing(Protocol):
+    """A window that knows how many failures are left."""
+
+    @property
+    def clients(self) -> Iterable[bytes]:
+        """Return the keys of those of whom there are failures."""
+
+    @property
+    def least(self) -> int:
+        """Return how many failures it takes at least."""
+
+    def left(self, key: bytes, then: float) -> int:
+        """Return how many failures of a client may come until a time, of which the last may reach a limit."""
+
+
+class Clients(Protocol):
+    """Who knows lines."""
+
+    def clients(self, block: bytes) -> Iterable[bytes | None]:
+        """Return who each line is of, by a text or a key; None where that cannot be told at sight."""
+
+    def key_of(self, who: bytes) -> bytes:
+        """Return the key of such a client."""
+
+
+class Ahead:
+    """The clients of one source. It holds as long as the windows get nothing but lines that were added here before."""
+
+    def __init__(self, plan: Clients, windows: Sequence[Foreseeing], now: float) -> None:
+        self._plan, self._windows, self._then = plan, windows, now + AHEAD
+        self._few = min((window.least for window in windows), default=PLENTY) // _PART or 1
+        keys = {key for window in windows for key in window.clients}
+        found = (key for key in keys if self._left(key) <= self._few)
+        self._near = {inet_ntop(AF_INET, key).encode() if len(key) == 4 else key for key in found}
+        self._waiting: dict[bytes, int] = {}
+
+    def add(self, block: bytes) -> bool:
+        """Take lines that wait; tell whether all of them can."""
+        waiting, near, few, patient = self._waiting, self._near, self._few, True
+        for who in self._plan.clients(block):
+            if who is None:
+                patient = False
+                continue
+            waiting[who] = count = waiting.get(who, 0) + 1
+            if (count > few or who in near) and patient:
+                patient = count < self._left(self._plan.key_of(who))
+        return patient
+
+    def fed(self, now: float) -> None:
+        """Take note that all that waited has been fed."""
+        self._then = now + AHEAD
+        for who in self._waiting:
+            if self._left(self._plan.key_of(who)) <= self._few:
+                self._near.add(who)
+            else:
+                self._near.discard(who)
+        self._waiting.clear()
+
+    def _left(self, key: bytes) -> int:
+        return min([window.left(key, self._then) for window in self._windows], default=PLENTY)

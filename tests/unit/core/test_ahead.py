@@ -1,0 +1,152 @@
+"""How long lines can wait: never the one that brings a verdict, nearly always those that cannot."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from privet.config.compile import engine_for
+from privet.config.model import Config, SourceConfig
+from privet.core.ahead import AHEAD
+from privet.core.engine import Batch, Engine
+from privet.core.jails import Is, Jail, Predicate
+from tests.unit.processes import line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BEGIN = 1_763_800_000.0
+CLIENTS = ("192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1", "2001:db8::2", "2001:db8:1::1")
+
+
+def a_jail(name: str = "leech", maxretry: int = 8, **more: object) -> Jail:
+    return Jail(name=name, sources=("web",), maxretry=maxretry, findtime=60.0, bantime=100.0, **more)  # type: ignore[arg-type]  # mypy cannot tell
+
+
+def an_engine(*jails: Jail, fmt: str = "combined", **sources: SourceConfig) -> Engine:
+    config = Config(
+        sources={"web": SourceConfig(name="web", pipe=True, format=fmt), **sources},
+        jails={jail.name: jail for jail in jails},
+    )
+    return engine_for(config, zone=UTC)
+
+
+def lines(*clients: str, at: float = BEGIN) -> bytes:
+    return "".join(f"{line(client, at=at)}\n" for client in clients).encode()
+
+
+@given(
+    st.lists(st.integers(2, 12), min_size=1, max_size=3),
+    st.sampled_from(["window", "rate"]),
+    st.lists(st.lists(st.tuples(st.sampled_from(CLIENTS), st.integers(0, 4)), min_size=1, max_size=6), max_size=60),
+    st.integers(2, 30),
+)
+def test_no_line_waits_that_brings_a_verdict(
+    limits: Sequence[int], counting: str, reads: Sequence[Sequence[tuple[str, int]]], hold: int
+) -> None:
+    engine = an_engine(*(a_jail(f"j{limit}", limit, counting=counting) for limit in set(limits)))
+    now, fed, held, waited = BEGIN, BEGIN, b"", 0
+    ahead = engine.ahead("web", now)
+    assert ahead
+    for number, read in enumerate(reads):
+        block = b""
+        for client, pause in read:
+            now += pause
+            block += lines(client, at=now)
+        patient = ahead.add(block)
+        held += block
+        if patient and waited < hold and number < len(reads) - 1 and now + 6 * 4 < fed + AHEAD:
+            waited += 1
+            continue
+        before = held.removesuffix(block)
+        assert not before or engine.feed(Batch("web", before), now) == []
+        verdicts = engine.feed(Batch("web", block), now)
+        assert not (verdicts and patient)
+        ahead.fed(now)
+        fed, held, waited = now, b"", 0
+
+
+def test_of_many_clients_many_lines_can_wait() -> None:
+    ahead = an_engine(a_jail(maxretry=30)).ahead("web", BEGIN)
+    assert ahead
+    everybody = [f"198.51.100.{number}" for number in range(200)]
+
+    assert all(ahead.add(lines(*everybody)) for _ in range(7))
+
+
+def test_of_one_client_as_many_as_he_has_left() -> None:
+    engine = an_engine(a_jail())
+    ahead = engine.ahead("web", BEGIN)
+    assert ahead
+    engine.feed(Batch("web", lines(*["192.0.2.1"] * 3)), BEGIN)
+    ahead = engine.ahead("web", BEGIN)
+    assert ahead
+
+    assert [ahead.add(lines("192.0.2.1")) for _ in range(5)] == [True, True, True, True, False]
+
+
+def test_who_is_banned_keeps_nobody_waiting() -> None:
+    engine = an_engine(a_jail())
+    assert len(engine.feed(Batch("web", lines(*["192.0.2.1"] * 8)), BEGIN)) == 1
+    ahead = engine.ahead("web", BEGIN + 1)
+    assert ahead
+
+    assert all(ahead.add(lines("192.0.2.1", at=BEGIN + 1)) for _ in range(50))
+
+
+def test_addresses_of_one_ipv6_network_are_one_client() -> None:
+    ahead = an_engine(a_jail()).ahead("web", BEGIN)
+    assert ahead
+
+    assert [ahead.add(lines(f"2001:db8::{number}")) for number in range(1, 9)] == [True] * 7 + [False]
+
+
+def test_a_line_that_tells_no_client_cannot_wait() -> None:
+    ahead = an_engine(a_jail()).ahead("web", BEGIN)
+    assert ahead
+
+    assert not ahead.add(b"\n")
+    assert not ahead.add(b"www.example.org:443 192.0.2.1 - - [x]\n")
+
+
+def test_a_format_that_was_not_recognised_yet_cannot_wait() -> None:
+    engine = an_engine(a_jail(), fmt="auto")
+    ahead = engine.ahead("web", BEGIN)
+    assert ahead
+
+    assert not ahead.add(lines("192.0.2.1"))
+    engine.feed(Batch("web", lines("192.0.2.1")), BEGIN)
+    assert ahead.add(lines("192.0.2.1"))
+
+
+@pytest.mark.parametrize(
+    "jails",
+    [
+        (a_jail(maxretry=1),),
+        (a_jail(), a_jail("first", 1, predicates=(Predicate("method", (Is("HEAD"),)),))),
+        (a_jail(distinct="path"),),
+        (Jail(name="both", sources=("web", "shop"), maxretry=8, findtime=60.0, bantime=300.0),),
+    ],
+    ids=["at the first", "one of two at the first", "distinct", "two sources"],
+)
+def test_where_it_cannot_be_foreseen_nothing_waits(jails: Sequence[Jail]) -> None:
+    engine = an_engine(*jails, shop=SourceConfig(name="shop", pipe=True, format="combined"))
+
+    assert engine.ahead("web", BEGIN) is None
+
+
+@pytest.mark.parametrize("fmt", ["json", '$remote_user "$remote_addr" [$time_local] "$request" $status'])
+def test_where_the_client_does_not_stand_in_front_nothing_waits(fmt: str) -> None:
+    assert an_engine(a_jail(), fmt=fmt).ahead("web", time.time()) is None
+
+
+def test_where_no_jail_listens_everything_waits() -> None:
+    ahead = an_engine().ahead("web", BEGIN)
+    assert ahead
+
+    assert ahead.add(lines(*["192.0.2.1"] * 100_000))
