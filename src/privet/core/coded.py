@@ -62,6 +62,10 @@ class Numbers(dict[bytes, int]):
         self[text] = number = len(self)
         return number
 
+    def __reduce__(self) -> tuple[type[Numbers], tuple[list[bytes]]]:
+        """Leave out what is remembered of a column."""
+        return Numbers, (list(self),)
+
     def of(self, texts: Sequence[bytes]) -> Places:
         """Return the numbers of a column."""
         if not isinstance(texts, Coded):

@@ -354,9 +354,9 @@ class Swarms:
             self._forgotten = self._registry.crowd.forgotten
             noted = self._noted.values
             self._waiting.keep(noted)
+            known = noted.tobytes()  # in which one is looked up sooner than in an array
             for one in self._sums.values():
-                clients = np.fromiter(one.suspects, np.intp, len(one.suspects))
-                for client in clients[~noted[clients]].tolist():
+                for client in [client for client in one.suspects if not known[client]]:
                     del one.suspects[client]
 
     def _join(self, one: Sum, row: int, client: int, weight: float) -> Iterator[Reached]:
