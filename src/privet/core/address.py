@@ -8,6 +8,7 @@ Neither ever shows an address unless `reveal` is called.
 
 from __future__ import annotations
 
+import struct
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 import msgspec
@@ -25,6 +26,7 @@ KEPT = (24, 48)
 """Bits of IPv4 and of IPv6 addresses that the mask `truncate` leaves, if nothing else is said."""
 
 _V4_LEN, _V6_NET_LEN, _V6_LEN = 4, 8, 16
+_PLAIN_LENGTHS = (_V4_LEN, _V6_LEN)
 _NETWORK_LENGTHS = (_V4_LEN + 1, _V6_LEN + 1)
 LONGEST = 64  # "[" + 45 characters of the longest IPv6 text + "]" + port or zone
 
@@ -73,6 +75,13 @@ def client_key(text: bytes) -> bytes | None:
     """
     packed = pack(text)
     return key_of(packed) if packed and any(packed) else None
+
+
+def text_of(key: bytes) -> bytes:
+    """Return a text for a client key: an address, or the first four numbers of an IPv6 network, each with its colon."""
+    if len(key) == _V6_NET_LEN:
+        return b"%x:%x:%x:%x:" % struct.unpack("!4H", key)
+    return inet_ntop(AF_INET if len(key) == _V4_LEN else AF_INET6, key).encode() if len(key) in _PLAIN_LENGTHS else key
 
 
 def network_key(text: bytes, length: str) -> bytes | None:

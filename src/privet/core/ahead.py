@@ -13,8 +13,9 @@ is thought here: then the verdict falls with the next block.
 
 from __future__ import annotations
 
-from socket import AF_INET, inet_ntop
 from typing import TYPE_CHECKING, Protocol
+
+from privet.core.address import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,7 +51,7 @@ class Clients(Protocol):
     """Who knows lines."""
 
     def clients(self, block: bytes) -> Iterable[bytes | None]:
-        """Return who each line is of, by a text or a key; None where that cannot be told at sight."""
+        """Return who each line is of, by a text as `text_of` makes it; None where that cannot be told at sight."""
 
     def key_of(self, who: bytes) -> bytes:
         """Return the key of such a client."""
@@ -63,31 +64,48 @@ class Ahead:
         self._plan, self._windows, self._then = plan, windows, now + AHEAD
         self._few = min((window.least for window in windows), default=PLENTY) // _PART or 1
         keys = {key for window in windows for key in window.clients}
-        found = (key for key in keys if self._left(key) <= self._few)
-        self._near = {inet_ntop(AF_INET, key).encode() if len(key) == 4 else key for key in found}
-        self._waiting: dict[bytes, int] = {}
+        self._near = {text_of(key) for key in keys if self._left(key) <= self._few}
+        self._room: dict[bytes, int] = {}  # lines that may still come of clients of whom some wait
+        self._asked: set[bytes] = set()  # where that is all they have left
 
     def add(self, block: bytes) -> bool:
         """Take lines that wait; tell whether all of them can."""
-        waiting, near, few, patient = self._waiting, self._near, self._few, True
+        room, patient = self._room, True
         for who in self._plan.clients(block):
             if who is None:
                 patient = False
                 continue
-            waiting[who] = count = waiting.get(who, 0) + 1
-            if (count > few or who in near) and patient:
-                patient = count < self._left(self._plan.key_of(who))
+            some = room.get(who)
+            room[who] = some = (self._at_first(who) if some is None else some) - 1
+            if some <= 0 and patient:
+                patient = self._has_more(who)
         return patient
 
     def fed(self, now: float) -> None:
         """Take note that all that waited has been fed."""
         self._then = now + AHEAD
-        for who in self._waiting:
+        for who in self._room:
             if self._left(self._plan.key_of(who)) <= self._few:
                 self._near.add(who)
             else:
                 self._near.discard(who)
-        self._waiting.clear()
+        self._room.clear()
+        self._asked.clear()
+
+    def _at_first(self, who: bytes) -> int:
+        """Return how many lines may come of a client, at least."""
+        if who not in self._near:
+            return self._few
+        self._asked.add(who)
+        return self._left(self._plan.key_of(who))
+
+    def _has_more(self, who: bytes) -> bool:
+        """Ask how many lines may come after the first few; tell whether there are some."""
+        if who in self._asked:
+            return False
+        self._asked.add(who)
+        self._room[who] = some = self._left(self._plan.key_of(who)) - self._few
+        return some > 0
 
     def _left(self, key: bytes) -> int:
         return min([window.left(key, self._then) for window in self._windows], default=PLENTY)

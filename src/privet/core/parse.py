@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from privet.core import address, times
-from privet.core.address import client_key
+from privet.core.address import client_key, text_of
 from privet.core.cache import Cache
 from privet.core.durations import DURATIONS
 from privet.core.formats import Field, Format, FormatError, Literal
@@ -176,13 +176,17 @@ class TextPlan:
         return self._finish.times[stamp] if stamp else None
 
     def clients(self, block: bytes) -> list[bytes | None]:
-        """Return who each line is of, None where that cannot be told at sight: the key in IPv6, else the text."""
-        keys = self._finish.keys
-        return [keys[text] if b":" in text else text or None for text in self._beginning.findall(block)]
+        """Return who each line is of, by a text as `text_of` makes it; None where that cannot be told at sight."""
+        found = self._beginning.findall(block)
+        return [text or None if b":" not in text or text[-1:] == b":" else self._text_of(text) for text in found]
 
     def key_of(self, who: bytes) -> bytes:
         """Return the key of such a client."""
-        return self._finish.keys.get(who) or client_key(who) or who
+        return (client_key(who + b":") if who.endswith(b":") else self._finish.keys[who]) or who
+
+    def _text_of(self, text: bytes) -> bytes | None:
+        key = self._finish.keys[text]
+        return text_of(key) if key else None
 
     def client_span(self, line: bytes, reason: str = NO_ADDRESS) -> tuple[int, int] | None:
         """Return where the client stands that cannot be read, for this reason; None in lines of other formats."""
@@ -344,9 +348,14 @@ def _beginning(fmt: Format) -> bytes | None:
     if any(isinstance(element, Literal) and b'"' in element.text for element in fmt.elements[:place]):
         return None
     following = [Literal(one.text[:1]) for one in fmt.elements[place + 1 : place + 2] if isinstance(one, Literal)]
-    elements = [*fmt.elements[: place + 1], *following]
-    return _segment(elements, quoted=False, want=frozenset({"client"}), seen=set()).regex
+    before = _segment([*fmt.elements[:place]], quoted=False, want=frozenset(), seen=set()).regex
+    after = b"".join(re.escape(one.text) for one in following)
+    rest = rb'[^"\n' + after + b"]"
+    return before + b"(" + _NETWORK + b"|" + rest + b"++)" + rest + b"*+" + after
 
+
+_NETWORK = rb"(?:[0-9a-f]{1,4}:){4}"
+"""What `text_of` makes of an IPv6 client, where an address begins so."""
 
 _ALWAYS = frozenset({"client", "forwarded", "peer", "time"})
 _NUMBERS = {"status": rb"\d{3}|-", "size": rb"\d++|-"}

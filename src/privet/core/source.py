@@ -35,7 +35,7 @@ class LinePlan(Protocol):
         """Parse whole lines."""
 
     def clients(self, block: bytes) -> list[bytes | None]:
-        """Return who each line is of, None where that cannot be told at sight: the key in IPv6, else the text."""
+        """Return who each line is of, by a text as `text_of` makes it; None where that cannot be told at sight."""
 
     def key_of(self, who: bytes) -> bytes:
         """Return the key of such a client."""

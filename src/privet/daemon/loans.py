@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from privet.core.ahead import Ahead
     from privet.daemon.loop import Loop
 
-EVERY = 0.015  # seconds between looks, while lines flow
+EVERY = 0.016  # seconds between looks, while lines flow
 HOLD = 0.5  # seconds that lines may wait if no verdict depends on them
 KEPT = 60.0  # seconds that what an intake left behind when it was killed waits for its successor
 READS = 8  # looks in a row, some 512 KiB, before everything else gets its turn

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privet.core.address import Subject, client_key, is_pseudonym, key_of, mask_bits, pack
+from privet.core.address import Subject, client_key, is_pseudonym, key_of, mask_bits, pack, text_of
 
 V4 = st.binary(min_size=4, max_size=4).map(ip_address)
 V6 = st.binary(min_size=16, max_size=16).filter(lambda packed: any(packed[:10])).map(ip_address)
@@ -186,3 +186,20 @@ def test_subjects_are_values() -> None:
     with pytest.raises(AttributeError):
         subject.length = 5  # type: ignore[misc]
     assert msgspec.structs.replace(subject, length=24).length == 24
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"192.0.2.1", b"192.0.2.1"),
+        (b"::ffff:192.0.2.1", b"192.0.2.1"),
+        (b"2001:db8:0:2::1", b"2001:db8:0:2:"),
+        (b"2001:db8::1", b"2001:db8:0:0:"),
+        (b"100::5", b"100::5"),
+    ],
+)
+def test_a_key_has_one_text(text: bytes, expected: bytes) -> None:
+    key = client_key(text)
+    assert key
+    assert text_of(key) == expected
+    assert client_key(expected + b":" if expected.endswith(b":") else expected) == key

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 BEGIN = 1_763_800_000.0
-CLIENTS = ("192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1", "2001:db8::2", "2001:db8:1::1")
+CLIENTS = (
+    *("192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1", "2001:db8::2", "2001:db8:1::1"),
+    *("2001:db8:0:0:1:2:3:4", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::7"),
+)
 
 
 def a_jail(name: str = "leech", maxretry: int = 8, **more: object) -> Jail:
