@@ -64,11 +64,11 @@ class Distinct:
         """
         seconds = np.asarray(times, np.float64)
         numbers, names = np.asarray(numbers, np.int32), np.asarray(names, np.int64)
-        self._newest = float(seconds.max(initial=self._newest))
         if self._forgotten != self._crowd.forgotten:
             self._drop_forgotten()
         if len(self._many) + len(self._limit.until) >= self._sweep_at:
             self._sweep()
+        self._newest = float(seconds.max(initial=self._newest))
         some = np.arange(len(rows)) if len(rows) < _FEW else self._others(numbers, names, seconds, keys)
         limit, until, many = self._limit, self._limit.until, self._many
         columns = (column.tolist() for column in (some, seconds[some], names[some]))
