@@ -36,6 +36,7 @@ class Rate:
         self._limit, self._cap = limit, max_clients
         self.foreseeing = self.least > 1
         self._sweep_at = min(_SWEEP_FROM, max_clients)
+        self._look_at = _SWEEP_FROM  # bans
 
     def hit(self, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]) -> Iterator[Reached]:
         """Count failures in order of arrival; yield those that reach the limit, as `Window.hit` does."""
@@ -47,6 +48,8 @@ class Rate:
             if count >= limit.maxretry:
                 clients.pop(key, None)
                 limit.until[key] = time + limit.bantime
+                if len(limit.until) >= self._look_at:
+                    self._let_go_of_bans(time)
                 yield Reached(row, limit, key, time, int(count))
 
     def carry(self, old: Rate) -> None:
@@ -112,7 +115,7 @@ class Rate:
         """Drop clients whose failures are over; at the cap also those with the fewest, longest silent."""
         horizon = now - self._limit.findtime
         self.clients = {key: seen for key, seen in self.clients.items() if seen[1] >= horizon}
-        self._limit.until = {key: until for key, until in self._limit.until.items() if until >= horizon}
+        self._let_go_of_bans(now)
         excess = len(self.clients) - self._cap
         if excess >= 0:
             order = sorted(self.clients, key=lambda key: (self.clients[key][2], self.clients[key][1]))
@@ -120,3 +123,12 @@ class Rate:
                 del self.clients[key]
                 self.evicted += 1
         self._sweep_at = min(max(_SWEEP_FROM, len(self.clients) * 3 // 2), self._cap)
+
+    def _let_go_of_bans(self, now: float) -> None:
+        """Forget bans that are over; at the cap also those that end first."""
+        limit, horizon = self._limit, now - self._limit.findtime
+        limit.until = {key: until for key, until in limit.until.items() if until >= horizon}
+        if len(limit.until) > self._cap:
+            for key in sorted(limit.until, key=limit.until.__getitem__)[: -self._cap]:
+                del limit.until[key]
+        self._look_at = max(_SWEEP_FROM, 2 * len(limit.until))

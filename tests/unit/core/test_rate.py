@@ -111,3 +111,12 @@ def test_who_is_silent_is_dropped_first() -> None:
 
     assert counting.evicted == 0
     assert list(counting.clients) == [A]
+
+
+def test_bans_that_are_over_are_let_go_of_and_others_are_bounded() -> None:
+    for step, most in ((3600.0, 1100), (0.0, 2100)):
+        counting = rate(maxretry=1)
+        for client in range(5000):
+            list(counting.hit([0], [client.to_bytes(4)], [client * step]))
+        assert len(counting.limits[0].until) <= most
+        assert (4999).to_bytes(4) in counting.limits[0].until
