@@ -63,7 +63,7 @@ NO_FILTERS: Mapping[str, FilterPlan] = MappingProxyType({})
 PART = 1 << 17
 """Bytes that are parsed together: more do not fit into the caches of the CPU."""
 
-PORTION = 1 << 19
+PORTION = 1 << 18
 """Bytes that are best fed at once to detectors that look at whole blocks: they begin less often."""
 
 EMPTY: Mapping[str, Sequence[Subject]] = MappingProxyType({})
