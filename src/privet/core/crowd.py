@@ -77,7 +77,7 @@ class Crowd:
     def __init__(self, most: int, keep: float = KEEP) -> None:
         self.evicted = 0
         self.forgotten = 0  # how many, so that numbers that are kept elsewhere can be forgotten, too
-        self._most, self._keep = most, keep
+        self.most, self._keep = most, keep
         self._numbers = _Numbers(self)
         self._keys: list[bytes] = []
         self._free: list[int] = []
@@ -172,15 +172,15 @@ class Crowd:
         seen = self._seen.values[: len(self._keys)]
         gone = np.flatnonzero((seen < self._newest - self._keep) & (seen > -inf))
         self._forget(gone)
-        excess = len(self._numbers) - self._most
+        excess = len(self._numbers) - self.most
         if excess >= 0:
-            count = min(excess + max(1, self._most // _EVICT_SHARE), len(self._numbers))
+            count = min(excess + max(1, self.most // _EVICT_SHARE), len(self._numbers))
             seen = np.where(seen == -inf, inf, seen)
             more = np.argpartition(seen, count - 1)[:count]
             self._forget(more)
             gone = np.concatenate((gone, more))
             self.evicted += count
-        self._sweep_at = min(max(_SWEEP_FROM, 2 * len(self._numbers)), self._most)
+        self._sweep_at = min(max(_SWEEP_FROM, 2 * len(self._numbers)), self.most)
         return gone
 
     def _forget(self, gone: npt.NDArray[np.intp]) -> None:

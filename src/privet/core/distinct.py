@@ -46,6 +46,7 @@ class Distinct:
         self._has_many = crowd.column(0, np.bool_)
         self._newest = -inf
         self._many: dict[bytes, dict[int, float]] = {}  # of who has several: by hash, when each was seen last
+        self._forgotten = crowd.forgotten
         self._sweep_at = _SWEEP_FROM
 
     def take(
@@ -62,9 +63,11 @@ class Distinct:
         """
         seconds = np.asarray(times, np.float64)
         numbers, names = np.asarray(numbers, np.int32), np.asarray(names, np.int64)
-        self._newest = float(seconds.max(initial=self._newest))
-        if len(self._many) >= self._sweep_at:
+        if self._forgotten != self._crowd.forgotten:
+            self._drop_forgotten()
+        if len(self._many) + len(self._limit.until) >= self._sweep_at:
             self._sweep()
+        self._newest = float(seconds.max(initial=self._newest))
         some = np.arange(len(rows)) if len(rows) < _FEW else self._others(numbers, names, seconds, keys)
         limit, until, many = self._limit, self._limit.until, self._many
         columns = (column.tolist() for column in (some, seconds[some], names[some]))
@@ -131,25 +134,37 @@ class Distinct:
     def _clear(self, key: bytes, number: int) -> None:
         """Forget the values of a client."""
         self._many.pop(key, None)
-        if self._last.is_used:
+        if number != NOBODY and self._last.is_used:
             self._last.values[number] = -inf
             self._has_many.values[number] = False
 
+    def _drop_forgotten(self) -> None:
+        """Forget whom the crowd has forgotten; who came back since has a number and no column says that he has many."""
+        self._forgotten = self._crowd.forgotten
+        has_many = self._has_many.values if self._last.is_used else None
+        for key in list(self._many):
+            number = self._crowd.number(key)
+            if number == NOBODY or (has_many is not None and not has_many[number]):
+                del self._many[key]
+
     def _sweep(self) -> None:
-        """Let go of clients who showed nothing of late."""
+        """Let go of clients who showed nothing of late, and of bans that are over, or at the cap end first."""
         horizon = self._newest - self._keep
         for key in [key for key, seen in self._many.items() if max(seen.values()) < horizon]:
             self._clear(key, self._crowd.number(key))
-        self._sweep_at = max(_SWEEP_FROM, 2 * len(self._many))
         limit = self._limit
         limit.until = {key: until for key, until in limit.until.items() if until >= horizon}
+        if len(limit.until) > self._crowd.most:
+            for key in sorted(limit.until, key=limit.until.__getitem__)[: -self._crowd.most]:
+                del limit.until[key]
+        self._sweep_at = max(_SWEEP_FROM, 2 * (len(self._many) + len(limit.until)))
 
     def carry(self, old: Distinct) -> None:
         """Take over what an equal jail has counted, and its bans if it is unchanged."""
         self._name.take(old._name)
         self._last.take(old._last)
         self._has_many.take(old._has_many)
-        self._many, self._newest = old._many, old._newest
+        self._many, self._newest, self._forgotten = old._many, old._newest, old._forgotten
         if self._limit.jail == old.limits[0].jail:
             self._limit.until = old.limits[0].until
 
@@ -188,8 +203,8 @@ class Distinct:
         if self._last.is_used:
             last = self._last.values
             single = np.flatnonzero((last >= now - limit.findtime) & ~self._has_many.values)
-            known = zip(map(self._crowd.key, single.tolist()), last[single].tolist(), strict=True)
-            yield from [Standing(limit.jail, key, 1, time) for key, time in known]
+            known = list(zip(map(self._crowd.key, single.tolist()), last[single].tolist(), strict=True))
+            yield from (Standing(limit.jail, key, 1, time) for key, time in known)
         for key in list(self._many):
             seen = self._many.get(key)
             if seen is not None:

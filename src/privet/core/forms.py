@@ -128,14 +128,10 @@ class Forms(Window):
     def _any_page(self, facts: Facts, own: npt.NDArray[np.int64], client: int) -> float:
         """Return when a page was fetched first."""
         first: float = self.first.values.item(client)
-        for time in facts.times[: len(own)][own != 0].tolist():
-            first = _begun(first, time)
+        times = facts.times[: len(own)][own != 0]
+        while len(begun := (times - first > LOOK_BACK).nonzero()[0]):  # what was too long ago is as if it had not been
+            first, times = times.item(begun[0]), times[begun[0] :]
         return first
-
-
-def _begun(first: float, time: float) -> float:
-    """Return when a client was seen first who fetches a page now: what was too long ago is as if it had not been."""
-    return time if time - first > LOOK_BACK else first
 
 
 def _is_fetched(status: bytes) -> bool:

@@ -75,7 +75,12 @@ class Loans:
         onward, pid = self._left.pop((source, identity), (None, 0))
         if onward and peer.hello and peer.hello.pid == pid:  # it has read on by itself
             onward.begin(tail)
-        onward = onward or Onward(tail)
+        try:
+            onward = onward or Onward(tail)
+        except OSError:  # too many are open
+            os.close(descriptor)
+            self._intake.decline(peer)
+            return
         if not self._intake.answer(peer, onward.out):
             os.close(descriptor)
             self._leave(peer, source, identity, onward)
@@ -121,6 +126,8 @@ class Loans:
     def _end(self, loan: Loan) -> None:
         self._feed(loan.source)
         del self._loans[loan.peer]
+        if self._ahead.get(loan.source, (None, 0.0))[0] is None:  # nor is anything for sources that do not exist
+            self._ahead.pop(loan.source, None)
         self._rest(loan)
         self._loop.remove_reader(loan.descriptor)
         os.close(loan.descriptor)

@@ -76,7 +76,9 @@ async def manners(daemon: Daemon, pid: int, user: int, request: Mapping[str, Any
     found: defaultdict[bytes, list[Standing]] = defaultdict(list)
     async for one in _counting(daemon, {jail.name for jail in jails}):
         found[one.key].append(one)
-    ranked = sorted(found.values(), key=lambda some: (-sum(_by_signal(some).values()), -some[0].time))
+    ranked: _First[list[Standing]] = _First(lambda some: (-sum(_by_signal(some).values()), -some[0].time))
+    async for some in gently(list(found.values())):
+        ranked.add(some)
     return {
         "items": [
             {
@@ -85,9 +87,9 @@ async def manners(daemon: Daemon, pid: int, user: int, request: Mapping[str, Any
                 "jails": [_offences(daemon, one) for one in some],
                 "time": max(one.time for one in some),
             }
-            for some in ranked[: request.get("limit")]
+            async for some in gently(ranked.take(request.get("limit")))
         ],
-        "total": len(ranked),
+        "total": ranked.total,
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 from privet.config.compile import engine_for, missing_fields
 from privet.config.errors import ConfigErrors
 from privet.config.loader import parse
-from privet.core.crowd import Crowd
+from privet.core.crowd import NOBODY, Crowd
 from privet.core.detect import Limit
 from privet.core.distinct import Distinct
 from privet.core.engine import Batch, Engine
@@ -94,6 +94,51 @@ def test_clients_with_several_values_are_swept_away() -> None:
         keys, times = [n.to_bytes(4)] * 2, [float(n)] * 2
         assert list(window.take([n, n], keys, times, crowd.numbers(keys, np.array(times)), [1, 2])) == []
         assert window.failing(window.limits[0], float(n)) <= 11
+
+
+def showing(window: Distinct, crowd: Crowd, names: list[int], clients: range) -> None:
+    """Let clients show values, one client after the other, a second apart."""
+    for client in clients:
+        crowd.make_room()
+        keys, times = [client.to_bytes(4)] * len(names), [float(client)] * len(names)
+        list(window.take(range(len(names)), keys, times, crowd.meet(keys, np.array(times)), names))
+
+
+def test_whom_the_crowd_forgets_is_forgotten_with_all_values() -> None:
+    window = Distinct(Limit(Jail("one", ("web",), findtime=1e6, maxretry=5), 0), 60.0, crowd := Crowd(1000))
+    showing(window, crowd, [1, 2], range(9000))
+    assert window.failing(window.limits[0], 9000.0) <= 1000
+    showing(window, crowd, [1, 2], range(3))
+    assert window.counted(window.limits[0], bytes(4), 9000.0) == 2
+
+
+def test_who_comes_back_after_the_crowd_forgot_him_begins_anew() -> None:
+    window = Distinct(Limit(Jail("one", ("web",), findtime=1e6, maxretry=4), 0), 60.0, crowd := Crowd(100))
+    many = np.zeros(100)
+    list(window.take(range(100), [bytes(4)] * 100, many, crowd.meet([bytes(4)] * 100, many), [1, 2] * 50))
+    showing(window, crowd, [1], range(1, 101))
+    assert crowd.number(bytes(4)) == NOBODY
+    last = np.full(100, 200.0)
+    found = window.take(range(100), [bytes(4)] * 100, last, crowd.meet([bytes(4)] * 100, last), [3, 4] * 50)
+    assert list(found) == []
+    assert window.counted(window.limits[0], bytes(4), 200.0) == 2
+
+
+def test_bans_that_are_over_are_let_go_of_and_others_are_bounded() -> None:
+    for bantime, most in ((5.0, 1100), (1e6, 2100)):
+        limit = Limit(Jail("one", ("web",), findtime=10.0, maxretry=2, bantime=bantime), 0)
+        showing(Distinct(limit, 60.0, crowd := Crowd(1000)), crowd, [1, 2], range(5000))
+        assert len(limit.until) <= most
+        assert (4999).to_bytes(4) in limit.until
+
+
+def test_to_forget_somebody_unknown_changes_nothing_for_others() -> None:
+    window = Distinct(Limit(Jail("one", ("web",), findtime=60.0, maxretry=2), 0), 60.0, crowd := Crowd(10_000))
+    keys = [client.to_bytes(4) for client in range(crowd.size)]
+    zeros = np.zeros(len(keys))
+    list(window.take(range(len(keys)), keys, zeros, crowd.meet(keys, zeros), [1] * len(keys)))
+    window.forget(b"none")
+    assert [window.counted(window.limits[0], key, 0.0) for key in (keys[0], keys[-1])] == [1, 1]
 
 
 def test_who_is_pardoned_starts_anew_and_so_does_a_clock() -> None:

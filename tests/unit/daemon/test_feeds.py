@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from privet.adapters.sources.intake import Intake
 from privet.adapters.sources.journal import JournalSource
 from privet.config.model import Config, SourceConfig
-from privet.core.wire import Hello, Lines
+from privet.core.wire import Hello, Lines, Loan, pack_loan
 from privet.daemon import feeds
 from privet.daemon.feeds import Files, Intakes
 from privet.daemon.loop import Loop
@@ -24,7 +25,6 @@ from tests.unit.processes import hand_over
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
-    from pathlib import Path
 
 
 class Taken:
@@ -236,6 +236,46 @@ def test_one_that_talks_nonsense_is_hung_up_on_and_the_others_are_not(tmp_path: 
             assert bad.recv(10) == b""
             hand_over(good, Lines(b"one\n", 1, 0, 0))
             await until(lambda: taken.of("web") == b"one\n")
+
+    asyncio.run(scene())
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def lend(path: Path, descriptor: int, name: str = "web") -> socket.socket:
+    pipe = connect(path)
+    hand_over(pipe, Hello(name, 1, "drop"))
+    socket.send_fds(pipe, [pack_loan(Loan(b"begun"))], [descriptor])
+    return pipe
+
+
+def test_what_is_no_input_is_not_borrowed_and_nothing_stays_open(tmp_path: Path) -> None:
+    path, taken, fifo = tmp_path / "intake.sock", Taken(), tmp_path / "fifo"
+    os.mkfifo(fifo)
+
+    async def scene() -> None:
+        with listening(path, taken) as intakes, connect(path) as good:
+            hand_over(good, Hello("web", 1, "drop"))
+            await until(lambda: intakes.peers)
+            before = open_files()
+            out, into = os.pipe()
+            lies = [os.open(one, os.O_RDONLY) for one in ("/dev/zero", tmp_path)]
+            for lie in (*lies, os.open(fifo, os.O_PATH), os.dup(good.fileno()), into):
+                with lend(path, lie) as pipe:
+                    os.close(lie)
+                    await until(lambda: len(intakes.peers) == 2)
+                    assert (await asyncio.to_thread(socket.recv_fds, pipe, 10, 1))[:2] == (b"P", [])
+                await until(lambda: len(intakes.peers) == 1)
+            with lend(path, out) as pipe:
+                os.close(out)
+                _, (onward,), _, _ = await asyncio.to_thread(socket.recv_fds, pipe, 10, 1)
+                os.close(onward)
+            await until(lambda: len(intakes.peers) == 1)
+            hand_over(good, Lines(b"one\n", 1, 0, 0))
+            await until(lambda: taken.of("web") == b"one\n")
+            assert open_files() == before + 2  # a line that was begun waits a minute for a successor
 
     asyncio.run(scene())
 

@@ -74,16 +74,20 @@ class Intake:
         """Return the lines of the next packet of a pipe, and whether the pipe is still there."""
         try:
             size, ancillary, _, _ = peer.connection.recvmsg_into([self._buffer], _ANCILLARY)
-            descriptors = _descriptors(ancillary)
-            message = unpack(self._buffer[:size].tobytes()) if size else None
         except BlockingIOError:
             return b"", True
-        except (OSError, ValueError):
+        except OSError:
             return b"", False
-        if isinstance(message, Loan) and descriptors and peer.lent is None:
-            peer.lent = (descriptors.pop(), message.tail)
-        for descriptor in descriptors:
-            os.close(descriptor)
+        descriptors = _descriptors(ancillary)
+        try:
+            message = unpack(self._buffer[:size].tobytes()) if size else None
+            if isinstance(message, Loan) and descriptors and peer.lent is None:
+                peer.lent = (descriptors.pop(), message.tail)
+        except ValueError:
+            return b"", False
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
         if isinstance(message, Hello):
             peer.hello = message
         elif isinstance(message, Lines):

@@ -74,6 +74,7 @@ class Onward:
 
 
 def pipe_of(descriptor: int) -> int | None:
-    """Return what tells a pipe from all others, None for what is none."""
-    found = os.fstat(descriptor)
-    return found.st_ino if stat.S_ISFIFO(found.st_mode) else None
+    """Return what tells a pipe from all others, None for what is none, or cannot be read."""
+    found, how = os.fstat(descriptor), fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    can_be_read = how & (os.O_WRONLY | os.O_PATH) == 0
+    return found.st_ino if stat.S_ISFIFO(found.st_mode) and can_be_read else None

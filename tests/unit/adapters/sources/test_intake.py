@@ -120,6 +120,19 @@ def test_who_speaks_otherwise_is_hung_up_on(intake: Intake, pipe: socket.socket,
     assert peer.hello is None
 
 
+@pytest.mark.parametrize("packet", [b"?", b"L", pack_lines(Lines(b"one\n", 1, 0, 0))])
+def test_descriptors_that_nobody_asked_for_are_closed(
+    intake: Intake, pipe: socket.socket, peer: Peer, packet: bytes
+) -> None:
+    out, into = os.pipe()
+    socket.send_fds(pipe, [packet], [into])
+    os.close(into)
+    intake.receive(peer)
+
+    assert os.read(out, 1) == b""  # the end: nobody has it open
+    os.close(out)
+
+
 def test_a_pipe_that_vanished_with_unread_words_is_gone(intake: Intake, pipe: socket.socket, peer: Peer) -> None:
     peer.connection.send(b"something for it")
     pipe.close()
