@@ -124,3 +124,22 @@ def test_replay_for_programs_loads_no_table(tmp_path: Path) -> None:
 
     assert "privet.core.engine" in modules
     assert modules & {"asyncio", "rich", "structlog", "privet.daemon", "inotify_simple"} == set()
+
+
+def test_jails_that_count_requests_need_no_numpy(tmp_path: Path) -> None:
+    config, log = tmp_path / "privet.toml", tmp_path / "log"
+    config.write_text('[source.web]\npipe = true\nformat = "combined"\n[jail.one]\nsource = "web"\npath = "^/x"\n')
+    log.write_text('192.0.2.1 - - [17/May/2015:10:05:03 +0000] "GET /x HTTP/1.1" 200 5 "-" "y"\n' * 1000)
+    arguments = ("replay", "--json", "--config", str(config), str(log))
+
+    assert "numpy" not in loaded(*arguments)
+    config.write_text(config.read_text() + '[jail.two]\nsource = "web"\nkind = "swarm"\n')
+    assert "numpy" in loaded(*arguments)
+
+
+def test_a_daemon_waits_with_numpy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, privet.daemon.service\nprint('numpy' in sys.modules)"],
+        capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    assert done.stdout == "False\n"

@@ -13,8 +13,7 @@ import re
 from math import inf
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from privet.core.arrays import np
 from privet.core.cache import LONGEST
 from privet.core.facts import UNTOLD, previous
 from privet.core.shapes import digest
@@ -32,7 +31,6 @@ AT_ONCE = 5.0
 """Seconds in which a browser asks for what belongs to a page."""
 
 PATHS = 8192  # of which something is known
-NONE = np.empty(0, np.int32)
 CLEAR = 5  # fetches with a page that make an asset
 RATIO = 4  # how many of them there must be for each one without
 
@@ -131,7 +129,7 @@ class Assets:
             return
         clients, times, urls = facts.clients[rows], facts.times[rows], urls[rows]
         targets, pages = self._targets(facts.referers)[rows], self._shapes.pages[urls]
-        places = self._places_of(urls) if self._places else NONE
+        places = self._places_of(urls) if self._places else np.empty(0, np.int32)
         if self._clear[places].any() or self._any_with_page(clients, times, pages, targets):
             self._learn_from_each(rows, (clients, times, urls, pages, targets), answers)
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
+from privet.core.arrays import np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

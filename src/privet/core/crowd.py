@@ -12,7 +12,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from privet.core.arrays import np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,6 @@ KEEP = 90_000.0
 NOBODY = -1
 _SWEEP_FROM = 4096  # fewer clients than this are not worth sweeping
 _EVICT_SHARE = 8  # at the cap one in eight goes, so that this is paid once per cap / 8 new clients
-_NONE = np.empty(0, np.intp)
 
 
 class Column:
@@ -38,7 +37,7 @@ class Column:
 
     __slots__ = ("_crowd", "_values", "empty", "kind")
 
-    def __init__(self, crowd: Crowd, empty: float, kind: type[np.generic]) -> None:
+    def __init__(self, crowd: Crowd, empty: float, kind: type[np.generic] | None) -> None:
         self._crowd, self.empty, self.kind = crowd, empty, kind
         self._values: npt.NDArray[Any] | None = None
 
@@ -87,7 +86,7 @@ class Crowd:
         self._sweep_at = min(_SWEEP_FROM, most)
         self._seen = self.column(-inf)
         self._newest = -inf
-        self._marks = self.column(0, np.bool_)  # of no meaning but for `among`
+        self._marks = self.column(empty=False)  # of no meaning but for `among`
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -95,8 +94,8 @@ class Crowd:
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._numbers)
 
-    def column(self, empty: float, kind: type[np.generic] = np.float64) -> Column:
-        """Return a new column."""
+    def column(self, empty: float, kind: type[np.generic] | None = None) -> Column:
+        """Return a new column; without a kind its values are what `empty` is."""
         column = Column(self, empty, kind)
         self._columns.append(column)
         return column
@@ -145,7 +144,8 @@ class Crowd:
 
     def shift(self, seconds: float) -> None:
         """Take note that the clock was set forward by so much."""
-        self._seen.values[:] += seconds
+        if self._seen.is_used:
+            self._seen.values[:] += seconds
         self._newest += seconds
 
     def enter(self, key: bytes) -> int:
@@ -168,7 +168,7 @@ class Crowd:
         Return the numbers that are free by that.
         """
         if len(self._numbers) < self._sweep_at:
-            return _NONE
+            return np.empty(0, np.intp)
         seen = self._seen.values[: len(self._keys)]
         gone = np.flatnonzero((seen < self._newest - self._keep) & (seen > -inf))
         self._forget(gone)

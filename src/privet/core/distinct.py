@@ -15,8 +15,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from privet.core.arrays import np
 from privet.core.crowd import NOBODY
 from privet.core.detect import Limit, Reached
 from privet.core.limits import Standing

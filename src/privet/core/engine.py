@@ -63,7 +63,7 @@ NO_FILTERS: Mapping[str, FilterPlan] = MappingProxyType({})
 PART = 1 << 17
 """Bytes that are parsed together: more do not fit into the caches of the CPU."""
 
-PORTION = 1 << 19
+PORTION = 1 << 18
 """Bytes that are best fed at once to detectors that look at whole blocks: they begin less often."""
 
 EMPTY: Mapping[str, Sequence[Subject]] = MappingProxyType({})
@@ -146,12 +146,13 @@ class Engine:
         self._sieves = {
             name: Sifted((rule for rule in self._rules if name in rule.sources), self._registry) for name in plans
         }
+        self._by_blocks = any(rule.by_blocks for rule in self._rules)
         self.ignore({})
 
     @property
     def portion(self) -> int:
         """How many bytes of lines are best fed at once, where they can be had."""
-        return PORTION if any(rule.by_blocks for rule in self._rules) else PART
+        return PORTION if self._by_blocks else PART
 
     def ignore(
         self, answers: Mapping[Listed, Iterable[Subject]], instead: Mapping[str, Sequence[Subject]] = EMPTY
@@ -182,7 +183,8 @@ class Engine:
         as now. Replay passes infinity, since there the log's own time is the clock.
         """
         source, name = self.sources[batch.source], batch.source
-        self._registry.crowd.make_room()
+        if self._by_blocks:
+            self._registry.crowd.make_room()
         rows, failures = self._requests(source, batch.data, now), self._failures(source, batch, now)
         lines, places = Lines(batch.data, rows) if rows else None, Places(batch.data)
         by_rule: list[Iterable[Reached]] = [

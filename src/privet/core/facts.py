@@ -6,8 +6,7 @@ from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-import numpy as np
-
+from privet.core.arrays import np
 from privet.core.crowd import Crowd
 from privet.core.parse import Rows
 from privet.core.select import REQUEST_PARTS, parts_of, values_of

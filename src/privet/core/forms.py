@@ -15,8 +15,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from privet.core.arrays import np
 from privet.core.cache import LONGEST
 from privet.core.detect import Window
 from privet.core.select import PARTS, values_of

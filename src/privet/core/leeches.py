@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from array import array
 from itertools import compress
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 
 from privet.core.address import Subject
+from privet.core.arrays import np
 from privet.core.coded import Numbers
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ COLUMNS = ("status", "size")
 _LARGE = 1 << 40  # bytes of one response: beyond, a sum of them might not fit into 64 bits
 _STATUS_BITS = 10  # there are a thousand status codes, and the dash
 _WAITING = 1 << 16
-_NEW = {"hits": np.int64(0), "size": np.int64(0), "first": np.inf, "last": -np.inf, "status": np.intp(0)}
+_NEW = {"hits": 0, "size": 0, "first": inf, "last": -inf, "status": 0}
 """The columns, and what a client begins with; `status` is the number of that of its first hit."""
 
 _NO_SIZE = frozenset((b"-", b""))  # common, hence known before an exception is made for them

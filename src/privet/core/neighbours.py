@@ -11,8 +11,7 @@ from bisect import bisect_left, insort
 from math import inf
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from privet.core.arrays import np
 from privet.core.crowd import NOBODY, Crowd
 from privet.core.detect import Limit, Reached
 from privet.core.limits import Standing

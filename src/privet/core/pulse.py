@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
+from privet.core.arrays import np
 from privet.core.coded import Numbers
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
+from privet.core.arrays import np
 from privet.core.detect import Limit, Window
 from privet.core.distinct import Distinct
 from privet.core.evidence import Recent
@@ -181,7 +180,8 @@ class Sifted:
         rules = [rule for rule in rules if rule.filter is None]
         self._all = [rule for rule in rules if not rule.predicates]
         self._some = [rule for rule in rules if rule.predicates]
-        self.sieve = Sieve([rule.predicates for rule in self._some], registry)
+        by_blocks = any(rule.by_blocks for rule in rules)
+        self.sieve = Sieve([rule.predicates for rule in self._some], registry if by_blocks else None)
 
     def __call__(self, rows: Rows) -> Iterator[tuple[Rule, Sequence[int]]]:
         """Yield each rule with its rows."""

@@ -13,8 +13,8 @@ import re
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
+from privet.core.arrays import np
 from privet.core.cache import LONGEST, SIZE
 from privet.core.select import split_request
 

@@ -14,9 +14,9 @@ from functools import partial
 from operator import and_
 from typing import TYPE_CHECKING
 
-import numpy as np
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
+from privet.core.arrays import np
 from privet.core.cache import Cache
 from privet.core.filters.trees import needles_of
 from privet.core.filters.watch import Watch, penalty
@@ -43,9 +43,12 @@ _WHOLE = frozenset(("request", *REQUEST_PARTS))
 
 
 class Sieve:
-    """Answers which rows fulfil all predicates of each jail; a jail without any takes them all."""
+    """Answers which rows fulfil all predicates of each jail; a jail without any takes them all.
 
-    def __init__(self, wanted: Sequence[Sequence[Predicate]], registry: Registry) -> None:
+    With a registry many rows are looked at with numpy, all at once.
+    """
+
+    def __init__(self, wanted: Sequence[Sequence[Predicate]], registry: Registry | None = None) -> None:
         self.watch = Watch()
         self._registry = registry
         self._count = len(wanted)
@@ -63,11 +66,11 @@ class Sieve:
 
     def __call__(self, rows: Rows) -> list[list[int]]:
         """Return the numbers of the rows that count, ascending, for each jail."""
-        return self._by_row(rows) if len(rows) < FEW else self._at_once(rows)
+        return self._by_row(rows) if self._registry is None or len(rows) < FEW else self._at_once(rows, self._registry)
 
-    def _at_once(self, rows: Rows) -> list[list[int]]:
+    def _at_once(self, rows: Rows, registry: Registry) -> list[list[int]]:
         """Do as `_by_row`, with numpy: a mask is of several words of 64 bits."""
-        facts = self._registry.facts(rows)
+        facts = registry.facts(rows)
         chosen: list[list[int]] = [[] for _ in range(self._count)]
         columns = [(field, *facts.texts(field)) for field, _ in self._columns(rows)]
         for start in range(0, self._count, WORD):

@@ -28,8 +28,8 @@ from math import exp, inf, nextafter
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
+from privet.core.arrays import np
 from privet.core.assets import Assets
 from privet.core.crowd import NOBODY
 from privet.core.cusum import DAYS, HOURS, Look, Sum, is_worth

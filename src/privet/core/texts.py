@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from privet.core.arrays import np
 from privet.core.cache import LONGEST, SIZE
 
 if TYPE_CHECKING:
@@ -18,11 +17,13 @@ ROOM = 8 << 20  # bytes of long texts that are kept
 
 
 class Fact:
-    """What a function says of each text, of which it is given so many bytes at most."""
+    """What a function says of each text, of which it is given so many bytes at most; yes or no, if it has no kind."""
 
-    def __init__(self, texts: Texts, function: Callable[[bytes], Any], kind: type[np.generic], longest: int) -> None:
+    def __init__(
+        self, texts: Texts, function: Callable[[bytes], Any], kind: type[np.generic] | None, longest: int
+    ) -> None:
         self._texts, self.function, self.longest = texts, function, longest
-        self._values: npt.NDArray[Any] = np.empty(1024, kind)
+        self._values: npt.NDArray[Any] = np.empty(1024, np.bool_ if kind is None else kind)
         self._known = 0
 
     def __call__(self, numbers: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
@@ -52,7 +53,9 @@ class Texts(dict[bytes, int]):
         self._size = size
         self._long = 0  # bytes of texts that are too long to be remembered
 
-    def fact(self, function: Callable[[bytes], Any], kind: type[np.generic] = np.bool_, longest: int = LONGEST) -> Fact:
+    def fact(
+        self, function: Callable[[bytes], Any], kind: type[np.generic] | None = None, longest: int = LONGEST
+    ) -> Fact:
         """Return what a function says of these texts; who asks for the same gets the same."""
         found = next((one for one in self._facts if (one.function, one.longest) == (function, longest)), None)
         if found is None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from privet.core.arrays import np
 from privet.core.facts import previous
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
+from privet.core.arrays import np
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -65,9 +65,6 @@ class Pages(NamedTuple):
         return Pages(self.due[places], self.clients[places], self.urls[places], self.took[places])
 
 
-NONE = Pages(np.empty(0), np.empty(0, np.int32), np.empty(0, np.object_), np.empty(0))
-
-
 class Waiting:
     """Pages in the order in which they are due, those of each block together."""
 
@@ -91,7 +88,9 @@ class Waiting:
             found.append(self._take(int(np.searchsorted(self._blocks[0].due, time, "right"))))
         if len(found) == 1:
             return found[0]
-        return Pages(*map(np.concatenate, zip(*found, strict=True))) if found else NONE
+        if not found:
+            return Pages(np.empty(0), np.empty(0, np.int32), np.empty(0, np.object_), np.empty(0))
+        return Pages(*map(np.concatenate, zip(*found, strict=True)))
 
     def drop(self, count: int) -> None:
         """Forget so many, those that are due first."""

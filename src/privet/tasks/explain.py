@@ -9,7 +9,6 @@ import msgspec
 
 from privet.config.compile import is_plain, plan_for
 from privet.core.address import Subject, client_key, is_pseudonym
-from privet.core.facts import Registry
 from privet.core.filters.dates import Dates
 from privet.core.filters.matching import Filter
 from privet.core.filters.near import near
@@ -204,7 +203,7 @@ class _Walker:
         counts = True
         for predicate in self._jail.predicates:
             value = values_of(rows, predicate.field, [0])[0].decode(errors="replace")
-            holds = Sieve([[predicate]], Registry(1))(rows) == [[0]]
+            holds = Sieve([[predicate]])(rows) == [[0]]
             counts = counts and holds
             self._say(predicate.field, f"{_short(value)!r}: wanted is {_wanted(predicate)}", good=holds)
         if not counts:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from privet.core.arrays import np
 from privet.core.assets import is_asset_type
 from privet.core.cache import LONGEST
 from privet.core.facts import UNTOLD, previous

@@ -11,8 +11,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
+from privet.core.arrays import np
 from privet.core.crowd import NOBODY, Crowd
 from privet.core.facts import UNTOLD
 from privet.core.manners.asked import FEED, FEED_TYPE, FULL, GET, REFUSED, UNCHANGED, UNTYPED, Asked, before, mixed

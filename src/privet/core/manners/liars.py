@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from privet.core.address import Subject, is_pseudonym
+from privet.core.arrays import np
 from privet.core.cache import LONGEST, Cache
 from privet.core.facts import UNTOLD
 from privet.core.manners.asked import ASSET, ASSET_TYPE, BROWSER, FEED, GET, PAGE, PAGE_TYPE, Asked

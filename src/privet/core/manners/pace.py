@@ -5,8 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from privet.core.arrays import np
 from privet.core.facts import previous
 from privet.core.manners.asked import ASSET, GET, HEAD, REFUSED, Asked
 from privet.core.manners.memory import Clients

@@ -9,8 +9,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
+from privet.core.arrays import np
 from privet.core.cache import LONGEST, SIZE, Cache
 from privet.core.manners.asked import ASSET, NAMED, ROBOT, RULES, Asked, before, mixed, site_of, target_of
 from privet.core.manners.memory import Clients
