@@ -489,11 +489,12 @@ class Engine:
 
 def _parsed(plan: LinePlan, data: bytes) -> Rows:
     """Parse lines in parts that fit into the caches of the CPU."""
-    if len(data) <= PART:
+    parts = round(len(data) / PART)
+    if parts < 2:  # blocks are somewhat larger, or smaller
         return plan.parse(data)
-    cuts = [0]
-    while len(data) - cuts[-1] > PART:
-        cut = data.rfind(b"\n", cuts[-1], cuts[-1] + PART) + 1 or data.index(b"\n", cuts[-1]) + 1
+    size, cuts = len(data) // parts, [0]
+    while len(data) - cuts[-1] > size:
+        cut = data.rfind(b"\n", cuts[-1], cuts[-1] + size) + 1 or data.index(b"\n", cuts[-1]) + 1
         cuts.append(cut)
     return together([plan.parse(data[start:end]) for start, end in pairwise([*cuts, len(data)])])
 

@@ -111,13 +111,13 @@ class LineSplitter:
 
 
 def in_portions(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """Join blocks to such of so many bytes or somewhat more; the last one may have fewer."""
+    """Join blocks to such of about so many bytes; the last one may have fewer."""
     pieces: list[bytes] = []
     held = 0
     for block in blocks:
         pieces.append(block)
         held += len(block)
-        if held >= size:
+        if held >= size - BLOCK // 2:  # blocks end with a line, somewhat before or after their size
             yield b"".join(pieces)
             pieces.clear()
             held = 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from privet.core.lines import DISORDER, LONGEST_LINE, LineSplitter, merge_by_time
+from privet.core.lines import DISORDER, LONGEST_LINE, LineSplitter, in_portions, merge_by_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -189,3 +189,14 @@ def test_small_pieces_are_gathered() -> None:
 def test_nothing_merges_to_nothing() -> None:
     assert list(merge_by_time([], line_time)) == []
     assert list(merge_by_time([(0.0, iter([])), (1.0, iter([]))], line_time)) == []
+
+
+@pytest.mark.parametrize(("sizes", "expected"), [
+    ([131_000] * 4, [262_000, 262_000]), ([131_072, 131_100, 131_000], [262_172, 131_000]), ([10], [10]), ([], []),
+    ([600_000, 1], [600_000, 1]),
+])  # fmt: skip
+def test_blocks_are_joined_to_portions(sizes: list[int], expected: list[int]) -> None:
+    blocks = [b"x" * size for size in sizes]
+    portions = list(in_portions(blocks, 1 << 18))
+    assert list(map(len, portions)) == expected
+    assert b"".join(portions) == b"".join(blocks)

@@ -212,7 +212,7 @@ def test_jails_with_the_same_signal_share_what_is_known() -> None:
 @pytest.mark.parametrize("signal", SIGNALS)
 def test_memory_stays_bounded_whatever_comes(signal: str) -> None:
     draw, sizes = random.Random(3), []
-    for number in (20_000, 40_000):
+    for number in (10_000, 20_000):
         engine = watching(signal, base=BASE + "[engine]\nmax_clients = 1000\n")
         agents = ["curl", "Nosybot/1", "Mozilla/5.0 (X11) Firefox/1", "Googlebot"]
         requests = [
