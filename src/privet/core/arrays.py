@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,13 @@ if TYPE_CHECKING:
 else:
 
     class _Numpy:
+        """Stands for numpy in whichever modules have it from here, until one of them needs it."""
+
         def __getattr__(self, name: str) -> object:
-            value = getattr(import_module("numpy"), name)
-            setattr(self, name, value)  # from now on it costs no more than with the module itself
-            return value
+            numpy = import_module("numpy")
+            for module in [*sys.modules.values()]:  # a look at an attribute of this would cost more each time
+                if getattr(module, "__dict__", {}).get("np") is self:
+                    module.np = numpy
+            return getattr(numpy, name)
 
     np = _Numpy()
