@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 from heapq import merge
-from itertools import chain, pairwise
+from itertools import chain
 from math import isfinite
 from operator import attrgetter
 from types import MappingProxyType
@@ -31,7 +31,7 @@ from privet.core.memory import Memory
 from privet.core.neighbours import Neighbours
 from privet.core.nets import network_key, number_of
 from privet.core.networks import as_number, as_text
-from privet.core.parse import together
+from privet.core.parse import PART, in_parts
 from privet.core.prefixes import PrefixSet
 from privet.core.rate import Rate
 from privet.core.rules import Rule, Sifted, identity_of
@@ -60,9 +60,6 @@ if TYPE_CHECKING:
     from privet.core.swarm import Baseline, Event
 
 NO_FILTERS: Mapping[str, FilterPlan] = MappingProxyType({})
-PART = 1 << 17
-"""Bytes that are parsed together: more do not fit into the caches of the CPU."""
-
 PORTION = 1 << 18
 """Bytes that are best fed at once to detectors that look at whole blocks: they begin less often."""
 
@@ -237,7 +234,7 @@ class Engine:
         """Parse requests; None if there are none."""
         if source.plan is None:
             return None
-        rows = _parsed(source.plan, data)
+        rows = in_parts(source.plan.parse, data)
         source.count(rows, data)
         if rows.keys:
             rows.times, rows.clients = source.requests.keep(rows.times, now, self._tolerance), rows.keys
@@ -485,18 +482,6 @@ class Engine:
         if isinstance(who, Subject):
             return "", (who,)
         return as_text(who), self._networks.prefixes(who) if self._networks else ()
-
-
-def _parsed(plan: LinePlan, data: bytes) -> Rows:
-    """Parse lines in parts that fit into the caches of the CPU."""
-    parts = round(len(data) / PART)
-    if parts < 2:  # blocks are somewhat larger, or smaller
-        return plan.parse(data)
-    size, cuts = len(data) // parts, [0]
-    while len(data) - cuts[-1] > size:
-        cut = data.rfind(b"\n", cuts[-1], cuts[-1] + size) + 1 or data.index(b"\n", cuts[-1]) + 1
-        cuts.append(cut)
-    return together([plan.parse(data[start:end]) for start, end in pairwise([*cuts, len(data)])])
 
 
 def _who(verdict: Verdict) -> Who:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.core.formats import Field, Format, Literal
-from privet.core.parse import NUMBERS, expression, split_at_quotes
+from privet.core.segments import NUMBERS, expression, split_at_quotes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

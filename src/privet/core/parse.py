@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, tzinfo
 from functools import cached_property
-from itertools import chain, zip_longest
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -20,9 +20,9 @@ import msgspec
 from privet.core import address, times
 from privet.core.address import client_key, text_of
 from privet.core.cache import Cache
-from privet.core.durations import DURATIONS
-from privet.core.formats import Field, Format, FormatError, Literal
+from privet.core.formats import Field, Format, FormatError
 from privet.core.forwarded import BEHIND, Proxies, marks
+from privet.core.segments import ALWAYS, beginning, segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from privet.core.blockwise import Blockwise
 
 Value = TypeVar("Value")
+
+PART = 1 << 17
+"""Bytes that are parsed together: more do not fit into the caches of the CPU."""
 
 LARGE = 32_768  # bytes: below, starting numpy costs more than it saves
 PAUSE = 15  # large blocks: where one does not fit, the next ones will hardly do
@@ -86,6 +89,18 @@ def together(parts: Sequence[Rows]) -> Rows:
     rows.bad = list(chain.from_iterable(part.bad for part in parts))
     rows.ignored = sum(part.ignored for part in parts)
     return rows
+
+
+def in_parts(parse: Callable[[bytes], Rows], data: bytes) -> Rows:
+    """Parse lines in parts that fit into the caches of the CPU."""
+    parts = round(len(data) / PART)
+    if parts < 2:  # blocks are somewhat larger, or smaller
+        return parse(data)
+    size, cuts = len(data) // parts, [0]
+    while len(data) - cuts[-1] > size:
+        cut = data.rfind(b"\n", cuts[-1], cuts[-1] + size) + 1 or data.index(b"\n", cuts[-1]) + 1
+        cuts.append(cut)
+    return together([parse(data[start:end]) for start, end in pairwise([*cuts, len(data)])])
 
 
 class _Finish:
@@ -146,18 +161,18 @@ class TextPlan:
 
     def __init__(self, fmt: Format, want: Iterable[str], zone: tzinfo, proxies: Proxies, *, lean: bool = False) -> None:
         self.format = fmt
-        unquoted = frozenset(want) | _ALWAYS
-        segments = _segments(fmt, unquoted, unquoted if lean else fmt.fields)
+        unquoted = frozenset(want) | ALWAYS
+        parts = segments(fmt, unquoted, unquoted if lean else fmt.fields)
         self._client = "client" if "client" in fmt.fields else "forwarded"
-        self._names = [name for segment in segments for name in segment.names]
-        self._exact = re.compile(b"(?:" + b'"'.join(s.regex for s in segments) + b"|([^\n]*))\n")
+        self._names = [name for segment in parts for name in segment.names]
+        self._exact = re.compile(b"(?:" + b'"'.join(s.regex for s in parts) + b"|([^\n]*))\n")
         # Where a line does not fit it takes all the rest, so that no line is looked at twice.
-        self._fast = re.compile(b"(?:" + b'"'.join(s.loose for s in segments) + b"\n|(?s:.+))")
+        self._fast = re.compile(b"(?:" + b'"'.join(s.loose for s in parts) + b"\n|(?s:.+))")
         stamp = next(e.time for e in fmt.elements if isinstance(e, Field) and e.name == "time")
         self._finish = _Finish(_time_reader(stamp, zone), proxies)
-        beginning = _beginning(fmt)
-        self.direct = beginning is not None
-        self._beginning = re.compile(b"(?:" + (beginning or b"()") + b"|)[^\n]*+\n")
+        begins = beginning(fmt)
+        self.direct = begins is not None
+        self._beginning = re.compile(b"(?:" + (begins or b"()") + b"|)[^\n]*+\n")
         self._want, self._many, self._pause = unquoted, lean, 0
 
     def parse(self, block: bytes) -> Rows:
@@ -264,136 +279,6 @@ def _line_getter(block: bytes) -> Callable[[int], bytes]:
         return lines[number]
 
     return line
-
-
-class _Segment(msgspec.Struct, frozen=True):
-    """What stands between two double quotes of a format: its regular expressions and the columns they capture.
-
-    `loose` may go on over line feeds and takes escapes for letters.
-    """
-
-    regex: bytes
-    loose: bytes
-    names: list[str]
-
-
-def _segments(fmt: Format, unquoted: frozenset[str], quoted: frozenset[str]) -> list[_Segment]:
-    """Split a format at its double quotes: even segments stand outside of quotes, odd ones inside.
-
-    Of those outside and of those inside the named columns are captured.
-    """
-    seen: set[str] = set()
-    return [
-        _segment(part, number % 2 == 1, (unquoted, quoted)[number % 2], seen)
-        for number, part in enumerate(split_at_quotes(fmt))
-    ]
-
-
-def split_at_quotes(fmt: Format) -> list[list[Literal | Field]]:
-    """Return what stands before the first double quote of a format, inside of it and the second one, and so on."""
-    parts: list[list[Literal | Field]] = [[]]
-    for element in fmt.elements:
-        if isinstance(element, Field):
-            parts[-1].append(element)
-            continue
-        first, *others = element.text.split(b'"')
-        parts[-1].append(Literal(first))
-        parts += [[Literal(other)] for other in others]
-    if len(parts) % 2 == 0:
-        raise FormatError("its double quotes do not pair")
-    return [[element for element in part if element != Literal(b"")] for part in parts]
-
-
-def expression(elements: list[Literal | Field]) -> bytes:
-    """Return the exact regular expression of what stands outside of quotes; it captures the client."""
-    return _segment(elements, False, frozenset({"client"}), set()).regex  # noqa: FBT003
-
-
-def _segment(elements: list[Literal | Field], quoted: bool, want: frozenset[str], seen: set[str]) -> _Segment:  # noqa: FBT001
-    whole = quoted and len(elements) == 1 and isinstance(elements[0], Field) and elements[0].name not in _NUMBERS
-    regex, loose, names = b"", b"", []
-    spaced = _may_hold_spaces(elements)
-    for element, following in zip_longest(elements, elements[1:]):
-        if isinstance(element, Literal):
-            regex += re.escape(element.text)
-            loose += re.escape(element.text)
-            continue
-        stop = following.text[:1] if isinstance(following, Literal) else b""
-        simple = b""
-        if element.name in _NUMBERS:
-            pattern = _NUMBERS[element.name]
-        elif element.name == "user" and not quoted and spaced:
-            pattern, simple = rb'[^"\\\n]*?(?:\\[^\n][^"\\\n]*?)*?', rb'[^"\\\n ]*+'  # few have spaces
-        else:
-            pattern = _quoted(stop) if quoted else _unquoted(element, stop)
-        take = element.name in want and element.name not in seen
-        if take:
-            seen.add(element.name)
-            names.append(element.name)
-        group = b"(%b)" if take else b"(?:%b)"
-        regex += group % pattern
-        loose += group % (rb'[^"]*+' if whole else simple or pattern)
-    return _Segment(regex, loose, names)
-
-
-def _beginning(fmt: Format) -> bytes | None:
-    """Return what a line begins with up to its client, the only group; None if it stands behind a quote.
-
-    Nor is the client there where a header may tell another one.
-    """
-    names = [element.name if isinstance(element, Field) else "" for element in fmt.elements]
-    if "client" not in names or "forwarded" in names:
-        return None
-    place = names.index("client")
-    if any(isinstance(element, Literal) and b'"' in element.text for element in fmt.elements[:place]):
-        return None
-    following = [Literal(one.text[:1]) for one in fmt.elements[place + 1 : place + 2] if isinstance(one, Literal)]
-    before = _segment([*fmt.elements[:place]], quoted=False, want=frozenset(), seen=set()).regex
-    after = b"".join(re.escape(one.text) for one in following)
-    rest = rb'[^"\n' + after + b"]"
-    return before + b"(" + _NETWORK + b"|" + rest + b"++)" + rest + b"*+" + after
-
-
-_NETWORK = rb"(?:[0-9a-f]{1,4}:){4}"
-"""What `text_of` makes of an IPv6 client, where an address begins so."""
-
-_ALWAYS = frozenset({"client", "forwarded", "peer", "time"})
-_NUMBERS = {"status": rb"\d{3}|-", "size": rb"\d++|-"}
-NUMBERS = _NUMBERS.keys()
-_SERVERS_OWN = frozenset({"host", "port", "time", "status", "size", "user", "peer", *DURATIONS})
-
-
-def _may_hold_spaces(elements: list[Literal | Field]) -> bool:
-    """Tell whether a user's name outside of quotes may have spaces inside, as the visitor gave it.
-
-    Not where another text of the visitor's stands before the client: the two together could be written so that
-    somebody else's address seems to be the client.
-    """
-    names = [element.name for element in elements if isinstance(element, Field)]
-    if "client" in names:
-        return _SERVERS_OWN.issuperset(names[: names.index("client")])
-    return "forwarded" not in names
-
-
-def _quoted(stop: bytes) -> bytes:
-    """Return what a value inside quotes may be: anything up to `stop`, a quote being escaped."""
-    plain = rb'[^"\\\n' + re.escape(stop) + b"]*+"
-    return plain + rb"(?:\\[^\n]" + plain + b")*+"
-
-
-def _unquoted(field: Field, stop: bytes) -> bytes:
-    """Return what a value outside of quotes may be: no double quote, nothing of what follows it."""
-    plain = rb'[^"\n' + re.escape(stop) + b"]"
-    word = rb'[^" \n' + re.escape(stop) + b"]"
-    if field.name == "forwarded":
-        return rb'[^ ",\n]++(?:, ?[^ ",\n]++)*+'
-    if field.name == "host" and stop == b":":
-        return rb'\[[^] "\n]*+\]|' + word + b"*+"
-    if field.name == "time":
-        if stop == b" ":
-            return word + b"{1,64}+" + (b" " + word + b"{1,64}+") * field.time.count(" ")
-        return plain + b"{1,64}+"  # bounded, or else a line full of brackets takes time that is quadratic in its length
-    return plain + (b"++" if field.name in _ALWAYS else b"*+")
 
 
 def _time_reader(how: str, zone: tzinfo) -> Callable[[bytes], float | None]:

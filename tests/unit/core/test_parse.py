@@ -17,6 +17,7 @@ from privet.core.parse import (
     JsonPlan,
     Rows,
     TextPlan,
+    in_parts,
     plan_of,
 )
 from privet.core.select import values_of
@@ -354,3 +355,17 @@ def test_rows_join_and_fill_what_one_side_lacks() -> None:
     assert list(total.column("host")) == [b"-", b"example.org"]
     assert list(total.column("agent")) == [b"-", b"curl/8"]
     assert list(total.column("nothing")) == [b"-", b"-"]
+
+
+def test_a_large_block_in_parts_is_the_same_as_at_once() -> None:
+    plan = plan_of(named("combined"), ("status", "request"))
+    line = b'192.0.2.%d - - [17/May/2015:10:05:%02d +0000] "GET /%d HTTP/1.1" 200 5 "-" "x"\n'
+    lines = [line % (n % 250 + 1, n % 60, n) for n in range(9000)]
+    lines[4000:4000] = [b"noise\n", b"\n", b"y" * 300_000 + b"\n"]
+    block = b"".join(lines)
+    parts, whole = in_parts(plan.parse, block), plan.parse(block)
+    assert (parts.keys, parts.times, parts.bad) == (whole.keys, whole.times, whole.bad)
+    assert (parts.lines, parts.ignored, len(parts)) == (whole.lines, whole.ignored, 9000)
+    assert {name: list(column) for name, column in parts.columns.items()} == {
+        name: list(column) for name, column in whole.columns.items()
+    }
