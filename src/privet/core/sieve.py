@@ -70,10 +70,10 @@ class Sieve:
 
     def __call__(self, rows: Rows) -> Sequence[Sequence[int] | Places]:
         """Return the numbers of the rows that count, ascending, for each jail."""
-        return self._by_row(rows) if self._registry is None or len(rows) < FEW else self._at_once(rows, self._registry)
+        return self.by_row(rows) if self._registry is None or len(rows) < FEW else self._at_once(rows, self._registry)
 
     def _at_once(self, rows: Rows, registry: Registry) -> Sequence[Places]:
-        """Do as `_by_row`, with numpy: a mask is of several words of 64 bits."""
+        """Do as `by_row`, with numpy: a mask is of several words of 64 bits."""
         facts, nothing = registry.facts(rows), np.empty(0, np.intp)
         chosen = [nothing] * self._count
         columns = [(field, *facts.texts(field)) for field, _ in self._columns(rows)]
@@ -96,7 +96,8 @@ class Sieve:
             fact = self._facts[field, start] = texts.fact(lambda text: cache[text] >> start & _ALL, np.uint64, MOST)
         return fact
 
-    def _by_row(self, rows: Rows) -> list[list[int]]:
+    def by_row(self, rows: Rows) -> list[list[int]]:
+        """Return the same, found out one by one: what few rows bring is not worth an array."""
         chosen: list[list[int]] = [[] for _ in range(self._count)]
         everything = range(len(rows))
         masks = [self._everybody] * len(rows)
