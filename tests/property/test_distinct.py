@@ -14,6 +14,7 @@ from privet.core.crowd import Crowd
 from privet.core.detect import Limit
 from privet.core.distinct import Distinct
 from privet.core.jails import Jail
+from privet.core.texts import digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +74,7 @@ def test_different_values_count_as_the_manual_says(
         ends = sorted({min(cut, len(hits)) for cut in cuts} | {len(hits)})
         for start, end in zip([0, *ends], ends, strict=False):
             part = hits[start:end]
-            keys, times, names = [h[0] for h in part], [h[1] for h in part], [hash(h[2]) for h in part]
+            keys, times, names = [h[0] for h in part], [h[1] for h in part], [digest(h[2]) for h in part]
             numbers = crowd.numbers(keys, np.array(times))
             found += [(one.row, one.time) for one in window.take(range(start, end), keys, times, numbers, names)]
     assert found == manual(jail, hits)

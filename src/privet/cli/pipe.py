@@ -75,6 +75,9 @@ def command(
     It ends at the end of its input, never on SIGTERM or SIGHUP (with --fifo or --socket, which have no end,
     on SIGTERM, after the last line). A mistake in the configuration does not stop it, since a web server does
     not start without its log: it then masks with `drop`, and complains on stderr and in `privet status`.
+
+    It never waits for the daemon, except where standard input is a file: nobody else waits there, so that no line
+    is lost on its way to a daemon that takes lines more slowly than a file can be read.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGHUP, signal.SIGINT))  # until run() answers them
     from privet.adapters.hygiene import keep_from_swap, keep_private  # noqa: PLC0415  heavy imports wait for the call

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from privet.core.arrays import np
 from privet.core.cache import LONGEST
 from privet.core.facts import UNTOLD, previous
-from privet.core.shapes import digest
+from privet.core.texts import digest
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -43,8 +43,8 @@ class Assets:
     def __init__(self, registry: Registry, shapes: Shapes) -> None:
         self._shapes = shapes
         self._types = registry.types.fact(_answer_of, np.int8)
-        self._targets = registry.referers.fact(_target, np.int64)
-        self._pages = registry.crowd.column(0, np.int64)  # the last page of each client, and when
+        self._targets = registry.referers.fact(_target, np.int32)
+        self._pages = registry.crowd.column(0, np.int32)  # the last page of each client, and when
         self._paged = registry.crowd.column(-inf)
         self._forget()
 
@@ -142,8 +142,8 @@ class Assets:
         self,
         clients: Numbers,
         times: npt.NDArray[np.float64],
-        pages: npt.NDArray[np.int64],
-        targets: npt.NDArray[np.int64],
+        pages: Numbers,
+        targets: Numbers,
     ) -> bool:
         """Tell whether a client fetched something with the page before as the referer, if none did so earlier."""
         asked = np.flatnonzero(targets)

@@ -41,7 +41,7 @@ class Distinct:
         self.limits: Sequence[Limit] = [limit]
         self._limit, self._crowd = limit, crowd
         self._keep = limit.findtime + tolerance
-        self._name = crowd.column(0, np.int64)  # of who has one value, by hash
+        self._name = crowd.column(0, np.int32)  # of who has one value, by hash
         self._last = crowd.column(-inf)  # and when it was seen last
         self._has_many = crowd.column(0, np.bool_)
         self._newest = -inf
@@ -55,14 +55,14 @@ class Distinct:
         keys: Sequence[bytes],
         times: Sequence[float] | npt.NDArray[np.float64],
         numbers: Sequence[int] | Numbers,
-        names: Sequence[int] | npt.NDArray[np.int64],
+        names: Sequence[int] | Numbers,
     ) -> Iterator[Reached]:
         """Count failures in order of arrival; yield those that reach the limit, as `Window.hit` does.
 
         `numbers` are those of the clients in the crowd, `names` hashes of the values.
         """
         seconds = np.asarray(times, np.float64)
-        numbers, names = np.asarray(numbers, np.int32), np.asarray(names, np.int64)
+        numbers, names = np.asarray(numbers, np.int32), np.asarray(names, np.int32)
         if self._forgotten != self._crowd.forgotten:
             self._drop_forgotten()
         if len(self._many) + len(self._limit.until) >= self._sweep_at:
@@ -88,7 +88,7 @@ class Distinct:
                 until, many = limit.until, self._many  # whoever takes it may shift the clock
 
     def _others(
-        self, numbers: Numbers, names: npt.NDArray[np.int64], times: npt.NDArray[np.float64], keys: Sequence[bytes]
+        self, numbers: Numbers, names: Numbers, times: npt.NDArray[np.float64], keys: Sequence[bytes]
     ) -> npt.NDArray[np.intp]:
         """Count failures of clients who show the one value that they had, or had none; return the places of others."""
         if self._limit.maxretry == 1:

@@ -10,7 +10,7 @@ from privet.core.arrays import np
 from privet.core.crowd import Crowd
 from privet.core.parse import Rows
 from privet.core.select import REQUEST_PARTS, parts_of, values_of
-from privet.core.texts import MOST, Texts
+from privet.core.texts import MOST, Texts, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence, Sized
@@ -49,7 +49,7 @@ Value = TypeVar("Value")
 
 
 def _part(place: int) -> Callable[[bytes], int]:
-    return lambda request: hash(parts_of(request)[place])
+    return lambda request: digest(parts_of(request)[place])
 
 
 _OF_REQUEST = {field: _part(place) for place, field in enumerate(REQUEST_PARTS)}
@@ -190,16 +190,16 @@ class Facts:
         others = registry.others[field]
         return others, others.numbers(values_of(self.rows, field, range(len(self.rows))))
 
-    def names(self, field: str) -> npt.NDArray[np.int64]:
+    def names(self, field: str) -> Numbers:
         """Return hashes of one field of all rows."""
         if (
             field in _OF_REQUEST
             and "request" in self.rows.columns
             and not self.rows.columns.keys() & _OF_REQUEST.keys()
         ):
-            return self._registry.requests.fact(_OF_REQUEST[field], np.int64, MOST)(self.requests)
+            return self._registry.requests.fact(_OF_REQUEST[field], np.int32, MOST)(self.requests)
         texts, numbers = self.texts(field)
-        return texts.fact(hash, np.int64, MOST)(numbers)
+        return texts.fact(digest, np.int32, MOST)(numbers)
 
     @cached_property
     def before(self) -> npt.NDArray[np.intp]:

@@ -20,6 +20,7 @@ from privet.core.cache import LONGEST
 from privet.core.detect import Window
 from privet.core.select import PARTS, values_of
 from privet.core.shapes import is_asset
+from privet.core.texts import digest
 from privet.core.trails import NOWHERE, Trails
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ COLUMNS = frozenset({"request", "method", "target", "path", "query", "status", "
 _FETCHED = frozenset((b"200", b"203", b"206", b"301", b"302", b"303", b"304", b"307", b"308"))
 
 
-_PER_CLIENT = 2  # pages of a client that there is room for, where all that may be remembered are there
+_PER_CLIENT = 1  # pages of a client that there is room for, where all that may be remembered are there
 
 
 class Forms(Window):
@@ -57,12 +58,12 @@ class Forms(Window):
 
     def __init__(self, limits: Sequence[Limit], tolerance: float, max_clients: int, registry: Registry) -> None:
         super().__init__(limits, tolerance, max_clients)
-        self.pages = Trails(_PER_CLIENT * max_clients, np.int64)  # that were fetched, in order
+        self.pages = Trails(_PER_CLIENT * max_clients, np.int32)  # that were fetched, in order
         self.start = inf
         self._registry = registry
         self.last = registry.crowd.column(NOWHERE, np.int64)  # where in them those of a client are
         self.first = registry.crowd.column(-inf)  # when a client was seen to fetch any page
-        self._asked = registry.requests.fact(_page_asked, np.int64)
+        self._asked = registry.requests.fact(_page_asked, np.int32)
         self._fetched = registry.statuses.fact(_is_fetched)
 
     def offences(self, rows: Rows, chosen: Sequence[int]) -> list[int]:
@@ -77,7 +78,7 @@ class Forms(Window):
             if self._is_offence(facts, pages[:row], row, referers[row]):
                 found.append(row)
             elif fetched[row]:
-                pages[row] = hash(values_of(rows, "path", [row])[0])
+                pages[row] = digest(values_of(rows, "path", [row])[0])
         self._learn(facts, pages)
         return found
 
@@ -96,7 +97,7 @@ class Forms(Window):
         self.first.values[:] += seconds
         self.start += seconds
 
-    def _learn(self, facts: Facts, pages: npt.NDArray[np.int64]) -> None:
+    def _learn(self, facts: Facts, pages: npt.NDArray[np.int32]) -> None:
         """Take note of the pages that were fetched."""
         places = pages.nonzero()[0]
         if not len(places):
@@ -108,16 +109,17 @@ class Forms(Window):
             begun = begun[times[begun] - first[clients[begun]] > LOOK_BACK]
         self.pages.enter(self.last.values, clients, times, pages[places], times.max() - LOOK_BACK)
 
-    def _is_offence(self, facts: Facts, before: npt.NDArray[np.int64], row: int, referer: bytes) -> bool:
+    def _is_offence(self, facts: Facts, before: npt.NDArray[np.int32], row: int, referer: bytes) -> bool:
         """Judge a form, given the pages that were fetched before it in its block."""
-        time, page, client = facts.rows.times[row], hash(_page_of(referer)), facts.clients[row]
+        time, page, client = facts.rows.times[row], _page_of(referer), facts.clients[row]
         own = before * (facts.clients[:row] == client)
-        seen, gone = self._page(facts, own, client, page) if page else (self._any_page(facts, own, client), -inf)
+        named = self._page(facts, own, client, digest(page)) if page else None
+        seen, gone = named or (self._any_page(facts, own, client), -inf)
         if time - seen > LOOK_BACK:
             return time - self.start >= WARM and time - gone > LOOK_BACK
         return time - seen < QUICK
 
-    def _page(self, facts: Facts, own: npt.NDArray[np.int64], client: int, page: int) -> tuple[float, float]:
+    def _page(self, facts: Facts, own: npt.NDArray[np.int32], client: int, page: int) -> tuple[float, float]:
         """Return when a page was fetched last, and the newest time when what is forgotten may have been."""
         now = (own == page).nonzero()[0]
         if len(now):
@@ -125,7 +127,7 @@ class Forms(Window):
         entries, gone = self.pages.follow(self.last.values.item(client), PAGES)
         return next((time for time, one in entries if one == page), -inf), gone
 
-    def _any_page(self, facts: Facts, own: npt.NDArray[np.int64], client: int) -> float:
+    def _any_page(self, facts: Facts, own: npt.NDArray[np.int32], client: int) -> float:
         """Return when a page was fetched first."""
         first: float = self.first.values.item(client)
         times = facts.times[: len(own)][own != 0]
@@ -141,7 +143,7 @@ def _is_fetched(status: bytes) -> bool:
 def _page_asked(request: bytes) -> int:
     """Return the hash of the page that a request asks for, 0 where that is none."""
     method, path, *_ = PARTS[request]
-    return hash(path) if path and method == b"GET" and not is_asset(path) else 0
+    return digest(path) if path and method == b"GET" and not is_asset(path) else 0
 
 
 def _page_of(referer: bytes) -> bytes:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _EVICT_SHARE = 8  # at the cap one in eight goes, so that the sort is paid once per cap / 8 new ones
 _UNKNOWN, _NONE = NOBODY, -2  # in place of the number of a client's network: not asked yet, and none
 _NEAR = 1 << 40  # the depth of networks whose failures are not in the ring
-_PER_CLIENT = 4  # failures of a client that there is room for, where all that may be remembered are there
+_PER_CLIENT = 3  # failures of a client that there is room for, where all that may be remembered are there
 
 
 class _Failures:

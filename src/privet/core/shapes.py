@@ -17,6 +17,7 @@ import msgspec
 from privet.core.arrays import np
 from privet.core.cache import LONGEST, SIZE
 from privet.core.select import split_request
+from privet.core.texts import digest
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -68,7 +69,7 @@ class Shapes:
         self.urls: npt.NDArray[np.object_] = np.empty(1024, np.object_)
         self.names: list[bytes] = []
         self.assets = np.zeros(1024, np.bool_)
-        self.pages = np.zeros(1024, np.int64)
+        self.pages = np.zeros(1024, np.int32)
         self.paths = np.zeros(1024, np.int32)
         self.places: dict[bytes, int] = {}  # of names
         self._forget_pairs()
@@ -174,8 +175,3 @@ class Shapes:
 def is_asset(path: bytes) -> bool:
     """Tell whether the suffix of a path is that of an asset."""
     return _SUFFIX.search(path) is not None
-
-
-def digest(page: bytes) -> int:
-    """Return a hash of a page, never 0."""
-    return hash(page) or 1

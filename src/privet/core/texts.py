@@ -16,6 +16,11 @@ MOST = 9216  # bytes of a text that anybody looks at: somewhat more than servers
 ROOM = 8 << 20  # bytes of long texts that are kept
 
 
+def digest(text: bytes) -> int:
+    """Return a hash of 31 bits, never 0: enough to tell the texts of one client apart, in half the memory."""
+    return hash(text) & 0x7FFF_FFFF or 1
+
+
 class Fact:
     """What a function says of each text, of which it is given so many bytes at most; yes or no, if it has no kind."""
 

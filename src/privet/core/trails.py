@@ -17,20 +17,22 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-NOWHERE = -1
+NOWHERE = 1 << 62
 """Where the trail of somebody goes on of whom nothing came."""
 
 _SIZE = 1024  # entries at first
+_FAR = (1 << 31) - 1  # entries ago, and more
 
 
 class Trails:
     """At most so many entries, and as many as one block brings: each a time and a value of some kind."""
 
     def __init__(self, most: int, kind: type[np.generic]) -> None:
-        self._most, self._kind = most, kind
+        self._most = most
         self._next = 0  # entries are numbered from the first that ever came
         self._lost = -inf  # the newest time of those that are gone
-        self._make(_SIZE)
+        self._times, self._values = np.full(_SIZE, -inf), np.zeros(_SIZE, kind)
+        self._back = np.zeros(_SIZE, np.int32)  # how many entries ago the one before came, 0 if none did
 
     def __len__(self) -> int:
         return min(self._next, len(self._times))
@@ -49,54 +51,61 @@ class Trails:
         """
         count = len(numbers)
         self._make_room(count, horizon)
-        places = np.arange(self._next, self._next + count)
-        before = previous(numbers)
-        first = self._next & self._mask
-        slots = slice(first, first + count) if first + count <= len(self._times) else places & self._mask
+        places, size = np.arange(self._next, self._next + count), len(self._times)
+        before, first = previous(numbers), self._next % size
+        slots = slice(first, first + count) if first + count <= size else places % size
         self._times[slots], self._values[slots] = times, values
-        self._back[slots] = np.where(before < 0, heads[numbers], before + self._next)
+        ago = places - np.where(before < 0, heads[numbers], before + self._next)
+        self._back[slots] = np.minimum(np.maximum(ago, 0), _FAR)
         heads[numbers] = places
         self._next += count
 
     def follow(self, head: int, most: int) -> tuple[list[tuple[float, Any]], float]:
         """Return so many entries of a trail, the newest first, and the newest time that those may have which follow."""
         found: list[tuple[float, Any]] = []
-        oldest, mask = max(0, self._next - len(self._times)), self._mask
+        if head == NOWHERE:
+            return found, -inf
+        size = len(self._times)
+        oldest = max(0, self._next - size)
         time_at, value_at, back_at = self._times.item, self._values.item, self._back.item
         while head >= oldest:
-            slot = head & mask
+            slot = head % size
             if len(found) == most:
                 return found, time_at(slot)
             found.append((time_at(slot), value_at(slot)))
-            head = back_at(slot)
-        return found, -inf if head == NOWHERE else self._lost
+            ago = back_at(slot)
+            if not ago:
+                return found, -inf
+            head -= ago
+        return found, self._lost
 
     def shift(self, seconds: float) -> None:
         """Take note that the clock was set forward by so much."""
         self._times += seconds
         self._lost += seconds
 
-    def _make(self, size: int) -> None:
-        self._mask = size - 1
-        self._times, self._back = np.full(size, -inf), np.full(size, NOWHERE, np.int64)
-        self._values: npt.NDArray[Any] = np.zeros(size, self._kind)
-
     def _make_room(self, count: int, horizon: float) -> None:
         """Grow if what would be overwritten is needed, as far as may be."""
-        while self._next + count > len(self._times):
-            size = len(self._times)
+        while self._next + count > (size := len(self._times)):
             if count <= size:
-                going = np.arange(max(self._next, size), self._next + count) & self._mask
+                going = np.arange(max(self._next, size), self._next + count) % size
                 newest = self._times[going].max()
-                if newest < horizon or 2 * size > self._most:
+                if newest < horizon or size >= self._most:
                     self._lost = max(self._lost, newest)
                     return
-            self._grow()
+            self._grow(max(count, min(size + size // 4, self._most)))
 
-    def _grow(self) -> None:
-        size, begin = len(self._times), max(0, self._next - len(self._times))
-        old, cut = (self._times, self._back, self._values), begin & self._mask
-        self._make(2 * size)
-        for new, values in zip((self._times, self._back, self._values), old, strict=True):
-            new[:size] = np.roll(values, -cut)
-            new[:] = np.roll(new, begin & self._mask)
+    def _grow(self, size: int) -> None:
+        """Make room for so many; it is much, so that only one array is there twice at a time."""
+        self._times, self._values = self._moved(self._times, size), self._moved(self._values, size)
+        self._back = self._moved(self._back, size)
+
+    def _moved(self, old: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
+        """Return an array of another size with the entries where they are then."""
+        new, number = np.zeros(size, old.dtype), max(0, self._next - len(old))
+        while number < self._next:
+            there, here = number % len(old), number % size
+            count = min(self._next - number, len(old) - there, size - here)
+            new[here : here + count] = old[there : there + count]
+            number += count
+        return new

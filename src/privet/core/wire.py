@@ -44,11 +44,19 @@ class Lines(msgspec.Struct, frozen=True):
     dropped: int
     unwritten: int
 
+    def __repr__(self) -> str:
+        """Never show lines, which have addresses."""
+        return f"Lines({len(self.data)} bytes, taken={self.taken}, dropped={self.dropped}, unwritten={self.unwritten})"
+
 
 class Loan(msgspec.Struct, frozen=True):
     """The pipe's input, of which it has read the beginning of a line."""
 
     tail: bytes
+
+    def __repr__(self) -> str:
+        """Never show the line, which may have an address."""
+        return f"Loan({len(self.tail)} bytes)"
 
 
 def pack_hello(hello: Hello) -> bytes:

@@ -103,7 +103,7 @@ class Control:
             "spare": partial(scripts.spare, self._daemon),
             "adopt": partial(adopt, self._daemon),
         }
-        self._daemon.intakes.flush()  # what has come counts
+        self._daemon.intakes.loans.flush()  # what has come counts
         try:
             request = json.loads(line)
             verb = request.get("verb")

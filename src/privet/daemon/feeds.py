@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from privet.adapters.sources.files import FileSource
 from privet.adapters.sources.journal import JournalSource
-from privet.daemon.loans import Loans
 
 if TYPE_CHECKING:
     import asyncio
@@ -15,11 +14,13 @@ if TYPE_CHECKING:
 
     from privet.adapters.sources.intake import Intake, Peer
     from privet.config.model import Config, SourceConfig
-    from privet.core.ahead import Ahead
+    from privet.daemon.loans import Loans
     from privet.daemon.loop import Loop
 
 LINGER = 0.015  # seconds that lines may wait for company, while they flow
 TURN = 0.05  # seconds of reading one source before everything else gets its turn
+MOST_PEERS = 200  # pipes at a time: each takes up to four descriptors, of the 1024 that a process usually may have
+RETRY = 1.0  # seconds until one is accepted again after there was no descriptor for it
 
 
 Source = FileSource | JournalSource
@@ -100,24 +101,17 @@ def _read_by(config: SourceConfig) -> tuple[object, ...]:
 
 
 class Intakes:
-    """The pipes that are connected. `take(source, block)` gets what they hand over, or lend.
+    """The pipes that are connected. `take(source, block)` gets what they hand over, `loans` what they lend."""
 
-    `ahead(source)` tells how long lines can wait; `now` is the clock.
-    """
-
-    def __init__(
-        self,
-        loop: Loop,
-        intake: Intake,
-        take: Callable[[str, bytes], None],
-        ahead: Callable[[str], Ahead | None],
-        now: Callable[[], float],
-    ) -> None:
+    def __init__(self, loop: Loop, intake: Intake, take: Callable[[str, bytes], None], loans: Loans) -> None:
         self.peers: dict[int, Peer] = {}
         self.nameless = 0  # lines from pipes that did not say which source they are
+        self.surplus = 0  # connections beyond `MOST_PEERS`
+        self.starved = 0  # times that there was no descriptor for one
+        self.loans = loans
         self._loop, self._intake, self._take = loop, intake, take
-        self._loans = Loans(loop, intake, take, ahead, now)
-        loop.add_reader(intake.fileno(), self._accept)
+        self._again: asyncio.TimerHandle | None = None
+        self._listen()
 
     @property
     def refused(self) -> int:
@@ -127,22 +121,28 @@ class Intakes:
     def close(self) -> None:
         """Hang up on everybody."""
         self._loop.remove_reader(self._intake.fileno())
-        self._loans.close()
+        if self._again:
+            self._again.cancel()
+        self.loans.close()
         for peer in list(self.peers.values()):
             self._hang_up(peer)
         self._intake.close()
 
-    def flush(self) -> None:
-        """Feed the lines that have waited."""
-        self._loans.flush()
-
-    def renew(self) -> None:
-        """Take note that another engine is fed from now on."""
-        self._loans.renew()
+    def _listen(self) -> None:
+        self._loop.add_reader(self._intake.fileno(), self._accept)
 
     def _accept(self) -> None:
-        peer = self._intake.accept()
-        if peer:
+        try:
+            peer = self._intake.accept()
+        except OSError:  # whoever waits would be announced again at once, and again
+            self.starved += 1
+            self._loop.remove_reader(self._intake.fileno())
+            self._again = self._loop.call_later(RETRY, self._listen)
+            return
+        if peer and len(self.peers) >= MOST_PEERS:
+            self.surplus += 1
+            peer.connection.close()
+        elif peer:
             self.peers[peer.connection.fileno()] = peer
             self._loop.add_reader(peer.connection.fileno(), self._receive, peer)
 
@@ -153,15 +153,15 @@ class Intakes:
         else:
             self.nameless += block.count(b"\n")
         if peer.lent and peer.hello:
-            self._loans.borrow(peer, peer.hello.source)
+            self.loans.borrow(peer, peer.hello.source)
         if peer.wants_back:
             peer.wants_back = False
-            self._loans.give_back(peer)
+            self.loans.give_back(peer)
         if not open_still:
             self._hang_up(peer)
 
     def _hang_up(self, peer: Peer) -> None:
-        self._loans.lose(peer)
+        self.loans.lose(peer)
         self._loop.remove_reader(peer.connection.fileno())
         del self.peers[peer.connection.fileno()]
         peer.connection.close()

@@ -40,6 +40,10 @@ class Loan(msgspec.Struct, eq=False):
     held: list[bytes] = []
     due: float = 0.0
 
+    def __repr__(self) -> str:
+        """Never show lines, which have addresses."""
+        return f"Loan(source={self.source!r}, held={sum(map(len, self.held))} bytes, due={self.due})"
+
 
 class Loans:
     """What is lent now. `take(source, block)` gets the lines; `ahead(source)` tells which can wait."""

@@ -107,7 +107,7 @@ class Rounds:
         """Go on as if nothing was, after somebody set the clock: bans and counts last as long as before."""
         daemon = self._daemon
         daemon.log.warning("the clock was set: bans last as long as before", seconds=round(seconds))
-        daemon.intakes.flush()
+        daemon.intakes.loans.flush()
         daemon.engine.shift(seconds)
         daemon.herald.shift(seconds)
         for place in daemon.places.values():

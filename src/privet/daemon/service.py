@@ -41,6 +41,7 @@ from privet.daemon.escrow import Escrow
 from privet.daemon.feeds import Files, Intakes
 from privet.daemon.keep import Keeper, open_stores
 from privet.daemon.lists import Lists
+from privet.daemon.loans import Loans
 from privet.daemon.lookups import Lookups
 from privet.daemon.loop import Loop
 from privet.daemon.manners import MannersKeeper
@@ -157,7 +158,8 @@ class Daemon:
         ids = user_ids(self.config.daemon.user)
         users = {0, os.geteuid(), *([ids[0]] if ids else [])}
         intake = Intake(self.runtime / "intake.sock", users, ids[1] if ids and os.geteuid() == 0 else None)
-        self.intakes = Intakes(loop, intake, self.take, self.ahead, self.clock.now)
+        loans = Loans(loop, intake, self.take, self.ahead, self.clock.now)
+        self.intakes = Intakes(loop, intake, self.take, loans)
         loop.add_signal_handler(signal.SIGHUP, self.reload)  # whoever finds the socket may signal
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
@@ -279,12 +281,12 @@ class Daemon:
         except ConfigErrors as errors:
             self.config_problem = str(errors)
         else:
-            self.intakes.flush()
+            self.intakes.loans.flush()
             engine.carry(self.engine)
             if _fixed(config) != _fixed(self.config):
                 self.log.warning("what changed in [daemon], [firewall] and [store] waits for a restart")
             self.config, self.engine, self.networks, self.config_problem = config, engine, networks, None
-            self.intakes.renew()
+            self.intakes.loans.renew()
             self.protection.configure(config)
             self.told.configure(config)
             self.escrow.configure(config)

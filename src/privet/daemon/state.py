@@ -15,6 +15,7 @@ from privet.core.plurals import counted
 from privet.core.recognise import AutoPlan
 from privet.core.verdicts import Action
 from privet.daemon.byhand import asked, described, merged
+from privet.daemon.feeds import MOST_PEERS
 from privet.daemon.lists import ORIGIN as FEED
 from privet.daemon.whom import gently
 
@@ -182,6 +183,8 @@ def _warnings(daemon: Daemon) -> list[str]:
         f"{counted(unknown, 'line')} came from pipes whose source is not in the configuration": unknown,
         f"{counted(intakes.nameless, 'line')} came from pipes that did not say whose they are": intakes.nameless,
         f"{counted(intakes.refused, 'connection')} to the intake came from users who may not speak": intakes.refused,
+        f"{counted(intakes.surplus, 'connection')} to the intake closed, of more than {MOST_PEERS}": intakes.surplus,
+        f"the daemon had too many files open to accept a pipe, {counted(intakes.starved, 'time')}": intakes.starved,
     }
     return [text for text, holds in said.items() if holds]
 

@@ -2,7 +2,8 @@
 
 It stands between the web server and its log, so it never waits for the daemon, never ends on a mistake in
 the configuration, and ends on the end of its input only. While lines flow it reads them on a timer: one
-wake-up per line would cost more than everything else that is done with it.
+wake-up per line would cost more than everything else that is done with it. A file has no web server behind it: there it
+takes no more than the daemon takes.
 
 Where its input is a pipe it lends it to the daemon, which reads it in its place and leaves the bytes to it in another
 pipe (`core.wire`): then only one of the two wakes up all the time, and this one masks and writes many lines at once. It
@@ -60,6 +61,8 @@ class Input(Protocol):
     """Where lines come from; `endless` ones end by SIGTERM, the others by themselves."""
 
     endless: bool
+    patient: bool
+    """Whether nobody is kept waiting when it is not read."""
     dropped: int
 
     @property
@@ -145,13 +148,15 @@ class Pipe:
             return self._onward is None or self._turn_onward(self._onward)
         if self._stopping:
             self._input.finish()
-            return self._read()
+            return self._read(READS)
+        if self._input.patient:
+            return self._handover.catch_up(self.taken, self._log.lost) or self._read(1)
         # While lines flow, the timer alone: another look at the descriptor would be another wake-up.
         if not (self._flowing and self._handover.fileno() is None) and not self._wait(watch):
             return True
         time.sleep(LINGER)
         before = self.taken
-        more = self._read()
+        more = self._read(READS)
         self._flowing = self.taken > before
         return more
 
@@ -233,12 +238,12 @@ class Pipe:
             self._note()
         return self._input.fileno() in events
 
-    def _read(self) -> bool:
+    def _read(self, times: int) -> bool:
         """Take what has come; False at the end of the input."""
         if self._abandoned and not self._drain(self._abandoned):
             self._abandoned.close()
             self._abandoned = None
-        for _ in range(READS):
+        for _ in range(times):
             data = self._input.read()
             if data is None:
                 return False

@@ -8,7 +8,7 @@ import pytest
 from privet.core.facts import Facts, Registry, previous
 from privet.core.formats import named, parse_format
 from privet.core.parse import Rows, plan_of
-from privet.core.texts import MOST, ROOM, Texts
+from privet.core.texts import MOST, ROOM, Texts, digest
 
 LINES = (
     b'192.0.2.1 - - [17/May/2015:10:05:03 +0000] "GET /a?b HTTP/1.1" 200 5 "-" "x"\n'
@@ -44,7 +44,7 @@ def test_hashes_of_fields(field: str) -> None:
         "target": [b"/a?b", b"/a", b"/a?b"], "agent": [b"x", b"y", b"x"], "status": [b"200", b"404", b"200"],
         "host": [b"-"] * 3,
     }  # fmt: skip
-    assert names == list(map(hash, values[field]))
+    assert names == list(map(digest, values[field]))
 
 
 def test_facts_about_texts_are_found_out_once() -> None:

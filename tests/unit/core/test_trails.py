@@ -39,7 +39,7 @@ def test_beyond_the_bound_the_oldest_go_and_that_is_told() -> None:
     trails.shift(100)
     assert trails.follow(int(heads[0]), 1) == ([(1099.0, 999)], 1098)
     enter(trails, heads, [1] * 3000, 5000)  # one block is entered whole
-    assert len(trails.follow(int(heads[1]), 10_000)[0]) == 4000
+    assert len(trails.follow(int(heads[1]), 10_000)[0]) == 3000
 
 
 def test_what_is_old_makes_room_before_more_is_taken() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import socket
 import time
 from contextlib import contextmanager
@@ -14,10 +15,12 @@ import pytest
 
 from privet.adapters.sources.intake import Intake
 from privet.adapters.sources.journal import JournalSource
+from privet.adapters.sources.loans import Onward
 from privet.config.model import Config, SourceConfig
 from privet.core.wire import Hello, Lines, Loan, pack_loan
-from privet.daemon import feeds
+from privet.daemon import feeds, loans
 from privet.daemon.feeds import Files, Intakes
+from privet.daemon.loans import Loans
 from privet.daemon.loop import Loop
 from tests.unit.daemon.serving import until
 from tests.unit.journals import BEGIN, Journal
@@ -184,7 +187,8 @@ def test_a_long_backlog_leaves_time_for_everything_else(tmp_path: Path, monkeypa
 
 @contextmanager
 def listening(path: Path, taken: Taken) -> Iterator[Intakes]:
-    intakes = Intakes(Loop.running(), Intake(path, {os.geteuid()}), taken, lambda _source: None, time.time)
+    loop, intake = Loop.running(), Intake(path, {os.geteuid()})
+    intakes = Intakes(loop, intake, taken, Loans(loop, intake, taken, lambda _source: None, time.time))
     try:
         yield intakes
     finally:
@@ -278,6 +282,77 @@ def test_what_is_no_input_is_not_borrowed_and_nothing_stays_open(tmp_path: Path)
             assert open_files() == before + 2  # a line that was begun waits a minute for a successor
 
     asyncio.run(scene())
+
+
+def test_more_pipes_than_that_are_hung_up_on_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "MOST_PEERS", 2)
+    path, taken = tmp_path / "intake.sock", Taken()
+
+    async def scene() -> None:
+        with listening(path, taken) as intakes, connect(path) as one, connect(path) as two:
+            await until(lambda: len(intakes.peers) == 2)
+            before = open_files()
+            with connect(path) as more:
+                await until(lambda: intakes.surplus == 1)
+                assert more.recv(10) == b""
+            assert open_files() == before
+            two.close()
+            await until(lambda: len(intakes.peers) == 1)
+            with connect(path) as next_one:
+                for pipe in (one, next_one):
+                    hand_over(pipe, Hello("web", 1, "drop"), Lines(b"x\n", 1, 0, 0))
+                await until(lambda: len(taken.blocks) == 2)
+            assert intakes.surplus == 1
+
+    asyncio.run(scene())
+
+
+def test_without_a_descriptor_for_it_a_pipe_waits_and_the_loop_rests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "RETRY", 0.2)
+    path, taken = tmp_path / "intake.sock", Taken()
+
+    async def scene() -> None:
+        with listening(path, taken) as intakes, connect(path) as pipe:
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            lowest = os.dup(pipe.fileno())
+            os.close(lowest)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+            try:
+                await asyncio.sleep(0.5)
+                assert 1 <= intakes.starved <= 4
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            await until(lambda: intakes.peers)
+            hand_over(pipe, Hello("web", 1, "drop"), Lines(b"one\n", 1, 0, 0))
+            await until(lambda: taken.of("web") == b"one\n")
+
+    asyncio.run(scene())
+
+
+def test_nothing_that_stands_for_a_pipe_shows_lines(tmp_path: Path) -> None:
+    path, secret = tmp_path / "intake.sock", b"203.0.113.77"
+    out, into = os.pipe()
+    intake = Intake(path, {os.geteuid()})
+    with connect(path) as pipe:
+        hand_over(pipe, Hello("web", 1, "drop"))
+        socket.send_fds(pipe, [pack_loan(Loan(secret))], [out])
+        peer = intake.accept()
+        assert peer
+        for _ in range(2):
+            intake.receive(peer)
+        assert peer.lent
+        assert peer.lent[1] == secret
+        borrowed = loans.Loan(peer, "web", out, 1, Onward(secret), [secret])
+        for one in (peer, borrowed, Loan(secret), Lines(secret, 1, 0, 0)):
+            assert secret.decode() not in repr(one)
+        os.close(peer.lent[0])
+        peer.connection.close()
+    borrowed.onward.close()
+    intake.close()
+    os.close(out)
+    os.close(into)
 
 
 def test_lines_without_a_name_are_counted(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The way of lines from `privet pipe` to the daemon: never waited for, bounded, losses counted."""
+"""The way of lines from `privet pipe` to the daemon: bounded, losses counted; waited for where nobody else waits."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BUFFER = 4 << 20  # bytes kept while the daemon is away or slow: some 20,000 lines
 FAREWELL = 1.0  # seconds that a slow daemon may take for the last lines
+PATIENCE = 3.0  # seconds that it may take none, where it is waited for
 RETRY = 1.0  # seconds between attempts to reach it
 ANSWER = 0.5  # seconds that it may take to answer
 _SEND_BUFFER = 1 << 20  # bytes asked of the kernel, which may grant less
@@ -29,7 +30,7 @@ class Handover:
         self._dropped = self._sent = 0
         self._path, self._hello = path, hello
         self._socket: socket.socket | None = None
-        self._greeted = False
+        self._greeted = self._given_up = False
         self._waiting: deque[bytes] = deque()
         self._size = 0
         self._next_try = 0.0
@@ -80,6 +81,16 @@ class Handover:
                 break
             self._size -= len(self._waiting[0])
             self._sent += self._waiting.popleft().count(b"\n")
+            self._given_up = False
+
+    def catch_up(self, taken: int, unwritten: int) -> bool:
+        """Wait for a daemon that is behind, unless it stands still; tell whether it is to be waited for again."""
+        room = self.fileno()
+        if room is None or self._given_up:
+            return False
+        self._given_up = not select.select([], [room], [], PATIENCE)[1]
+        self.push(taken, unwritten, time.monotonic())
+        return not self._given_up
 
     @property
     def ready(self) -> bool:
@@ -139,7 +150,7 @@ class Handover:
         self._hang_up()
 
     def finish(self, taken: int, unwritten: int) -> None:
-        """Hand on what is left, count what could not be, and hang up. The only time that the daemon is waited for."""
+        """Hand on what is left, count what could not be, and hang up. A slow daemon is waited for a moment."""
         end = time.monotonic() + FAREWELL
         self.push(taken, unwritten, end)
         while (room := self.fileno()) is not None and time.monotonic() < end:

@@ -53,6 +53,7 @@ class StreamInput:
         os.set_blocking(self._descriptor, False)
         with suppress(OSError):
             fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+        self.patient = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         self.dropped = 0
 
     waiting = 0
@@ -137,6 +138,7 @@ class DatagramInput:
     """A unix datagram socket; a thread empties it as fast as the kernel allows, since few datagrams wait there."""
 
     endless = True
+    patient = False
     lendable = None
 
     def __init__(self, path: Path, group: int | None = None) -> None:

@@ -33,6 +33,10 @@ class Peer(msgspec.Struct, eq=False):
     """The descriptor of its input, and the beginning of a line that it had read, until somebody takes them."""
     wants_back: bool = False
 
+    def __repr__(self) -> str:
+        """Never show what was read, which has addresses."""
+        return f"Peer(connection={self.connection.fileno()}, taken={self.taken}, dropped={self.dropped})"
+
 
 class Intake:
     """A SOCK_SEQPACKET server. Only processes of the given users may speak, others are refused and counted."""
@@ -57,10 +61,13 @@ class Intake:
         return self._socket.fileno()
 
     def accept(self) -> Peer | None:
-        """Return a pipe that connected, None if there is none or it may not speak."""
+        """Return a pipe that connected, None if there is none or it may not speak.
+
+        Raises OSError when no more can be accepted for now: then it still waits, and the descriptor stays readable.
+        """
         try:
             connection, _ = self._socket.accept()
-        except OSError:
+        except (BlockingIOError, ConnectionAbortedError):
             return None
         _pid, user, _group = _PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
         if user not in self._users:

@@ -1,4 +1,4 @@
-"""The way of lines to the daemon: in order, never waited for, losses counted."""
+"""The way of lines to the daemon: in order, waited for only when asked to, losses counted."""
 
 from __future__ import annotations
 
@@ -185,6 +185,42 @@ def test_a_daemon_that_does_not_read_is_not_waited_for(line: Handover, listener:
     assert numbers == sorted(numbers)
     assert numbers[-1] == count - 1
     assert len(numbers) + line.lost == count
+
+
+def test_a_daemon_that_is_behind_can_be_waited_for(
+    line: Handover, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handover, "PATIENCE", 0.2)
+    line.put(b"one\n", 1, 0, 0.0)
+    assert not line.catch_up(1, 0)  # it is not behind
+    while line.fileno() is None:
+        line.put(BLOCK, 0, 0, 0.0)
+
+    began = time.monotonic()
+    assert not line.catch_up(0, 0)
+    assert time.monotonic() - began > 0.19
+    began = time.monotonic()
+    assert not line.catch_up(0, 0)  # it stands still
+    assert time.monotonic() - began < 0.1
+
+    connection = listener.accept()
+    assert len(list(messages(connection))) > 1
+    line.push(0, 0, 0.0)
+    while line.fileno() is None:
+        line.put(BLOCK, 0, 0, 0.0)
+    later = Timer(0.05, lambda: list(messages(connection)))
+    later.start()
+    assert line.catch_up(0, 0)  # it goes on
+    later.join()
+    assert not line.catch_up(0, 0)
+    assert line.lost == 0
+
+
+def test_a_daemon_that_is_not_there_is_not_waited_for(line: Handover) -> None:
+    line.put(b"one\n", 1, 0, 0.0)
+    began = time.monotonic()
+    assert not line.catch_up(1, 0)
+    assert time.monotonic() - began < 0.1
 
 
 def test_a_daemon_that_comes_again_is_greeted_again(line: Handover, listen: Callable[[], Listener]) -> None:
