@@ -7,6 +7,13 @@ must come before it has to look at him again (`core.detect`); to ask it for each
 feed it. So it is asked only about clients of whom more than a few lines wait, and about those who had only a few left
 when they were fed last.
 
+That tells little where few failures are enough, or one, as with the jails for exploits: nearly every line would be fed
+at once. There the lines are parsed, and each counts in the windows only that it concerns. To parse them twice costs far
+less than to feed them a few at a time.
+
+Detectors that look at whole blocks cannot be asked. They are about what many requests make together, so their verdicts
+may wait a moment.
+
 Waiting changes no verdict, only when it falls. Where failures arrive out of order fewer may be left to a client than
 is thought here: then the verdict falls with the next block.
 """
@@ -18,7 +25,8 @@ from typing import TYPE_CHECKING, Protocol
 from privet.core.address import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
 
 PLENTY = 1 << 31
 """What is left of a client to whom no limit applies."""
@@ -28,6 +36,15 @@ VALID = 60.0
 
 AHEAD = 60.0
 """Seconds for which a ban must last yet, so that its client need not be minded. Lines wait for far less."""
+
+HOLD = 0.5
+"""Seconds that lines may wait if no verdict depends on them."""
+
+MOMENT = 0.1
+"""Seconds that they may wait where it cannot be told, with detectors that look at whole blocks."""
+
+PLENTIFUL = 8
+"""With fewer failures than this at a limit, lines that cannot be failures are to be told from those that can."""
 
 _PART = 4  # a client has few failures left when it is less than a fourth
 
@@ -57,10 +74,27 @@ class Clients(Protocol):
         """Return the key of such a client."""
 
 
-class Ahead:
-    """The clients of one source. It holds as long as the windows get nothing but lines that were added here before."""
+class Ahead(Protocol):
+    """What tells how long lines of one source can wait.
 
-    def __init__(self, plan: Clients, windows: Sequence[Foreseeing], now: float) -> None:
+    It holds as long as the windows get nothing but lines that were added here before.
+    """
+
+    hold: float
+    """Seconds that they can, while none of them matters."""
+
+    def add(self, block: bytes) -> bool:
+        """Take lines that wait; tell whether all of them can."""
+
+    def fed(self, now: float) -> None:
+        """Take note that all that waited has been fed."""
+
+
+class ByClient:
+    """Counts the lines of each client, without parsing them."""
+
+    def __init__(self, plan: Clients, windows: Sequence[Foreseeing], now: float, hold: float) -> None:
+        self.hold = hold
         self._plan, self._windows, self._then = plan, windows, now + AHEAD
         self._few = min((window.least for window in windows), default=PLENTY) // _PART or 1
         keys = {key for window in windows for key in window.clients}
@@ -109,3 +143,34 @@ class Ahead:
 
     def _left(self, key: bytes) -> int:
         return min([window.left(key, self._then) for window in self._windows], default=PLENTY)
+
+
+class ByWindow:
+    """Counts failures in each window: `failures(block)` finds them, which may take long and so has to be `watched`."""
+
+    def __init__(
+        self,
+        failures: Callable[[bytes], Iterable[tuple[Foreseeing, Iterable[bytes]]]],
+        watched: Callable[[], AbstractContextManager[None]],
+        now: float,
+        hold: float,
+    ) -> None:
+        self.hold = hold
+        self._failures, self._watched, self._then = failures, watched, now + AHEAD
+        self._room: dict[tuple[Foreseeing, bytes], int] = {}  # failures that may still come, where some wait
+
+    def add(self, block: bytes) -> bool:
+        """Take lines that wait; tell whether all of them can."""
+        room, patient = self._room, True
+        with self._watched():
+            for window, keys in self._failures(block):
+                for key in keys:
+                    some = room.get((window, key))
+                    room[window, key] = some = (window.left(key, self._then) if some is None else some) - 1
+                    patient = patient and some > 0
+        return patient
+
+    def fed(self, now: float) -> None:
+        """Take note that all that waited has been fed."""
+        self._then = now + AHEAD
+        self._room.clear()

@@ -78,7 +78,6 @@ class Window:
         self._longest = max(limit.maxretry for limit in limits)
         self._tolerance = tolerance
         self._keep = max(limit.findtime for limit in limits) + tolerance
-        self.foreseeing = type(self) is Window and self.least > 1  # else `left` says nothing, or nothing of use
         self._room = min(_SWEEP_FROM, max_clients)  # new clients that may come before the next sweep
 
     def hit(self, rows: Sequence[int], keys: Sequence[bytes], times: Sequence[float]) -> Iterator[Reached]:

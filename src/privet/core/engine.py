@@ -7,6 +7,7 @@ into batches gives the same verdicts (`tests/property/test_engine.py`).
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from functools import partial
 from heapq import merge
 from itertools import chain
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.core.address import IPV6_CLIENT, Subject, widened
-from privet.core.ahead import Ahead
+from privet.core.ahead import HOLD, MOMENT, PLENTIFUL, ByClient, ByWindow
 from privet.core.cache import Cache
 from privet.core.detect import Window
 from privet.core.evidence import Lines, Places
@@ -41,8 +42,9 @@ from privet.core.verdicts import Action, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
-    from privet.core.ahead import Foreseeing
+    from privet.core.ahead import Ahead, Foreseeing
     from privet.core.detect import Reached
     from privet.core.evidence import Recent
     from privet.core.filters.model import FilterSpec
@@ -217,18 +219,29 @@ class Engine:
                     verdicts += self._verdicts(one, denied=source in self._proxied)
         return verdicts
 
-    def ahead(self, source: str, now: float) -> Ahead | None:
-        """Return what tells how long lines of a source can wait before they are fed; None if they cannot wait."""
-        state = self.sources[source]
-        found = [rule.window for rule in self._rules if source in rule.sources]
-        windows: list[Foreseeing] = [
-            window for window in found if isinstance(window, Window | Rate) and window.foreseeing
-        ]
-        shared = any(len(rule.sources) > 1 for rule in self._rules if source in rule.sources)
-        direct = state.plan is not None and state.plan.direct and state.filters is None and self._widened is None
-        if state.plan is None or not direct or shared or source in self._proxied or len(windows) < len(found):
+    def ahead(
+        self, source: str, now: float, watched: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> Ahead | None:
+        """Return what tells how long lines of a source can wait before they are fed; None if they cannot wait.
+
+        It matches regular expressions while `watched`.
+        """
+        state, rules = self.sources[source], [rule for rule in self._rules if source in rule.sources]
+        asked = [rule for rule in rules if not rule.by_blocks]
+        windows = [rule.window for rule in asked if isinstance(rule.window, Window | Rate)]
+        at_once = any(window.least == 1 and not rule.predicates for rule, window in zip(asked, windows, strict=True))
+        if state.plan is None or state.filters is not None or at_once or any(len(rule.sources) > 1 for rule in asked):
             return None
-        return Ahead(state.plan, windows, now)
+        hold = HOLD if len(asked) == len(rules) else MOMENT
+        rare = any(window.least < PLENTIFUL and rule.predicates for rule, window in zip(asked, windows, strict=True))
+        if state.plan.direct and not rare and self._widened is None and source not in self._proxied:
+            return ByClient(state.plan, windows, now, hold)
+        return ByWindow(partial(self._ahead, state.plan, self._sieves[source]), watched, now, hold)
+
+    def _ahead(self, plan: LinePlan, sieve: Sifted, block: bytes) -> Iterator[tuple[Foreseeing, Iterable[bytes]]]:
+        rows = plan.parse(block)
+        for window, keys in sieve.ahead(rows) if rows.keys else ():
+            yield window, keys if self._widened is None else map(self._widened.__getitem__, keys)
 
     def _requests(self, source: SourceState, data: bytes, now: float) -> Rows | None:
         """Parse requests; None if there are none."""

@@ -34,7 +34,6 @@ class Rate:
         self.clients: dict[bytes, list[float]] = {}  # time of the first and of the last failure, and the count
         self.evicted = 0
         self._limit, self._cap = limit, max_clients
-        self.foreseeing = self.least > 1
         self._sweep_at = min(_SWEEP_FROM, max_clients)
         self._look_at = _SWEEP_FROM  # bans
 

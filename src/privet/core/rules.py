@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from privet.core.arrays import np
@@ -188,6 +189,14 @@ class Sifted:
         yield from ((rule, range(len(rows))) for rule in self._all)
         if self._some:
             yield from zip(self._some, self.sieve(rows), strict=True)
+
+    def ahead(self, rows: Rows) -> Iterator[tuple[Window | Rate, Sequence[bytes]]]:
+        """Yield the windows that can be asked what is left, and whose failures will come; nothing is counted yet."""
+        chosen = self.sieve.by_row(rows) if self._some else ()
+        found = chain(zip(self._all, repeat(range(len(rows)))), zip(self._some, chosen, strict=True))
+        for rule, places in found:
+            if places and isinstance(rule.window, Window | Rate) and not rule.by_blocks:
+                yield rule.window, _Picked(rows.keys, places)
 
 
 class _Picked(Sequence[Value]):

@@ -66,10 +66,10 @@ class Sieve:
 
     def __call__(self, rows: Rows) -> list[list[int]]:
         """Return the numbers of the rows that count, ascending, for each jail."""
-        return self._by_row(rows) if self._registry is None or len(rows) < FEW else self._at_once(rows, self._registry)
+        return self.by_row(rows) if self._registry is None or len(rows) < FEW else self._at_once(rows, self._registry)
 
     def _at_once(self, rows: Rows, registry: Registry) -> list[list[int]]:
-        """Do as `_by_row`, with numpy: a mask is of several words of 64 bits."""
+        """Do as `by_row`, with numpy: a mask is of several words of 64 bits."""
         facts = registry.facts(rows)
         chosen: list[list[int]] = [[] for _ in range(self._count)]
         columns = [(field, *facts.texts(field)) for field, _ in self._columns(rows)]
@@ -92,7 +92,8 @@ class Sieve:
             fact = self._facts[field, start] = texts.fact(lambda text: cache[text] >> start & _ALL, np.uint64, MOST)
         return fact
 
-    def _by_row(self, rows: Rows) -> list[list[int]]:
+    def by_row(self, rows: Rows) -> list[list[int]]:
+        """Return the same, found out one by one: what few rows bring is not worth an array."""
         chosen: list[list[int]] = [[] for _ in range(self._count)]
         everything = range(len(rows))
         masks = [self._everybody] * len(rows)

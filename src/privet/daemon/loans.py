@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from privet.daemon.loop import Loop
 
 EVERY = 0.016  # seconds between looks, while lines flow
-HOLD = 0.5  # seconds that lines may wait if no verdict depends on them
 KEPT = 60.0  # seconds that what an intake left behind when it was killed waits for its successor
 READS = 8  # looks in a row, some 512 KiB, before everything else gets its turn
 
@@ -199,10 +198,10 @@ class Loans:
 
     def _wait(self, loan: Loan, block: bytes, now: float) -> None:
         """Have lines wait; they are due at once if a verdict may depend on them."""
-        if not loan.held:
-            loan.due = now + HOLD
-        loan.held.append(block)
         ahead, _ = self._ahead.get(loan.source, (None, 0.0))
+        if ahead and not loan.held:
+            loan.due = now + ahead.hold
+        loan.held.append(block)
         if ahead is None or len(block) > READ // 2 or not ahead.add(block):
             loan.due = now
 

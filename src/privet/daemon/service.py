@@ -215,7 +215,8 @@ class Daemon:
         """Return what tells how long lines can wait; None if they cannot, as when somebody is waited for."""
         if source not in self.engine.sources or any(self.sight.waiting.waiting()):
             return None
-        return self.engine.ahead(source, self.clock.now())
+        watched = partial(self._stopwatch.over, *self.engine.watches(source))
+        return self.engine.ahead(source, self.clock.now(), watched)
 
     def order(self, verdict: Verdict, now: float, protected: Mapping[str, PrefixSet], why: str = "") -> str | None:
         """Enter a ban unless the guard refuses it; return why it does."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import contextmanager
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from privet.config.compile import engine_for
-from privet.config.model import Config, SourceConfig
-from privet.core.ahead import AHEAD
+from privet.config.model import Config, EngineConfig, SourceConfig
+from privet.core.ahead import AHEAD, HOLD, MOMENT
 from privet.core.engine import Batch, Engine
-from privet.core.jails import Is, Jail, Predicate
+from privet.core.jails import Jail, Matches, Predicate
 from tests.unit.processes import line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 BEGIN = 1_763_800_000.0
 CLIENTS = (
@@ -39,28 +39,42 @@ def an_engine(*jails: Jail, fmt: str = "combined", **sources: SourceConfig) -> E
     return engine_for(config, zone=UTC)
 
 
-def lines(*clients: str, at: float = BEGIN) -> bytes:
-    return "".join(f"{line(client, at=at)}\n" for client in clients).encode()
+def lines(*clients: str, path: str = "/", at: float = BEGIN) -> bytes:
+    return "".join(f"{line(client, path, at=at)}\n" for client in clients).encode()
+
+
+PROBE = (Predicate("path", (Matches("^/probe$"),)),)
 
 
 @given(
-    st.lists(st.integers(2, 12), min_size=1, max_size=3),
+    st.sets(st.integers(2, 12), max_size=3),
+    st.sets(st.integers(1, 12), max_size=3),
     st.sampled_from(["window", "rate"]),
-    st.lists(st.lists(st.tuples(st.sampled_from(CLIENTS), st.integers(0, 4)), min_size=1, max_size=6), max_size=60),
+    st.lists(
+        st.lists(
+            st.tuples(st.sampled_from(CLIENTS), st.integers(0, 4), st.sampled_from(["/", "/", "/probe"])),
+            min_size=1,
+            max_size=6,
+        ),
+        max_size=60,
+    ),
     st.integers(2, 30),
 )
 def test_no_line_waits_that_brings_a_verdict(
-    limits: Sequence[int], counting: str, reads: Sequence[Sequence[tuple[str, int]]], hold: int
+    limits: set[int], probes: set[int], counting: str, reads: Sequence[Sequence[tuple[str, int, str]]], hold: int
 ) -> None:
-    engine = an_engine(*(a_jail(f"j{limit}", limit, counting=counting) for limit in set(limits)))
+    engine = an_engine(
+        *(a_jail(f"j{limit}", limit, counting=counting) for limit in limits),
+        *(a_jail(f"p{limit}", limit, counting=counting, predicates=PROBE) for limit in probes),
+    )
     now, fed, held, waited = BEGIN, BEGIN, b"", 0
     ahead = engine.ahead("web", now)
     assert ahead
     for number, read in enumerate(reads):
         block = b""
-        for client, pause in read:
+        for client, pause, path in read:
             now += pause
-            block += lines(client, at=now)
+            block += lines(client, path=path, at=now)
         patient = ahead.add(block)
         held += block
         if patient and waited < hold and number < len(reads) - 1 and now + 6 * 4 < fed + AHEAD:
@@ -131,11 +145,10 @@ def test_a_format_that_was_not_recognised_yet_cannot_wait() -> None:
     "jails",
     [
         (a_jail(maxretry=1),),
-        (a_jail(), a_jail("first", 1, predicates=(Predicate("method", (Is("HEAD"),)),))),
-        (a_jail(distinct="path"),),
+        (a_jail(), a_jail("first", 1), a_jail("other", distinct="path")),
         (Jail(name="both", sources=("web", "shop"), maxretry=8, findtime=60.0, bantime=300.0),),
     ],
-    ids=["at the first", "one of two at the first", "distinct", "two sources"],
+    ids=["at the first", "one of two at the first", "two sources"],
 )
 def test_where_it_cannot_be_foreseen_nothing_waits(jails: Sequence[Jail]) -> None:
     engine = an_engine(*jails, shop=SourceConfig(name="shop", pipe=True, format="combined"))
@@ -143,9 +156,85 @@ def test_where_it_cannot_be_foreseen_nothing_waits(jails: Sequence[Jail]) -> Non
     assert engine.ahead("web", BEGIN) is None
 
 
-@pytest.mark.parametrize("fmt", ["json", '$remote_user "$remote_addr" [$time_local] "$request" $status'])
-def test_where_the_client_does_not_stand_in_front_nothing_waits(fmt: str) -> None:
-    assert an_engine(a_jail(), fmt=fmt).ahead("web", time.time()) is None
+NGINX = '$remote_user "$remote_addr" [$time_iso8601] "$request" $status'
+STAMP = "2025-11-22T08:26:40+00:00"
+
+
+@pytest.mark.parametrize(
+    ("fmt", "shape"),
+    [
+        (NGINX, '- "{}" [' + STAMP + '] "GET / HTTP/1.1" 200\n'),
+        ("json", '{{"remote_addr":"{}","time_iso8601":"' + STAMP + '","request":"GET / HTTP/1.1","status":200}}\n'),
+    ],
+    ids=["text", "json"],
+)
+def test_where_the_client_does_not_stand_in_front_lines_are_parsed(fmt: str, shape: str) -> None:
+    engine = an_engine(a_jail(), fmt=fmt)
+    ahead = engine.ahead("web", BEGIN)
+    assert ahead
+    block = shape.format("192.0.2.1").encode()
+
+    assert [ahead.add(block) for _ in range(8)] == [True] * 7 + [False]
+    assert ahead.add(shape.format("192.0.2.2").encode())
+    ahead.fed(BEGIN)
+    assert ahead.add(block)
+    assert len(engine.feed(Batch("web", block * 8), BEGIN)) == 1
+
+
+def test_where_one_failure_is_enough_only_failures_cannot_wait() -> None:
+    engine = an_engine(a_jail(), a_jail("first", 1, predicates=PROBE))
+    ahead = engine.ahead("web", BEGIN)
+    assert ahead
+
+    assert [ahead.add(lines("192.0.2.1")) for _ in range(8)] == [True] * 7 + [False]  # the other jail counts, too
+    assert not ahead.add(lines("192.0.2.2", "192.0.2.3") + lines("192.0.2.4", path="/probe"))
+    assert ahead.add(lines("192.0.2.2", "192.0.2.3"))
+    assert len(engine.feed(Batch("web", lines("192.0.2.4", path="/probe")), BEGIN)) == 1
+    ahead.fed(BEGIN)
+    assert ahead.add(lines("192.0.2.4", path="/probe"))  # he is banned
+
+
+def test_of_larger_clients_each_is_one() -> None:
+    config = Config(
+        engine=EngineConfig(ipv6_client=56),
+        sources={"web": SourceConfig(name="web", pipe=True, format="combined")},
+        jails={"leech": a_jail()},
+    )
+    ahead = engine_for(config, zone=UTC).ahead("web", BEGIN)
+    assert ahead
+
+    assert [ahead.add(lines(f"2001:db8:0:{number}::1")) for number in range(1, 9)] == [True] * 7 + [False]
+
+
+def test_detectors_of_whole_blocks_wait_a_moment_and_others_in_their_company() -> None:
+    alone = an_engine(a_jail(distinct="path")).ahead("web", BEGIN)
+    assert alone
+    assert alone.hold == MOMENT
+    assert all(alone.add(lines("192.0.2.1")) for _ in range(100))
+    ahead = an_engine(a_jail(), a_jail("other", distinct="path")).ahead("web", BEGIN)
+    assert ahead
+    assert ahead.hold == MOMENT
+    assert [ahead.add(lines("192.0.2.1")) for _ in range(8)] == [True] * 7 + [False]
+    plain = an_engine(a_jail()).ahead("web", BEGIN)
+    assert plain
+    assert plain.hold == HOLD > MOMENT
+
+
+def test_regular_expressions_are_watched() -> None:
+    engine = an_engine(a_jail("first", 1, predicates=PROBE))
+    (watch,) = engine.watches("web")
+    seen: list[object] = []
+
+    @contextmanager
+    def watched() -> Iterator[None]:
+        seen.append(watch.text)
+        yield
+        seen.append(watch.text)
+
+    ahead = engine.ahead("web", BEGIN, watched)
+    assert ahead
+    assert ahead.add(lines("192.0.2.1", path="/probes"))
+    assert seen == ["", b"/probes"]
 
 
 def test_where_no_jail_listens_everything_waits() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import resource
 import socket
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -185,10 +186,22 @@ def test_a_long_backlog_leaves_time_for_everything_else(tmp_path: Path, monkeypa
     play(scene)
 
 
+class Ahead:
+    """Everything can wait but what matters."""
+
+    hold = 1.0
+
+    def add(self, block: bytes) -> bool:
+        return b"matters" not in block
+
+    def fed(self, now: float) -> None:
+        pass
+
+
 @contextmanager
-def listening(path: Path, taken: Taken) -> Iterator[Intakes]:
+def listening(path: Path, taken: Taken, ahead: Ahead | None = None) -> Iterator[Intakes]:
     loop, intake = Loop.running(), Intake(path, {os.geteuid()})
-    intakes = Intakes(loop, intake, taken, Loans(loop, intake, taken, lambda _source: None, time.time))
+    intakes = Intakes(loop, intake, taken, Loans(loop, intake, taken, lambda _source: ahead, time.time))
     try:
         yield intakes
     finally:
@@ -282,6 +295,42 @@ def test_what_is_no_input_is_not_borrowed_and_nothing_stays_open(tmp_path: Path)
             assert open_files() == before + 2  # a line that was begun waits a minute for a successor
 
     asyncio.run(scene())
+
+
+def test_while_lines_flow_they_are_taken_together_or_with_one_that_cannot_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loans, "EVERY", 0.1)  # in which a line comes, however busy the machine
+    path, taken = tmp_path / "intake.sock", Taken()
+    out, into = os.pipe()
+    enough = threading.Event()
+
+    def flow() -> None:
+        while not enough.wait(0.002):
+            os.write(into, b"x\n")
+
+    async def scene() -> None:
+        with listening(path, taken, Ahead()), lend(path, out):
+            os.write(into, b" here\n")
+            await until(lambda: taken.of("web").startswith(b"begun here\n"))  # before anybody was asked
+            began = time.monotonic()
+            thread = threading.Thread(target=flow)
+            thread.start()
+            try:
+                await until(lambda: len(taken.blocks) == 2)
+                assert time.monotonic() - began >= Ahead.hold
+                began = time.monotonic()
+                os.write(into, b"it matters\n")
+                await until(lambda: b"it matters" in taken.of("web"))
+                assert time.monotonic() - began < Ahead.hold
+                assert len(taken.blocks) == 3
+            finally:
+                enough.set()
+                thread.join()
+
+    asyncio.run(scene())
+    os.close(out)
+    os.close(into)
 
 
 def test_more_pipes_than_that_are_hung_up_on_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
