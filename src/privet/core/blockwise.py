@@ -40,7 +40,6 @@ _STAMP = len("27/Jun/2019:13:46:40 +0000")
 _DIGITS = 8  # of a size, at most, to be taken at once
 _MOST_DIGITS = 12  # of one that has a place in a column: a sum of them fits, too
 _PAD = b" " * 64  # so that there is something on either side of every quote
-_FREED = 1 << 24  # bytes, never touched: see M_MMAP_THRESHOLD in mallopt(3)
 
 _HELD = np.array([(1 << 64) - (1 << 8 * (8 - length)) for length in range(8)] + [(1 << 64) - 1], np.uint64)
 """By length: which bytes of eight are there, if it is the last ones, as a processor with little end first sees them."""
@@ -64,9 +63,6 @@ class Blockwise:
         self._quotes, self._wanted = 2 * len(shape.gaps), sorted(want & shape.quoted.keys())
         self._heads = Heads(shape.head)
         self._room = np.empty((2, 0), bool)
-        np.empty(
-            _FREED, bool
-        )  # glibc learns by it to keep what is freed: the kernel need not hand it out for each block
 
     def parse(self, block: bytes) -> Rows | None:
         """Return the rows of a block; None when too many lines do not fit."""
@@ -112,6 +108,7 @@ class Blockwise:
         """Return where quotes and line feeds stand, and how many lines these end."""
         if len(codes) > self._room.shape[1]:
             self._room = np.empty((2, 2 * len(codes)), bool)
+            np.empty(2 * len(codes), bool)  # by which glibc learns to keep as much that is freed (M_MMAP_THRESHOLD)
         quotes, feeds = self._room[:, : len(codes)]
         np.equal(codes, _QUOTE, out=quotes)
         np.equal(codes, _NEWLINE, out=feeds)

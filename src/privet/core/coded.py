@@ -12,6 +12,7 @@ from privet.core.arrays import np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Self
 
     import numpy.typing as npt
 
@@ -36,8 +37,8 @@ class _Array(Sequence[bytes]):
     @overload
     def __getitem__(self, row: int) -> bytes: ...
     @overload
-    def __getitem__(self, row: slice) -> Sequence[bytes]: ...
-    def __getitem__(self, row: int | slice) -> bytes | Sequence[bytes]:
+    def __getitem__(self, row: slice) -> Self: ...
+    def __getitem__(self, row: int | slice) -> bytes | Self:
         return self._of(self.places[row]) if isinstance(row, slice) else self._all[row]
 
     def __iter__(self) -> Iterator[bytes]:
@@ -49,7 +50,7 @@ class _Array(Sequence[bytes]):
             self._values = self._made()
         return self._values
 
-    def _of(self, places: Places) -> Sequence[bytes]:
+    def _of(self, places: Places) -> Self:
         """Return a column of other rows."""
         raise NotImplementedError
 
@@ -67,13 +68,8 @@ class Coded(_Array):
         super().__init__(places)
         self.table = table
 
-    def counts(self) -> dict[bytes, int]:
-        """Return how often each value is there."""
-        places, counts = np.unique(self.places, return_counts=True)
-        return dict(zip(self.table[places].tolist(), counts.tolist(), strict=True))
-
-    def _of(self, places: Places) -> Coded:
-        return Coded(self.table, places)
+    def _of(self, places: Places) -> Self:
+        return type(self)(self.table, places)
 
     def _made(self) -> list[bytes]:
         found: list[bytes] = self.table[self.places].tolist()
@@ -85,8 +81,8 @@ class Counts(_Array):
 
     __slots__ = ()
 
-    def _of(self, places: Places) -> Counts:
-        return Counts(places)
+    def _of(self, places: Places) -> Self:
+        return type(self)(places)
 
     def _made(self) -> list[bytes]:
         return [b"%d" % number if number >= 0 else b"-" for number in self.places.tolist()]
@@ -98,12 +94,12 @@ class Answers:
     def __init__(self, function: Callable[[bytes], int]) -> None:
         self._function = function
         self._table: Table | None = None
-        self._known: Places | None = None  # by the places of that table
+        self._known: npt.NDArray[np.int32] | None = None  # by the places of that table
 
-    def __call__(self, column: Coded) -> Places:
+    def __call__(self, column: Coded) -> npt.NDArray[np.int32]:
         """Return the answers for a column."""
         if column.table is not self._table or self._known is None:
-            self._table, self._known = column.table, np.full(len(column.table), NONE)
+            self._table, self._known = column.table, np.full(len(column.table), NONE, np.int32)
         found = self._known[column.places]
         new = column.places[found == NONE]
         if new.size:
@@ -137,5 +133,5 @@ class Numbers(dict[bytes, int]):
     def of(self, texts: Sequence[bytes]) -> Places:
         """Return the numbers of a column."""
         if isinstance(texts, Coded):
-            return self._answers(texts)
+            return self._answers(texts).astype(np.intp)
         return np.fromiter(map(self.__getitem__, texts), np.intp, len(texts))

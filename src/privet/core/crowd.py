@@ -110,7 +110,7 @@ class Crowd:
     def meet(self, keys: Sequence[bytes], times: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
         """Return the numbers of clients without making room for them."""
         if isinstance(keys, Coded):
-            numbers = self._known(keys).astype(np.int32)
+            numbers = self._known(keys)
         else:
             numbers = np.fromiter(map(self._numbers.__getitem__, keys), np.int32, len(keys))
         self.see(numbers, times)

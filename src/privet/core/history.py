@@ -37,6 +37,9 @@ OTHERS = "(others)"
 TOGETHER = 4096
 """Requests that are counted together."""
 
+FEW = 5
+"""Minutes of a block that are counted one after the other where there are arrays."""
+
 OFFENCES = 100_000
 """Bans of one minute that are noted one by one, and of all times that are kept."""
 
@@ -104,8 +107,9 @@ class Tallies:
         """Count the requests of a block, now or soon: many at once take less time."""
         if rows.keys:
             hosts, statuses, sizes = rows.columns.get("host"), rows.column("status"), rows.column("size")
-            if not hosts and isinstance(statuses, Coded) and isinstance(sizes, Counts):
-                self._count(source, rows.times, statuses, sizes)
+            if not hosts and isinstance(statuses, Coded) and isinstance(sizes, Counts) and self._is_plain(rows.times):
+                for start, end in _minutes(rows.times):
+                    self._count(source, rows.times[start], statuses[start:end], sizes[start:end])
             else:
                 self._waiting.append((source, rows.times, hosts or [b"-"] * len(rows), statuses, sizes))
                 self._rows += len(rows)
@@ -113,21 +117,20 @@ class Tallies:
             if self._rows >= TOGETHER:
                 self._settle()
 
-    def _count(self, source: str, times: Sequence[float], statuses: Coded, sizes: Counts) -> None:
-        """Count the requests of a block of which there are arrays, all for one site."""
+    def _is_plain(self, times: Sequence[float]) -> bool:
+        """Tell whether times are of few minutes and in order, and none was counted by an earlier daemon."""
         when = np.asarray(times, np.float64)
-        fresh = np.flatnonzero(when > self._since)
-        minutes = (when[fresh] // MINUTE).astype(np.intp)
-        each, numbers = np.unique(minutes, return_inverse=True)
-        sums = np.bincount(numbers, np.maximum(sizes.places[fresh], 0)).tolist()
-        sites = [self._site(minute, b"-", source) for minute in each.tolist()]
-        for minute, site, amount in zip(each.tolist(), sites, sums, strict=True):
-            self._bytes[minute, site] += int(amount)
-        pairs, counts = np.unique(numbers * len(statuses.table) + statuses.places[fresh], return_counts=True)
-        for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
-            number, status = divmod(pair, len(statuses.table))
-            kind = CLASSES.get(statuses.table[status][:1], "other")
-            self._hits[int(each[number]), sites[number], kind] += count
+        in_order = bool((when[1:] >= when[:-1]).all())
+        return in_order and times[0] > self._since and times[-1] - times[0] < FEW * MINUTE
+
+    def _count(self, source: str, time: float, statuses: Coded, sizes: Counts) -> None:
+        """Count the requests of a minute of which there are arrays, all for one site."""
+        minute = int(time // MINUTE)
+        site = self._site(minute, b"-", source)
+        self._bytes[minute, site] += int(sizes.places.clip(0).sum())
+        counts = np.bincount(statuses.places)
+        for status in counts.nonzero()[0].tolist():
+            self._hits[minute, site, CLASSES.get(statuses.table[status][:1], "other")] += counts.item(status)
 
     def _settle(self) -> None:
         """Count what waits: requests of the same minute and site together."""

@@ -6,7 +6,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from privet.core.address import is_pseudonym
-from privet.core.coded import Coded
 from privet.core.filters.plan import PSEUDONYM
 from privet.core.mask import sample
 from privet.core.parse import NO_ADDRESS, Rows
@@ -147,9 +146,8 @@ class SourceState:
         self.lines += rows.lines
         self.parsed += len(rows)
         self.ignored += rows.ignored
-        hits = rows.keys.counts() if isinstance(rows.keys, Coded) else rows.keys
-        if len(hits) and len(self.hits) < MOST_HITS:
-            self.hits.update(hits)
+        if rows.keys and len(self.hits) < MOST_HITS:
+            self.hits.update(rows.keys)
         if rows.bad:
             self.bad = rows.bad[-1][1][:LONGEST]
         elif rows.keys:
@@ -157,7 +155,7 @@ class SourceState:
         blind = {line for reason, line in rows.bad if reason == NO_ADDRESS}
         if rows.keys:
             self.without_address = _at_the_end(block, blind, {line for _, line in rows.bad}) if blind else 0
-            self.pseudonyms += sum(map(is_pseudonym, rows.keys)) if 16 in map(len, hits) else 0
+            self.pseudonyms += sum(map(is_pseudonym, rows.keys)) if 16 in map(len, rows.keys) else 0
         for reason, line in rows.bad:
             self.unparsed[reason] += 1
             self.without_address += not rows.keys and reason == NO_ADDRESS
