@@ -76,5 +76,5 @@ def test_different_values_count_as_the_manual_says(
             part = hits[start:end]
             keys, times, names = [h[0] for h in part], [h[1] for h in part], [digest(h[2]) for h in part]
             numbers = crowd.numbers(keys, np.array(times))
-            found += [(one.row, one.time) for one in window.take(range(start, end), keys, times, numbers, names)]
+            found += [(one.row, one.time) for one in window.take(range(start, end), times, numbers, names)]
     assert found == manual(jail, hits)

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from privet.core.arrays import np
 from privet.core.cache import LONGEST
-from privet.core.facts import UNTOLD, previous
+from privet.core.facts import UNTOLD
 from privet.core.texts import digest
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from privet.core.facts import Facts, Registry
     from privet.core.shapes import Shapes
 
-    Numbers = npt.NDArray[np.int32]
+    Numbers = npt.NDArray[np.integer[Any]]
     Answers = npt.NDArray[np.bool_]
 
 AT_ONCE = 5.0
@@ -54,7 +54,7 @@ class Assets:
         self._clear = np.zeros(PATHS + 1, np.bool_)
         self._voted = np.zeros(PATHS + 1, np.bool_)
         self._votes: list[tuple[int, int, int]] = [(0, 0, -1)]  # fetched with a page, without, and by whom last
-        self._of = np.zeros(1024, np.int32)  # places by the paths of the shapes
+        self._of = np.zeros(1024, np.intp)  # places by the paths of the shapes
         self._looked = 0
         self._renewed = self._shapes.renewed
 
@@ -129,8 +129,8 @@ class Assets:
             return
         clients, times, urls = facts.clients[rows], facts.times[rows], urls[rows]
         targets, pages = self._targets(facts.referers)[rows], self._shapes.pages[urls]
-        places = self._places_of(urls) if self._places else np.empty(0, np.int32)
-        if self._clear[places].any() or self._any_with_page(clients, times, pages, targets):
+        places = self._places_of(urls) if self._places else np.empty(0, np.intp)
+        if self._clear[places].any() or self._any_with_page(facts, rows, pages, targets):
             self._learn_from_each(rows, (clients, times, urls, pages, targets), answers)
             return
         for place in places[self._voted[places]].tolist():
@@ -140,8 +140,8 @@ class Assets:
 
     def _any_with_page(
         self,
-        clients: Numbers,
-        times: npt.NDArray[np.float64],
+        facts: Facts,
+        rows: npt.NDArray[np.intp],
         pages: Numbers,
         targets: Numbers,
     ) -> bool:
@@ -149,13 +149,14 @@ class Assets:
         asked = np.flatnonzero(targets)
         if not len(asked):
             return False
-        before, who = previous(clients)[asked], clients[asked]
+        before, who = facts.before(rows)[asked], facts.clients[rows[asked]]
         last = np.where(before < 0, self._pages.values[who], pages[before])
         same = np.flatnonzero(targets[asked] == last)
         if not len(same):
             return False
         before, who = before[same], who[same]
-        passed = times[asked[same]] - np.where(before < 0, self._paged.values[who], times[before])
+        last = np.where(before < 0, self._paged.values[who], facts.times[rows[before]])
+        passed = facts.times[rows[asked[same]]] - last
         return bool(((passed >= 0) & (passed <= AT_ONCE)).any())
 
     def _learn_from_each(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    Numbers = npt.NDArray[np.int32]
+    Numbers = npt.NDArray[np.integer[Any]]
 
 KEEP = 90_000.0
 """Seconds for which a client is remembered who comes no more: no detector looks back further than a day."""
@@ -116,7 +116,7 @@ class Crowd:
         self.see(numbers, times)
         return numbers
 
-    def see(self, numbers: npt.NDArray[np.int32], times: npt.NDArray[np.float64]) -> None:
+    def see(self, numbers: Numbers, times: npt.NDArray[np.float64]) -> None:
         """Take note that clients came whose numbers are known."""
         self._seen.values[numbers] = times
         self._newest = max(self._newest, times.max(initial=-inf))
@@ -128,6 +128,10 @@ class Crowd:
     def key(self, number: int) -> bytes:
         """Return the key of a client."""
         return self._keys[number]
+
+    def keys(self, numbers: Numbers) -> list[bytes]:
+        """Return the keys of clients."""
+        return list(map(self._keys.__getitem__, numbers.tolist()))
 
     def among(self, numbers: Numbers, some: Numbers) -> npt.NDArray[np.bool_]:
         """Tell of each client whether he is one of some."""

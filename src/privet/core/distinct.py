@@ -51,8 +51,7 @@ class Distinct:
 
     def take(
         self,
-        rows: Sequence[int],
-        keys: Sequence[bytes],
+        rows: Sequence[int] | npt.NDArray[np.intp],
         times: Sequence[float] | npt.NDArray[np.float64],
         numbers: Sequence[int] | Numbers,
         names: Sequence[int] | Numbers,
@@ -62,17 +61,16 @@ class Distinct:
         `numbers` are those of the clients in the crowd, `names` hashes of the values.
         """
         seconds = np.asarray(times, np.float64)
-        numbers, names = np.asarray(numbers, np.int32), np.asarray(names, np.int32)
+        numbers, names = np.asarray(numbers, np.intp), np.asarray(names, np.int32)
         if self._forgotten != self._crowd.forgotten:
             self._drop_forgotten()
         if len(self._many) + len(self._limit.until) >= self._sweep_at:
             self._sweep()
         self._newest = float(seconds.max(initial=self._newest))
-        some = np.arange(len(rows)) if len(rows) < _FEW else self._others(numbers, names, seconds, keys)
+        some = np.arange(len(rows)) if len(rows) < _FEW else self._others(numbers, names, seconds)
         limit, until, many = self._limit, self._limit.until, self._many
-        columns = (column.tolist() for column in (some, seconds[some], names[some]))
-        for place, time, name in zip(*columns, strict=True):
-            key = keys[place]
+        columns = some.tolist(), self._crowd.keys(numbers[some]), seconds[some].tolist(), names[some].tolist()
+        for place, key, time, name in zip(*columns, strict=True):
             if until and time < until.get(key, time):
                 continue
             seen = many.get(key) or self._begin(key, int(numbers[place]))
@@ -84,44 +82,49 @@ class Distinct:
             if len(seen) >= limit.maxretry and self._is_reached(key, seen):
                 self._clear(key, int(numbers[place]))
                 until[key] = time + limit.bantime
-                yield Reached(rows[place], limit, key, time, limit.maxretry)
+                yield Reached(int(rows[place]), limit, key, time, limit.maxretry)
                 until, many = limit.until, self._many  # whoever takes it may shift the clock
 
-    def _others(
-        self, numbers: Numbers, names: Numbers, times: npt.NDArray[np.float64], keys: Sequence[bytes]
-    ) -> npt.NDArray[np.intp]:
-        """Count failures of clients who show the one value that they had, or had none; return the places of others."""
+    def _others(self, numbers: Numbers, names: Numbers, times: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+        """Count failures of clients who show the one value that they had, or had none; return the places of others.
+
+        Whether somebody is banned is of no matter before he shows another value.
+        """
         if self._limit.maxretry == 1:
             return np.arange(len(numbers))
         if not self._last.is_used and self._many:
             self._has_many.values[list(map(self._crowd.number, self._many))] = True
         name, last = self._name.values, self._last.values
         new = last[numbers] < times - self._limit.findtime
-        fresh = numbers[new]
         others = name[numbers] != names
-        if (times[1:] < times[:-1]).any():  # a late row may be none of these, after one of them
-            others |= self._crowd.among(numbers, fresh)
-        others &= ~new
+        in_order = bool((times[1:] >= times[:-1]).all())
+        fresh = new.nonzero()[0]
+        begun = numbers[fresh]
+        if not in_order:  # a late row may be none of these, after one of them
+            others |= self._crowd.among(numbers, begun)
+        others[fresh] = False
         others |= self._has_many.values[numbers]
-        if self._limit.until:
-            others |= np.fromiter(map(self._limit.until.__contains__, keys), np.bool_, len(keys))
-        before, name[fresh] = name[fresh], names[new]
-        others[new] |= name[fresh] != names[new]
-        if not others.any():
-            _raise(last, numbers, times)
-            return np.arange(0)
-        others = self._crowd.among(numbers, numbers[others])
-        name[fresh] = np.where(others[new], before, name[fresh])
-        _raise(last, numbers[~others], times[~others])
-        return np.flatnonzero(others)
+        before, name[begun] = name[begun], names[fresh]
+        others[fresh] |= name[begun] != names[fresh]
+        found: npt.NDArray[np.intp] = others.nonzero()[0]
+        if len(found):
+            mine = self._crowd.among(numbers, numbers[found])
+            name[begun] = np.where(mine[fresh], before, name[begun])
+            found, rest = mine.nonzero()[0], (~mine).nonzero()[0]
+            numbers, times = numbers[rest], times[rest]
+        if in_order:  # the last of each client is the newest
+            last[numbers] = np.maximum(last[numbers], times)
+        else:
+            np.maximum.at(last, numbers, times)
+        return found
 
     def _begin(self, key: bytes, number: int) -> dict[int, float]:
         """Begin to count several values of a client, with the one that he may have."""
         seen: dict[int, float] = {}
         self._many[key] = seen
         if self._last.is_used:
-            last = float(self._last.values[number])
-            if last > -inf:
+            last = self._last.values.item(number)
+            if last >= self._limit.until.get(key, last) > -inf:
                 seen[int(self._name.values[number])] = last
             self._has_many.values[number] = True
         return seen
@@ -186,38 +189,41 @@ class Distinct:
     def failing(self, limit: Limit, now: float) -> int:
         """Return how many clients have values that still count."""
         since = now - limit.findtime
-        many = sum(max(seen.values()) >= since for seen in self._many.values())
+        return len(self._single(since)) + sum(max(seen.values()) >= since for seen in self._many.values())
+
+    def _single(self, since: float) -> npt.NDArray[np.intp]:
+        """Return the clients with one value, seen since some time, and since their last ban was over."""
         if not self._last.is_used:
-            return many
-        return many + int(np.count_nonzero((self._last.values >= since) & ~self._has_many.values))
+            return np.empty(0, np.intp)
+        last = self._last.values
+        single = (last >= since) & ~self._has_many.values
+        for key, end in self._limit.until.items():
+            number = self._crowd.number(key)
+            if number != NOBODY and last[number] < end:
+                single[number] = False
+        found: npt.NDArray[np.intp] = single.nonzero()[0]
+        return found
 
     def counted(self, limit: Limit, key: bytes, _time: float) -> int:
         """Return how many values of a client count."""
         seen, number = self._many.get(key), self._crowd.number(key)
         if seen is not None:
             return len(_within(seen, limit.findtime))
-        return int(self._last.is_used and number != NOBODY and self._last.values[number] > -inf)
+        if not self._last.is_used or number == NOBODY:
+            return 0
+        last = self._last.values.item(number)
+        return int(last >= limit.until.get(key, last) > -inf)
 
     def standing(self, limit: Limit, now: float) -> Iterator[Standing]:
         """Yield how many values of each client count now; others may be counted meanwhile."""
-        if self._last.is_used:
-            last = self._last.values
-            single = np.flatnonzero((last >= now - limit.findtime) & ~self._has_many.values)
-            known = list(zip(map(self._crowd.key, single.tolist()), last[single].tolist(), strict=True))
-            yield from (Standing(limit.jail, key, 1, time) for key, time in known)
+        single = self._single(now - limit.findtime)
+        for key, time in list(zip(self._crowd.keys(single), self._last.values[single].tolist(), strict=True)):
+            yield Standing(limit.jail, key, 1, time)
         for key in list(self._many):
             seen = self._many.get(key)
             if seen is not None:
                 times = seen.values()
                 yield Standing(limit.jail, key, sum(time >= now - limit.findtime for time in times), max(times))
-
-
-def _raise(last: npt.NDArray[np.float64], numbers: Numbers, times: npt.NDArray[np.float64]) -> None:
-    """Set the last times of clients, where they are later than those that are known."""
-    if (times[1:] >= times[:-1]).all():
-        last[numbers] = np.maximum(last[numbers], times)
-    else:
-        np.maximum.at(last, numbers, times)
 
 
 def _within(seen: dict[int, float], findtime: float) -> dict[int, float]:

@@ -13,7 +13,12 @@ from privet.core.mask import sample
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    import numpy as np
+    import numpy.typing as npt
+
     from privet.core.parse import Rows
+
+    Chosen = Sequence[int] | npt.NDArray[np.intp]
 
 LINES = 3
 """Lines kept of one verdict: the last ones."""
@@ -68,7 +73,11 @@ class _Failures:
     """The failures in one block: which rows they are, whose, and when."""
 
     def __init__(
-        self, lines: Lines | Places, rows: Sequence[int], keys: Iterable[bytes], times: Sequence[float]
+        self,
+        lines: Lines | Places,
+        rows: Chosen,
+        keys: Iterable[bytes],
+        times: Sequence[float],
     ) -> None:
         self.lines = lines
         self._rows, self._keys, self._times = rows, keys, times
@@ -91,7 +100,13 @@ class Recent:
         self._blocks: deque[_Failures] = deque()
         self._size = 0
 
-    def note(self, lines: Lines | Places, rows: Sequence[int], keys: Iterable[bytes], times: Sequence[float]) -> None:
+    def note(
+        self,
+        lines: Lines | Places,
+        rows: Chosen,
+        keys: Iterable[bytes],
+        times: Sequence[float],
+    ) -> None:
         """Remember the failures in a block, and forget the oldest ones."""
         self._blocks.append(_Failures(lines, rows, keys, times))
         self._size += lines.size

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from privet.core.crowd import Numbers
     from privet.core.texts import Fact
 
+    Places = npt.NDArray[np.intp]
+
 UNTOLD = frozenset((b"-", b""))
+NONE = -1
+"""In place of a row where there is none."""
 
 
 class Shared(Protocol):
@@ -123,9 +127,9 @@ class Facts:
         return np.array(self.rows.times, np.float64)
 
     @cached_property
-    def clients(self) -> Numbers:
+    def clients(self) -> Places:
         """The clients' numbers."""
-        return self._registry.crowd.meet(self.rows.keys, self.times)
+        return self._registry.crowd.meet(self.rows.keys, self.times).astype(np.intp)  # as numpy wants places to be
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -144,12 +148,12 @@ class Facts:
         return found
 
     @cached_property
-    def requests(self) -> Numbers:
+    def requests(self) -> Places:
         """The request lines."""
         return self._registry.requests.numbers(requests_of(self.rows))
 
     @cached_property
-    def hosts(self) -> Numbers:
+    def hosts(self) -> Places:
         """The sites."""
         hosts = self.rows.columns.get("host")
         if hosts is None:
@@ -157,26 +161,26 @@ class Facts:
         return self._registry.hosts.numbers(hosts)
 
     @cached_property
-    def agents(self) -> Numbers:
+    def agents(self) -> Places:
         """The agents."""
         return self._registry.agents.numbers(self.rows.column("agent"))
 
     @cached_property
-    def referers(self) -> Numbers:
+    def referers(self) -> Places:
         """The referers."""
         return self._registry.referers.numbers(self.rows.column("referer"))
 
     @cached_property
-    def statuses(self) -> Numbers:
+    def statuses(self) -> Places:
         """The statuses."""
         return self._registry.statuses.numbers(self.rows.column("status"))
 
     @cached_property
-    def types(self) -> Numbers:
+    def types(self) -> Places:
         """The content types."""
         return self._registry.types.numbers(self.rows.column("content_type"))
 
-    def texts(self, field: str) -> tuple[Texts, Numbers]:
+    def texts(self, field: str) -> tuple[Texts, Places]:
         """Return the texts that one field has, and their numbers; the whole request line is one, too."""
         registry = self._registry
         if field == "request":
@@ -202,21 +206,42 @@ class Facts:
         return texts.fact(digest, np.int32, MOST)(numbers)
 
     @cached_property
-    def before(self) -> npt.NDArray[np.intp]:
-        """The row of the same client before each row of the block, -1 where it is his first."""
-        return previous(self.clients)
+    def _order(self) -> Places:
+        """The rows by clients, those of each in their order."""
+        return order_of(self.clients)
+
+    def before(self, rows: Places) -> Places:
+        """Return for each of some rows the place among them of the one before it of the same client, -1 for none."""
+        if len(rows) < 2:
+            return np.full(len(rows), NONE)
+        order = self._order
+        if len(rows) < len(self):
+            places = np.full(len(self), NONE)
+            places[rows] = np.arange(len(rows))
+            order = places[order]
+            order = order[order != NONE]
+        return _before(order, self.clients[rows])
 
 
-def previous(numbers: Numbers) -> npt.NDArray[np.intp]:
+def previous(numbers: Numbers) -> Places:
     """Return for each place the last one before it with the same number, -1 if there is none."""
     if len(numbers) < 2:
-        return np.full(len(numbers), -1)
+        return np.full(len(numbers), NONE)
+    return _before(order_of(numbers), numbers)
+
+
+def order_of(numbers: Numbers) -> Places:
+    """Return the places of numbers that are none below zero in their order, of equal ones in that of their places."""
     bits = len(numbers).bit_length()
     both = numbers.astype(np.int64) << bits | np.arange(len(numbers))
     both.sort()  # as these all differ, any way of sorting will do, and the fastest takes a quarter of argsort's time
-    order = both & (1 << bits) - 1
-    found = np.full(len(numbers), -1)
-    same = np.flatnonzero(both[1:] >> bits == both[:-1] >> bits)
+    return both & (1 << bits) - 1
+
+
+def _before(order: Places, numbers: Numbers) -> Places:
+    """Do as `previous`, given the order of the numbers."""
+    found, ordered = np.full(len(numbers), NONE), numbers[order]
+    same = (ordered[1:] == ordered[:-1]).nonzero()[0]
     found[order[same + 1]] = order[same]
     return found
 

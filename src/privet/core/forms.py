@@ -107,7 +107,8 @@ class Forms(Window):
         while len(begun):  # as a rule once: then none of them is as long after the first of its client
             first[clients[begun]] = times[begun]
             begun = begun[times[begun] - first[clients[begun]] > LOOK_BACK]
-        self.pages.enter(self.last.values, clients, times, pages[places], times.max() - LOOK_BACK)
+        before = facts.before(places)
+        self.pages.enter(self.last.values, clients, times, pages[places], before, times.max() - LOOK_BACK)
 
     def _is_offence(self, facts: Facts, before: npt.NDArray[np.int32], row: int, referer: bytes) -> bool:
         """Judge a form, given the pages that were fetched before it in its block."""

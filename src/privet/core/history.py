@@ -218,6 +218,6 @@ def _minutes(times: Sequence[float]) -> Iterator[tuple[int, int]]:
 def _total(sizes: Sequence[bytes]) -> int:
     """Return the sum of sizes; the `-` of an answer without a body, and what else is no number, counts nothing."""
     try:
-        return sum(map(int, sizes))
-    except ValueError:
+        return sum(map(int, filter(bytes.isdigit, sizes)))
+    except ValueError:  # more digits than a number may have
         return sum(int(size[:15]) for size in sizes if size.isdigit())

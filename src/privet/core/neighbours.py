@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from privet.core.arrays import np
 from privet.core.crowd import NOBODY, Crowd
 from privet.core.detect import Limit, Reached
+from privet.core.facts import previous
 from privet.core.limits import Standing
 from privet.core.trails import NOWHERE, Trails
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    Places = npt.NDArray[np.intp]
     Networked = Callable[[Sequence[bytes]], Sequence[bytes | None]]
 
 _EVICT_SHARE = 8  # at the cap one in eight goes, so that the sort is paid once per cap / 8 new ones
@@ -109,13 +111,13 @@ class Neighbours:
         networks: Networked,
         keys: Sequence[bytes],
         times: npt.NDArray[np.float64],
-        clients: npt.NDArray[np.int32] | None = None,
-    ) -> npt.NDArray[np.int32]:
+        clients: Places | None = None,
+    ) -> Places:
         """Return the number of each client's network, negative for none; `clients` are their own where they have."""
         self._drop(self.clients.make_room())
         if clients is None:
             return self._ask(networks, keys, times)
-        numbers = self.net_of.values[clients]
+        numbers: Places = self.net_of.values[clients].astype(np.intp)
         unknown = (numbers == _UNKNOWN).nonzero()[0]
         if len(unknown):
             found = self._ask(networks, [keys[place] for place in unknown.tolist()], times[unknown])
@@ -128,14 +130,14 @@ class Neighbours:
 
     def take(
         self,
-        rows: Sequence[int],
-        nets: npt.NDArray[np.int32] | Sequence[int],
+        rows: Sequence[int] | Places,
+        nets: Places | Sequence[int],
         clients: Sequence[bytes],
         times: npt.NDArray[np.float64] | Sequence[float],
     ) -> Iterator[Reached]:
         """Count failures in order of arrival; yield networks that reach the limit, each before the next is counted."""
         self.accused.clear()
-        nets, times = np.asarray(nets, np.int32), np.asarray(times, np.float64)
+        nets, times = np.asarray(nets, np.intp), np.asarray(times, np.float64)
         self.clients.see(nets, times)
         places = (times >= self._ends.column.values[nets]).nonzero()[0]
         nets, times = nets[places], times[places]
@@ -148,15 +150,14 @@ class Neighbours:
             for net in set(named).difference(self.near):
                 self._look(net, named.count(net))
             many = depth[nets] >= enough
-        few = (~many).nonzero()[0]
+        few, held = (~many).nonzero()[0], np.fromiter(clients, np.object_, len(clients))[places]
         if len(few):
             some, when = nets[few], times[few]
             np.maximum.at(self.newest.values, some, when)
-            held = [clients[place] for place in places[few].tolist()]
-            self.ring.enter(self.last.values, some, when, held, when.max() - self._keep)
+            self.ring.enter(self.last.values, some, when, held[few], previous(some), when.max() - self._keep)
         if len(few) < len(nets):
-            held = [clients[place] for place in places[many].tolist()]
-            yield from self._judge([rows[place] for place in places[many].tolist()], nets[many], held, times[many])
+            lines = [rows[place] for place in places[many].tolist()]
+            yield from self._judge(lines, nets[many], held[many].tolist(), times[many])
 
     def carry(self, old: Neighbours) -> None:
         """Take over what an equal jail has counted, and its bans if it is unchanged."""
@@ -215,15 +216,15 @@ class Neighbours:
                 clients = sum(time >= since for time in seen.clients.values())
                 yield Standing(limit.jail, key, sum(time >= since for time in seen.times), seen.times[-1], clients)
 
-    def _ask(self, networks: Networked, keys: Sequence[bytes], times: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+    def _ask(self, networks: Networked, keys: Sequence[bytes], times: npt.NDArray[np.float64]) -> Places:
         """Find out the networks of clients."""
         names = networks(keys)
         known = [name for name in names if name is not None]
         if len(known) == len(names):
-            found = self.clients.meet(known, times)
+            found = self.clients.meet(known, times).astype(np.intp)
         else:
             there = np.array([name is not None for name in names])
-            found = np.full(len(names), _NONE, np.int32)
+            found = np.full(len(names), _NONE)
             found[there] = self.clients.meet(known, times[there])
         np.add.at(self.members.values, found[found >= 0], 1)
         if self._ends:
@@ -287,7 +288,7 @@ class Neighbours:
     def _judge(
         self,
         rows: Sequence[int],
-        nets: npt.NDArray[np.int32],
+        nets: Places,
         clients: Sequence[bytes],
         times: npt.NDArray[np.float64],
     ) -> Iterator[Reached]:
@@ -309,7 +310,7 @@ class Neighbours:
                 self.accused[key] = [one for one, at in seen.clients.items() if at >= since]
                 self._clear(net)
                 until[key] = time + limit.bantime
-                yield Reached(row, limit, key, time, sum(at >= since for at in seen.times))
+                yield Reached(int(row), limit, key, time, sum(at >= since for at in seen.times))
         self._room -= len(rows)
         if self._room <= 0:
             self._make_room(times.item(-1))

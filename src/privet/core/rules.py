@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from privet.core.arrays import np
 from privet.core.detect import Limit, Window
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from privet.core.networks import Networks
     from privet.core.parse import Rows
 
+    Chosen = Sequence[int] | npt.NDArray[np.intp]
+
 Value = TypeVar("Value")
 
 Counting = Window | Rate | Distinct | Neighbours
@@ -59,7 +61,7 @@ class Rule:
         limits = [Limit(jail, order, loads) for order, jail in jails]
         self.window = _window_for(limits, tolerance, max_clients, registry)
         self.by_blocks = first.by_blocks
-        self._learns = isinstance(self.window, Manners | Forms | Swarms)  # from all rows, not only from failures
+        self.learns = isinstance(self.window, Manners | Forms | Swarms)  # from all rows, not only from failures
         self._field, self._registry = first.distinct or "", registry
         self._networks = Keys(first, networks)
         self.recent = Recent()
@@ -67,42 +69,34 @@ class Rule:
         self.matched = 0
         self.last_match: float | None = None
 
-    def feed(self, rows: Rows, chosen: Sequence[int], lines: Lines) -> Iterable[Reached]:
+    def feed(self, rows: Rows, chosen: Chosen, lines: Lines) -> Iterable[Reached]:
         """Count the failures, the rows that were chosen for the predicates.
 
         The limits that they reach come one by one, as `Window.hit` says.
         """
-        if not chosen and not self._learns:
-            return ()
-        keys: Sequence[bytes] = rows.keys
-        times: Sequence[float] = rows.times
-        if len(chosen) < len(rows):
-            keys, times = _Picked(keys, chosen), _Picked(times, chosen)
-        if isinstance(self.window, Manners | Forms):
-            chosen = self.window.offences(rows, chosen)
-            keys, times = _Picked(rows.keys, chosen), _Picked(rows.times, chosen)
-        if isinstance(self.window, Swarms):  # it learns from all rows who is a browser
+        window = self.window
+        if not isinstance(window, Swarms | Distinct | Neighbours):
+            chosen = chosen if isinstance(chosen, Sequence) else chosen.tolist()
+            if isinstance(window, Manners | Forms):
+                chosen = window.offences(rows, chosen)
+            return self._count(chosen, _picked(rows.keys, chosen), _picked(rows.times, chosen), lines)
+        keys, times = _picked(rows.keys, chosen), _picked(rows.times, chosen)
+        if isinstance(window, Swarms):  # it learns from all rows who is a browser
             self._note(chosen, keys, times, lines)
-            return self.window.take(rows, chosen)
-        if isinstance(self.window, Distinct):
-            self._note(chosen, keys, times, lines)
-            facts, places = self._registry.facts(rows), np.fromiter(chosen, np.intp, len(chosen))
-            columns = (chosen, keys, facts.times[places], facts.clients[places], facts.names(self._field)[places])
-            return self._watched(self.window, self.window.take, keys, times, columns)
-        if isinstance(self.window, Neighbours):
-            facts = self._registry.facts(rows)
-            when, clients = facts.times, facts.clients
-            if len(chosen) < len(rows):
-                places = np.fromiter(chosen, np.intp, len(chosen))
-                when, clients = when[places], clients[places]
-            return self._count_networks(self.window, chosen, keys, when, lines, clients)
-        return self._count(chosen, keys, times, lines)
+            return window.take(rows, chosen)
+        facts, places = self._registry.facts(rows), slice(None) if len(chosen) == len(rows) else np.asarray(chosen)
+        if isinstance(window, Neighbours):
+            when, clients = facts.times[places], facts.clients[places]
+            return self._count_networks(window, chosen, keys, times, lines, when, clients)
+        self._note(chosen, keys, times, lines)
+        columns = (chosen, facts.times[places], facts.clients[places], facts.names(self._field)[places])
+        return self._watched(window, window.take, keys, times, columns)
 
     def feed_failures(self, found: Found, lines: Places) -> Iterable[Reached]:
         """Count the failures that the filter has found; each stands in the row of its place."""
         if isinstance(self.window, Neighbours):
             when = np.array(found.times, np.float64)
-            return self._count_networks(self.window, found.places, found.keys, when, lines, None)
+            return self._count_networks(self.window, found.places, found.keys, found.times, lines, when, None)
         return self._count(found.places, found.keys, found.times, lines)
 
     def _count(
@@ -122,19 +116,22 @@ class Rule:
     def _count_networks(  # noqa: PLR0913, PLR0917  what `_count` has, and whose failures they are
         self,
         window: Neighbours,
-        chosen: Sequence[int],
+        chosen: Chosen,
         keys: Sequence[bytes],
-        when: npt.NDArray[np.float64],
+        times: Sequence[float],
         lines: Lines | Places,
-        clients: npt.NDArray[np.int32] | None,
+        when: npt.NDArray[np.float64],
+        clients: npt.NDArray[np.intp] | None,
     ) -> Iterable[Reached]:
         """Count failures by the network of their clients; whoever has none counts for nobody."""
         nets = window.numbers(self._networks, keys, when, clients)
-        if len(nets) and nets.min() < 0:
-            there = (nets >= 0).nonzero()[0]
-            nets, when, kept = nets[there], when[there], there.tolist()
-            chosen, keys = _Picked(chosen, kept), _Picked(keys, kept)
-        named, times = Named(self._networks, keys), when.tolist()
+        there = (nets >= 0).nonzero()[0]
+        if not len(there):
+            return ()
+        if len(there) < len(nets):
+            nets, when = nets[there], when[there]
+            chosen, keys, times = _Picked(chosen, there), _Picked(keys, there), _Picked(times, there)
+        named = Named(self._networks, keys)
         self._note(chosen, named, times, lines)
         return self._watched(window, window.take, named, times, (chosen, nets, keys, when))
 
@@ -149,10 +146,8 @@ class Rule:
         """Count failures; where somebody watches, one by one, and tell after each how many there are."""
         return take(*columns) if self.watch is None else _one_by_one(self.watch, window, take, keys, times, columns)
 
-    def _note(
-        self, chosen: Sequence[int], keys: Iterable[bytes], times: Sequence[float], lines: Lines | Places
-    ) -> None:
-        if chosen:
+    def _note(self, chosen: Chosen, keys: Iterable[bytes], times: Sequence[float], lines: Lines | Places) -> None:
+        if len(chosen):
             self.matched += len(chosen)
             self.last_match = times[-1]
             self.recent.note(lines, chosen, keys, times)
@@ -184,11 +179,13 @@ class Sifted:
         by_blocks = any(rule.by_blocks for rule in rules)
         self.sieve = Sieve([rule.predicates for rule in self._some], registry if by_blocks else None)
 
-    def __call__(self, rows: Rows) -> Iterator[tuple[Rule, Sequence[int]]]:
-        """Yield each rule with its rows."""
+    def __call__(self, rows: Rows) -> Iterator[tuple[Rule, Chosen]]:
+        """Yield each rule that some rows concern with its rows."""
         yield from ((rule, range(len(rows))) for rule in self._all)
         if self._some:
-            yield from zip(self._some, self.sieve(rows), strict=True)
+            for rule, chosen in zip(self._some, self.sieve(rows), strict=True):
+                if len(chosen) or rule.learns:
+                    yield rule, chosen
 
     def ahead(self, rows: Rows) -> Iterator[tuple[Window | Rate, Sequence[bytes]]]:
         """Yield the windows that can be asked what is left, and whose failures will come; nothing is counted yet."""
@@ -204,7 +201,7 @@ class _Picked(Sequence[Value]):
 
     __slots__ = ("_chosen", "_column")
 
-    def __init__(self, column: Sequence[Value], chosen: Sequence[int]) -> None:
+    def __init__(self, column: Sequence[Value] | npt.NDArray[Any], chosen: Chosen) -> None:
         self._column, self._chosen = column, chosen
 
     def __len__(self) -> int:
@@ -214,7 +211,12 @@ class _Picked(Sequence[Value]):
         return map(self._column.__getitem__, self._chosen)
 
     def __getitem__(self, place: int) -> Value:  # type: ignore[override]  # no slices
-        return self._column[self._chosen[place]]
+        return cast("Value", self._column[self._chosen[place]])
+
+
+def _picked(column: Sequence[Value], chosen: Chosen) -> Sequence[Value]:
+    """Return the chosen rows of a column, which may be all."""
+    return column if len(chosen) == len(column) else _Picked(column, chosen)
 
 
 def _window_for(limits: Sequence[Limit], tolerance: float, max_clients: int, registry: Registry) -> AnyWindow:

@@ -70,7 +70,7 @@ class Shapes:
         self.names: list[bytes] = []
         self.assets = np.zeros(1024, np.bool_)
         self.pages = np.zeros(1024, np.int32)
-        self.paths = np.zeros(1024, np.int32)
+        self.paths = np.zeros(1024, np.intp)
         self.places: dict[bytes, int] = {}  # of names
         self._forget_pairs()
         self.renewed += 1
@@ -82,14 +82,14 @@ class Shapes:
         self._numbers = np.zeros(PLACES, np.int32)
         self._changed = True
 
-    def __call__(self, facts: Facts) -> npt.NDArray[np.int32]:
+    def __call__(self, facts: Facts) -> npt.NDArray[np.intp]:
         """Return the number of what each row asks for."""
         requests = facts.requests.astype(np.int64) + 1  # as 0 is no pair
         hosts = facts.hosts.astype(np.int64) + 1 if "host" in facts.rows.columns else np.int64(0)
         if self._count >= SIZE or self._as_of != (self._hosts.cleared, self._requests.cleared):
             self._forget()
         pairs, places = requests + (hosts << 32), requests + hosts * SPREAD & PLACES - 1
-        numbers, start = np.empty(len(pairs), np.int32), 0
+        numbers, start = np.empty(len(pairs), np.intp), 0
         while start < len(pairs):  # each new request may teach something about those that come after it
             start = self._look_up(pairs, places, numbers, start)
         return numbers
@@ -103,7 +103,7 @@ class Shapes:
         self,
         pairs: npt.NDArray[np.int64],
         places: npt.NDArray[np.int64],
-        numbers: npt.NDArray[np.int32],
+        numbers: npt.NDArray[np.intp],
         start: int,
     ) -> int:
         """Fill in the numbers from a row on; return up to where they hold."""

@@ -27,10 +27,14 @@ from privet.core.texts import MOST
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    import numpy.typing as npt
+
     from privet.core.facts import Registry
     from privet.core.jails import Predicate, Test
     from privet.core.parse import Rows
     from privet.core.texts import Fact, Texts
+
+    Places = npt.NDArray[np.intp]
 
 LONGEST = 8192  # bytes of a value that a regular expression sees: its cost must not grow with the line
 REMEMBERED = 8192  # values of a field whose masks are kept: user agents repeat, and an attacker may vary them
@@ -64,14 +68,14 @@ class Sieve:
         self._numbers: dict[int, list[int]] = {}
         self._facts: dict[tuple[str, int], Fact] = {}
 
-    def __call__(self, rows: Rows) -> list[list[int]]:
+    def __call__(self, rows: Rows) -> Sequence[Sequence[int] | Places]:
         """Return the numbers of the rows that count, ascending, for each jail."""
         return self.by_row(rows) if self._registry is None or len(rows) < FEW else self._at_once(rows, self._registry)
 
-    def _at_once(self, rows: Rows, registry: Registry) -> list[list[int]]:
+    def _at_once(self, rows: Rows, registry: Registry) -> Sequence[Places]:
         """Do as `by_row`, with numpy: a mask is of several words of 64 bits."""
-        facts = registry.facts(rows)
-        chosen: list[list[int]] = [[] for _ in range(self._count)]
+        facts, nothing = registry.facts(rows), np.empty(0, np.intp)
+        chosen = [nothing] * self._count
         columns = [(field, *facts.texts(field)) for field, _ in self._columns(rows)]
         for start in range(0, self._count, WORD):
             masks = np.full(len(rows), self._everybody >> start & _ALL, np.uint64)
@@ -81,7 +85,7 @@ class Sieve:
             while some:
                 bit = some & -some
                 some ^= bit
-                chosen[start + bit.bit_length() - 1] = np.flatnonzero(masks & np.uint64(bit)).tolist()
+                chosen[start + bit.bit_length() - 1] = (masks & np.uint64(bit) != 0).nonzero()[0]
         return chosen
 
     def _fact(self, field: str, start: int, texts: Texts) -> Fact:

@@ -75,12 +75,15 @@ class Pace:
         return times[0] >= self.newest - tolerance and sorted(times) == list(times)
 
     def _at_the_edge(self, times: Sequence[float], tolerance: float) -> list[float]:
-        newest, moved = self.newest, []
+        edge, moved = self.newest - tolerance, []
         for time in times:
-            newest = max(newest, time)
-            edge = newest - tolerance
-            self.late += time < edge
-            moved.append(max(time, edge))
+            if time < edge:
+                self.late += 1
+                moved.append(edge)
+            else:
+                moved.append(time)
+                if time - tolerance > edge:  # noqa: PLR1730  a call would cost more than all the rest
+                    edge = time - tolerance
         return moved
 
 

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from privet.core.parse import Rows
     from privet.core.shapes import Url
 
-    Numbers = npt.NDArray[np.int32]
+    Numbers = npt.NDArray[np.intp]
     Places = npt.NDArray[np.intp]
     Times = npt.NDArray[np.float64]
 
@@ -137,7 +137,7 @@ class Swarms:
         """The swarms that are there now."""
         return [one.event for one in self._sums.values() if one.event is not None]
 
-    def take(self, rows: Rows, chosen: Sequence[int]) -> Iterator[Reached]:
+    def take(self, rows: Rows, chosen: Sequence[int] | Places) -> Iterator[Reached]:
         """Count requests in order of arrival; yield members of swarms whom the jail does not hold yet.
 
         `chosen` are the rows that concern the jail, ascending.
@@ -161,7 +161,7 @@ class Swarms:
     def _wait(  # noqa: PLR0913, PLR0917  what is known of a block
         self,
         facts: Facts,
-        chosen: Sequence[int],
+        chosen: Sequence[int] | Places,
         urls: Numbers,
         assets: npt.NDArray[np.bool_],
         fetches: Fetches,
@@ -389,7 +389,7 @@ class Swarms:
 
     def _begin(self, one: Sum, around: Sequence[Sum], fetches: Fetches, row: int) -> None:
         """Begin a swarm; what is around it is relieved of the members."""
-        now, clients = self._now, np.fromiter(one.suspects, np.int32, len(one.suspects))
+        now, clients = self._now, np.fromiter(one.suspects, np.intp, len(one.suspects))
         last, first = self._last.values[clients], self._first.values[clients]
         browsers = fetches.last(clients, np.full(len(clients), row)) >= now - LOOK_BACK
         regulars = (last >= now - REGULAR) & (now - first >= NEW)

@@ -31,7 +31,7 @@ class Fact:
         self._values: npt.NDArray[Any] = np.empty(1024, np.bool_ if kind is None else kind)
         self._known = 0
 
-    def __call__(self, numbers: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
+    def __call__(self, numbers: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
         """Return what is said of texts by their numbers."""
         texts = self._texts.texts
         if self._known < len(texts):
@@ -68,7 +68,7 @@ class Texts(dict[bytes, int]):
             self._facts.append(found)
         return found
 
-    def numbers(self, column: Sequence[bytes]) -> npt.NDArray[np.int32]:
+    def numbers(self, column: Sequence[bytes]) -> npt.NDArray[np.intp]:
         """Return the number of each text of a block."""
         if len(self.texts) >= self._size or self._long >= ROOM:
             self._long = 0
@@ -77,7 +77,7 @@ class Texts(dict[bytes, int]):
             self.cleared += 1
             for fact in self._facts:
                 fact.clear()
-        return np.fromiter(map(self.__getitem__, column), np.int32, len(column))
+        return np.fromiter(map(self.__getitem__, column), np.intp, len(column))
 
     def __missing__(self, text: bytes) -> int:
         number = len(self.texts)

@@ -10,7 +10,6 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from privet.core.arrays import np
-from privet.core.facts import previous
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,22 +36,23 @@ class Trails:
     def __len__(self) -> int:
         return min(self._next, len(self._times))
 
-    def enter(
+    def enter(  # noqa: PLR0913, PLR0917  each is a thing of its own
         self,
         heads: npt.NDArray[np.int64],
-        numbers: npt.NDArray[np.int32],
+        numbers: npt.NDArray[np.intp],
         times: npt.NDArray[np.float64],
         values: Sequence[Any] | npt.NDArray[Any],
+        before: npt.NDArray[np.intp],
         horizon: float,
     ) -> None:
         """Enter what came in a block; `heads` tells for each number where its trail begins.
 
-        What is older than `horizon` may go without need.
+        `before` is what `core.facts.previous` says of the numbers. What is older than `horizon` may go without need.
         """
         count = len(numbers)
         self._make_room(count, horizon)
         places, size = np.arange(self._next, self._next + count), len(self._times)
-        before, first = previous(numbers), self._next % size
+        first = self._next % size
         slots = slice(first, first + count) if first + count <= size else places % size
         self._times[slots], self._values[slots] = times, values
         ago = places - np.where(before < 0, heads[numbers], before + self._next)

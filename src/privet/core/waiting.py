@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from privet.core.crowd import Column
 
-    Numbers = npt.NDArray[np.int32]
+    Numbers = npt.NDArray[np.intp]
     Places = npt.NDArray[np.intp]
     Times = npt.NDArray[np.float64]
 
@@ -89,7 +89,7 @@ class Waiting:
         if len(found) == 1:
             return found[0]
         if not found:
-            return Pages(np.empty(0), np.empty(0, np.int32), np.empty(0, np.object_), np.empty(0))
+            return Pages(np.empty(0), np.empty(0, np.intp), np.empty(0, np.object_), np.empty(0))
         return Pages(*map(np.concatenate, zip(*found, strict=True)))
 
     def drop(self, count: int) -> None:

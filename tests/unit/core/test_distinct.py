@@ -80,7 +80,7 @@ def test_no_more_values_are_kept_than_matter() -> None:
     crowd = Crowd(1000)
     window = Distinct(Limit(Jail("one", ("web",), findtime=10.0, maxretry=5), 0), 60.0, crowd)
     for n in range(1000):
-        assert list(window.take([n], [KEY], [n * 3.0], crowd.numbers([KEY], np.array([n * 3.0])), [n])) == []
+        assert list(window.take([n], [n * 3.0], crowd.numbers([KEY], np.array([n * 3.0])), [n])) == []
         assert window.counted(window.limits[0], KEY, n * 3.0) <= 4
     assert window.failing(window.limits[0], 2997.0) == 1
     assert window.failing(window.limits[0], 3010.0) == 0
@@ -92,7 +92,7 @@ def test_clients_with_several_values_are_swept_away() -> None:
     for n in range(10_000):
         crowd.make_room()
         keys, times = [n.to_bytes(4)] * 2, [float(n)] * 2
-        assert list(window.take([n, n], keys, times, crowd.numbers(keys, np.array(times)), [1, 2])) == []
+        assert list(window.take([n, n], times, crowd.numbers(keys, np.array(times)), [1, 2])) == []
         assert window.failing(window.limits[0], float(n)) <= 11
 
 
@@ -101,7 +101,7 @@ def showing(window: Distinct, crowd: Crowd, names: list[int], clients: range) ->
     for client in clients:
         crowd.make_room()
         keys, times = [client.to_bytes(4)] * len(names), [float(client)] * len(names)
-        list(window.take(range(len(names)), keys, times, crowd.meet(keys, np.array(times)), names))
+        list(window.take(range(len(names)), times, crowd.meet(keys, np.array(times)), names))
 
 
 def test_whom_the_crowd_forgets_is_forgotten_with_all_values() -> None:
@@ -115,11 +115,11 @@ def test_whom_the_crowd_forgets_is_forgotten_with_all_values() -> None:
 def test_who_comes_back_after_the_crowd_forgot_him_begins_anew() -> None:
     window = Distinct(Limit(Jail("one", ("web",), findtime=1e6, maxretry=4), 0), 60.0, crowd := Crowd(100))
     many = np.zeros(100)
-    list(window.take(range(100), [bytes(4)] * 100, many, crowd.meet([bytes(4)] * 100, many), [1, 2] * 50))
+    list(window.take(range(100), many, crowd.meet([bytes(4)] * 100, many), [1, 2] * 50))
     showing(window, crowd, [1], range(1, 101))
     assert crowd.number(bytes(4)) == NOBODY
     last = np.full(100, 200.0)
-    found = window.take(range(100), [bytes(4)] * 100, last, crowd.meet([bytes(4)] * 100, last), [3, 4] * 50)
+    found = window.take(range(100), last, crowd.meet([bytes(4)] * 100, last), [3, 4] * 50)
     assert list(found) == []
     assert window.counted(window.limits[0], bytes(4), 200.0) == 2
 
@@ -136,7 +136,7 @@ def test_to_forget_somebody_unknown_changes_nothing_for_others() -> None:
     window = Distinct(Limit(Jail("one", ("web",), findtime=60.0, maxretry=2), 0), 60.0, crowd := Crowd(10_000))
     keys = [client.to_bytes(4) for client in range(crowd.size)]
     zeros = np.zeros(len(keys))
-    list(window.take(range(len(keys)), keys, zeros, crowd.meet(keys, zeros), [1] * len(keys)))
+    list(window.take(range(len(keys)), zeros, crowd.meet(keys, zeros), [1] * len(keys)))
     window.forget(b"none")
     assert [window.counted(window.limits[0], key, 0.0) for key in (keys[0], keys[-1])] == [1, 1]
 
@@ -146,13 +146,13 @@ def test_who_is_pardoned_starts_anew_and_so_does_a_clock() -> None:
         Limit(Jail("one", ("web",), findtime=60.0, maxretry=2, bantime=100.0), 0), 60.0, crowd := Crowd(9)
     )
     one = crowd.numbers([KEY], np.array([0.0]))
-    list(window.take([0], [KEY], [0.0], one, [1]))
+    list(window.take([0], [0.0], one, [1]))
     window.shift(1000.0)
-    assert [found.time for found in window.take([0], [KEY], [1030.0], one, [2])] == [1030.0]
+    assert [found.time for found in window.take([0], [1030.0], one, [2])] == [1030.0]
     window.shift(10.0)
-    assert list(window.take([0, 1], [KEY] * 2, [1139.0] * 2, [*one, *one], [3, 4])) == []
+    assert list(window.take([0, 1], [1139.0] * 2, [*one, *one], [3, 4])) == []
     window.forget(KEY)
-    assert len(list(window.take([0, 1], [KEY] * 2, [1139.0] * 2, [*one, *one], [3, 4]))) == 1
+    assert len(list(window.take([0, 1], [1139.0] * 2, [*one, *one], [3, 4]))) == 1
 
 
 def test_a_reload_goes_on_counting() -> None:

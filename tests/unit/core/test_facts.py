@@ -27,7 +27,8 @@ def test_rows_of_one_client_and_of_one_request_have_one_number() -> None:
     for column in (facts.clients, facts.requests, facts.agents, facts.statuses):
         assert column[0] == column[2] != column[1]
     assert (facts.times - facts.times[0]).tolist() == [0.0, 1.0, 2.0]
-    assert facts.before.tolist() == [-1, -1, 0]
+    assert facts.before(np.arange(3)).tolist() == [-1, -1, 0]
+    assert facts.before(np.array([1, 2])).tolist() == [-1, -1]
 
 
 def test_the_same_rows_are_looked_at_once() -> None:

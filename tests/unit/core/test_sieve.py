@@ -150,7 +150,7 @@ def test_all_conditions_must_hold() -> None:
 
 def chosen(predicates: Sequence[Predicate], text: str, block: bytes) -> list[int]:
     plan = plan_of(parse_format(text), columns_for(predicates))
-    return Sieve([predicates], Registry(9))(plan.parse(block))[0]
+    return list(Sieve([predicates], Registry(9))(plan.parse(block))[0])
 
 
 def test_rows_come_in_order_and_only_those_that_count() -> None:
@@ -196,7 +196,7 @@ def test_memory_and_time_are_bounded() -> None:
     parsed = Rows(0)
     parsed.keys = [b"\xc0\0\2\1"] * 100
     parsed.columns = {"agent": [b"%d" % n + b"b" * 60_000 + b"c" for n in range(100)]}
-    assert sieve(parsed) == [[]]
+    assert not len(sieve(parsed)[0])
     assert process_time() - begin < 5
     answers = sieve._masks["agent"]  # noqa: SLF001
     assert len(answers) <= REMEMBERED
@@ -242,11 +242,12 @@ def test_many_jails_at_once_answer_as_each_alone() -> None:
     for text in ("combined", '%h %l %u %t "%m %U%q %H" %>s %b "%{Referer}i" "%{User-Agent}i"'):
         fmt = named(text) if text == "combined" else parse_format(text)
         parsed = plan_of(fmt, ("status", "method", "path", "query")).parse(block)
-        together = Sieve(list(SEVERAL.values()), Registry(9))(parsed)
-        assert together == [Sieve([predicates], Registry(9))(parsed)[0] for predicates in SEVERAL.values()]
+        together = [list(one) for one in Sieve(list(SEVERAL.values()), Registry(9))(parsed)]
+        assert together == [list(Sieve([predicates], Registry(9))(parsed)[0]) for predicates in SEVERAL.values()]
         assert together[0] == list(range(56))
         with patch.object(module, "FEW", 1):
-            assert together == Sieve(list(SEVERAL.values()) * 9, Registry(9))(parsed)[-len(SEVERAL) :]
+            many = Sieve(list(SEVERAL.values()) * 9, Registry(9))(parsed)[-len(SEVERAL) :]
+            assert together == [list(one) for one in many]
         assert all(0 < len(rows) < 56 for rows in together[1:])
 
 
@@ -258,7 +259,7 @@ def test_an_expression_that_takes_too_long_is_ended_and_the_others_go_on() -> No
     hostile, good = rows(request=b"GET /?%b! HTTP/1.1" % (b"a" * 60)), rows(request=b"GET /?x=1 HTTP/1.1")
     begin = process_time()
     with Stopwatch(0.005).over(sieve.watch):
-        assert sieve(hostile) == [[], [0]]
+        assert [list(one) for one in sieve(hostile)] == [[], [0]]
     assert process_time() - begin < 1
     assert sieve.slow == [r"query: the regular expression ^(\w+=?)+$ is too slow to use"]
     assert sieve(good) == [[0], [0]]

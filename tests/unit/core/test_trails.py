@@ -7,12 +7,14 @@ from math import inf
 import numpy as np
 import pytest
 
+from privet.core.facts import previous
 from privet.core.trails import NOWHERE, Trails
 
 
 def enter(trails: Trails, heads: np.ndarray, numbers: list[int], first: float, horizon: float = -inf) -> None:
     times = np.arange(first, first + len(numbers))
-    trails.enter(heads, np.array(numbers, np.int32), times, times.astype(np.int64), horizon)
+    places = np.array(numbers, np.intp)
+    trails.enter(heads, places, times, times.astype(np.int64), previous(places), horizon)
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 5000])

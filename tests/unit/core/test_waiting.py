@@ -16,7 +16,7 @@ URL = Url(b"-", b"/", b"/", b"/", asset=False)
 def pages(*asked: tuple[float, int]) -> Pages:
     due, clients = [one[0] for one in asked], [one[1] for one in asked]
     urls = np.full(len(asked), URL, np.object_)
-    return Pages(np.array(due), np.array(clients, np.int32), urls, np.full(len(asked), UNTOLD))
+    return Pages(np.array(due), np.array(clients, np.intp), urls, np.full(len(asked), UNTOLD))
 
 
 def test_what_is_due_comes_in_order_and_the_rest_waits() -> None:
@@ -50,11 +50,11 @@ def test_fetches_before_a_row_are_those_of_earlier_rows_and_blocks() -> None:
     crowd = Crowd(10)
     column, here = crowd.column(-inf), crowd.column(0, np.bool_)
     column.values[2] = 50.0
-    clients, moments = np.array([1, 2, 1, 3, 1], np.int32), np.array([100.0, 101, 102, 103, 104])
+    clients, moments = np.array([1, 2, 1, 3, 1], np.intp), np.array([100.0, 101, 102, 103, 104])
     fetches = Fetches((column, here), clients, np.array([0, 2]), moments)
 
     def last(client: int, row: int) -> float:
-        return float(fetches.last(np.array([client], np.int32), np.array([row]))[0])
+        return float(fetches.last(np.array([client], np.intp), np.array([row]))[0])
 
     assert [last(1, row) for row in range(5)] == [-inf, 100, 100, 102, 102]
     assert [last(2, 4), last(3, 4)] == [50, -inf]

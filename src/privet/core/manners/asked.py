@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from privet.core.arrays import np
 from privet.core.assets import is_asset_type
 from privet.core.cache import LONGEST
-from privet.core.facts import UNTOLD, previous
+from privet.core.facts import UNTOLD
 from privet.core.select import split_request
 from privet.core.shapes import is_asset
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from privet.core.crowd import Column
+    from privet.core.crowd import Column, Numbers
     from privet.core.facts import Facts, Registry
 
     Bits = npt.NDArray[np.uint8]
@@ -159,9 +159,11 @@ def mixed(one: Hashes, other: Hashes) -> Hashes:
     return one * _MIX + other
 
 
-def before(numbers: npt.NDArray[np.int32], values: npt.NDArray[Any], column: Column) -> npt.NDArray[Any]:
-    """Return for each value the one before it of the same number, at first that of the column, which gets the last."""
-    places = previous(numbers)
+def before(places: Places, numbers: Numbers, values: npt.NDArray[Any], column: Column) -> npt.NDArray[Any]:
+    """Return for each value the one before it of the same number, at first that of the column, which gets the last.
+
+    `places` is what `core.facts.previous` says of the numbers.
+    """
     found = np.where(places >= 0, values[places], column.values[numbers])
     column.values[numbers] = values
     return found

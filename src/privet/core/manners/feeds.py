@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from privet.core.arrays import np
 from privet.core.coded import Counts
 from privet.core.crowd import NOBODY, Crowd
+from privet.core.facts import previous
 from privet.core.manners.asked import FEED, FEED_TYPE, FULL, GET, REFUSED, UNCHANGED, UNTYPED, Asked, before, mixed
 from privet.core.manners.memory import Clients
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from privet.core.manners.asked import Bits, Hashes, Places, Times
     from privet.core.manners.known import Known
 
-    Numbers = npt.NDArray[np.int32]
+    Numbers = npt.NDArray[np.intp]
 
 KEEP = 604_800.0  # seconds, a week: for so long readers and feeds are known
 FEEDS = 8192  # that are known
@@ -113,7 +114,8 @@ class Fetches:
         keys, feeds = facts.rows.keys, self._asked.targets(facts, rows)
         clients = np.fromiter(map(hash, map(keys.__getitem__, rows.tolist())), np.int64, len(rows))
         names = mixed(mixed(clients, feeds), self._asked.names(facts, rows)).tobytes()
-        readers = self.clients.numbers([names[place : place + 8] for place in range(0, len(names), 8)], times[rows])
+        each = [names[place : place + 8] for place in range(0, len(names), 8)]
+        readers = self.clients.numbers(each, times[rows]).astype(np.intp)
         self._client.values[readers] = facts.clients[rows]
         return Fetched(rows, readers, feeds)
 
@@ -153,7 +155,7 @@ class TooOften(_Feeds):
         # Who is sent elsewhere asks again at once.
         statuses = self._asked.statuses(facts)[fetched.rows]
         rows, readers, _ = fetched.where(np.flatnonzero(statuses & (FULL | UNCHANGED | REFUSED)))
-        pauses = np.abs(times[rows] - before(readers, times[rows], self._last))
+        pauses = np.abs(times[rows] - before(previous(readers), readers, times[rows], self._last))
         soon = np.flatnonzero(pauses <= self._every - _WHOLE_SECONDS)
         self.pauses = pauses[soon].tolist()
         found: list[int] = rows[soon].tolist()
@@ -202,13 +204,13 @@ class Whole(_Feeds):
 
     def _same(self, facts: Facts, fetched: Fetched, full: Places) -> Places:
         """Return the places of whole fetches that brought as much as the ones before."""
-        column, rows = facts.rows.column("size"), fetched.rows[full]
+        column, rows, readers = facts.rows.column("size"), fetched.rows[full], fetched.readers[full]
         if isinstance(column, Counts):
             sizes = column.places[rows] + 1
         else:
             told = (column[row] for row in rows.tolist())
             sizes = np.array([1 + int(size[:18]) if size.isdigit() else 0 for size in told], np.int64)
-        same = (before(fetched.readers[full], sizes, self._size) == sizes) & (sizes != 0)
+        same = (before(previous(readers), readers, sizes, self._size) == sizes) & (sizes != 0)
         return full[np.flatnonzero(same)]
 
     def carry(self, old: Self) -> None:

@@ -96,17 +96,18 @@ class FakeBrowser:
 
     def _naked(self, facts: Facts, times: Times, pages: Places, dressing: Places) -> Places:
         """Return those of the rows for pages whose clients were not dressed within a day before; learn who is."""
-        dressed = self._dressed.values[facts.clients[pages]]
-        if len(pages) and len(dressing):
+        clients, dressed = facts.clients, self._dressed.values
+        naked = pages[dressed[clients[pages]] < times[pages] - DAY]
+        if len(naked) and len(dressing):
             # A client's rows as one range of numbers, in their order: the one before a page's is his, or somebody's.
             size = len(facts)
-            rows = np.sort(facts.clients[dressing] * np.int64(size) + dressing)
-            here = facts.clients[pages] * np.int64(size) + pages
-            before = rows[np.searchsorted(rows, here) - 1]
-            own = (before // size == facts.clients[pages]) & (before < here)
-            dressed = np.where(own, times[before % size], dressed)
-        self._dressed.values[facts.clients[dressing]] = times[dressing]
-        return pages[dressed < times[pages] - DAY]
+            mine = dressing[self._crowd.among(clients[dressing], clients[naked])]
+            rows, here = np.append(np.sort(clients[mine] * size + mine), -1), clients[naked] * size + naked
+            before = rows[np.searchsorted(rows[:-1], here) - 1]
+            own = before // size == clients[naked]
+            naked = naked[~own | (times[before % size] < times[naked] - DAY)]
+        np.maximum.at(dressed, clients[dressing], times[dressing])
+        return naked
 
     def _news(self, facts: Facts, times: Times, assets: Places) -> Places:
         """Return the rows for assets that tell something new of a site."""

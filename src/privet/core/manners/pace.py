@@ -6,7 +6,6 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from privet.core.arrays import np
-from privet.core.facts import previous
 from privet.core.manners.asked import ASSET, GET, HEAD, REFUSED, Asked
 from privet.core.manners.memory import Clients
 
@@ -210,7 +209,7 @@ class Unslowed:
         if not len(rows):
             return []
         clients, at = facts.clients[rows], times[rows]
-        before = facts.before if len(rows) == len(facts) else previous(clients)
+        before = facts.before(rows)
         refused = self._asked.statuses(facts)[rows] & REFUSED
         first = self._pages.count
         marks = 2 * np.arange(first, first + len(rows)) + refused

@@ -200,7 +200,7 @@ class TooSoon(_Robots):
         told = np.flatnonzero(delays)
         rows, delays = rows[told], delays[told]
         clients, at = facts.clients[rows], times[rows]
-        pauses = np.abs(at - before(clients, at, self._last))
+        pauses = np.abs(at - before(facts.before(rows), clients, at, self._last))
         soon = np.flatnonzero(pauses <= delays - _WHOLE_SECONDS)
         self.pauses = pauses[soon].tolist()
         found: list[int] = rows[soon].tolist()

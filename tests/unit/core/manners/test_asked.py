@@ -7,7 +7,7 @@ import pytest
 
 from privet.core.cache import LONGEST
 from privet.core.crowd import Crowd
-from privet.core.facts import Registry
+from privet.core.facts import Registry, previous
 from privet.core.manners import asked
 from privet.core.manners.asked import Asked, agent_kind, kind_of, site_of, status_kind, target_of, type_kind
 from privet.core.parse import Rows
@@ -105,8 +105,8 @@ def test_what_came_before_is_that_of_the_same_client_in_the_block_or_else_the_co
     column = crowd.column(-1.0)
     numbers = crowd.numbers([b"a", b"b", b"a"], np.zeros(3))
 
-    assert asked.before(numbers, np.array([5.0, 6.0, 7.0]), column).tolist() == [-1.0, -1.0, 5.0]
-    assert asked.before(numbers, np.array([1.0, 2.0, 3.0]), column).tolist() == [7.0, 6.0, 1.0]
+    assert asked.before(previous(numbers), numbers, np.array([5.0, 6.0, 7.0]), column).tolist() == [-1.0, -1.0, 5.0]
+    assert asked.before(previous(numbers), numbers, np.array([1.0, 2.0, 3.0]), column).tolist() == [7.0, 6.0, 1.0]
 
 
 BROWSER = b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36"
