@@ -15,6 +15,8 @@ from privet.core.address import Subject
 from privet.core.bans import Order
 from privet.core.source import BLIND_AFTER
 from privet.core.wire import Hello, Lines
+from privet.daemon import feeds
+from privet.daemon.feeds import MOST_PEERS
 from tests.unit.daemon.serving import Served, serving, until
 from tests.unit.processes import JAIL, connected, hand_over, line
 
@@ -167,6 +169,22 @@ def test_lines_that_belong_nowhere_are_said(taken: Served) -> None:
             "3 lines came from pipes that did not say whose they are",
         ]
         assert (await place.source())["lines"] == 0
+
+    play(taken, scene)
+
+
+def test_pipes_that_could_not_be_accepted_are_said(taken: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "MOST_PEERS", 0)
+
+    async def scene(place: Served) -> None:
+        with connected(place.runtime):
+            await until(lambda: place.daemon.intakes.surplus == 1)
+        place.daemon.intakes.starved = 2
+        assert (await place.ask("status"))["warnings"] == [
+            NO_FIREWALL,
+            f"1 connection to the intake closed, of more than {MOST_PEERS}",
+            "the daemon had too many files open to accept a pipe, 2 times",
+        ]
 
     play(taken, scene)
 
