@@ -208,7 +208,7 @@ class Facts:
     @cached_property
     def _order(self) -> Places:
         """The rows by clients, those of each in their order."""
-        return _ordered(self.clients)
+        return order_of(self.clients)
 
     def before(self, rows: Places) -> Places:
         """Return for each of some rows the place among them of the one before it of the same client, -1 for none."""
@@ -227,10 +227,10 @@ def previous(numbers: Numbers) -> Places:
     """Return for each place the last one before it with the same number, -1 if there is none."""
     if len(numbers) < 2:
         return np.full(len(numbers), NONE)
-    return _before(_ordered(numbers), numbers)
+    return _before(order_of(numbers), numbers)
 
 
-def _ordered(numbers: Numbers) -> Places:
+def order_of(numbers: Numbers) -> Places:
     """Return the places of numbers of 32 bits by size, equal ones in their order: by halves, as 16 bits sort fast."""
     order = np.argsort(numbers.astype(np.uint16), kind="stable")
     high = (numbers >> 16).astype(np.uint16)

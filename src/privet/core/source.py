@@ -51,14 +51,14 @@ class Pace:
         self.newest = float("-inf")
         self.late = self.ahead = 0
 
-    def as_of(self, times: list[float], now: float) -> list[float]:
+    def as_of(self, times: Sequence[float], now: float) -> Sequence[float]:
         """Return times of lines that were written just now: what says otherwise has a clock or zone of its own."""
         if min(times, default=now) >= now - PAST:
             return times
         self.late += sum(time < now - PAST for time in times)
         return [now if time < now - PAST else time for time in times]
 
-    def keep(self, times: list[float], now: float, tolerance: float) -> list[float]:
+    def keep(self, times: Sequence[float], now: float, tolerance: float) -> Sequence[float]:
         """Return times, in the order of their lines, as they count."""
         highest = max(times)
         if highest > now + FUTURE:
@@ -70,9 +70,9 @@ class Pace:
         self.newest = max(self.newest, highest)
         return times
 
-    def _is_in_order(self, times: list[float], tolerance: float) -> bool:
+    def _is_in_order(self, times: Sequence[float], tolerance: float) -> bool:
         """Tell whether none is late, since each is as new as those before it."""
-        return times[0] >= self.newest - tolerance and sorted(times) == times
+        return times[0] >= self.newest - tolerance and sorted(times) == list(times)
 
     def _at_the_edge(self, times: Sequence[float], tolerance: float) -> list[float]:
         edge, moved = self.newest - tolerance, []
@@ -169,7 +169,7 @@ class SourceState:
     def keep_failures(self, columns: Sequence[Found], now: float, tolerance: float) -> None:
         """Bring the times of what all filters found within reach, in the order of the lines."""
         if len(columns) == 1 and columns[0].times:
-            columns[0].times = self.failures.keep(columns[0].times, now, tolerance)
+            columns[0].times = list(self.failures.keep(columns[0].times, now, tolerance))
             return
         spots = sorted(
             (place, number, index) for number, one in enumerate(columns) for index, place in enumerate(one.places)
