@@ -35,6 +35,9 @@ MOST = 2 * SIZE
 SHORT = 48
 """Bytes of a text that are six numbers."""
 
+MOST_RESTS = 1000
+"""Texts behind clients that are remembered: most often there is one."""
+
 _WORDS = SHORT // 8
 _MASKS = [b"\0" * (SHORT - length) + b"\xff" * length for length in range(SHORT + 1)]
 _KEPT = np.frombuffer(b"".join(_MASKS), np.uint64).reshape(-1, _WORDS)
@@ -48,6 +51,7 @@ class Heads:
 
     def __init__(self, head: re.Pattern[bytes]) -> None:
         self._head = head
+        self._rests: set[bytes] = set()  # what may stand behind a client
         self._known: dict[bytes, int]
         self._keys: npt.NDArray[Any]
         self._words: Words
@@ -123,8 +127,13 @@ class Heads:
         place = known.get(text)
         if place is not None:
             return place
-        found = self._head.fullmatch(text) if b"[" not in text else None
-        key = (found and client_key(found[1])) or None
+        client, _, rest = text.partition(b" ")
+        if rest not in self._rests or b"[" in client:  # behind a client that is first the same may stand whoever it is
+            found = self._head.fullmatch(text) if b"[" not in text else None
+            if found and found.span(1) == (0, len(client)) and len(self._rests) < MOST_RESTS:
+                self._rests.add(rest)
+            client = found[1] if found else b""
+        key = client_key(client)
         return NOBODY if key is None else self._add(known, text, key)
 
     def _add(self, known: dict[bytes, int], text: bytes, key: bytes) -> int:
