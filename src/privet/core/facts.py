@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from privet.core.arrays import np
 from privet.core.crowd import Crowd
+from privet.core.evidence import Shelf
 from privet.core.parse import Rows
 from privet.core.select import REQUEST_PARTS, parts_of, values_of
 from privet.core.texts import MOST, Texts, digest
@@ -70,6 +71,7 @@ class Registry:
         self.others: defaultdict[str, Texts] = defaultdict(Texts)  # by field
         self._latest = Facts(self, Rows(0))
         self._shared: dict[type, Shared] = {}
+        self.shelf = Shelf()  # of lines for evidence
 
     def facts(self, rows: Rows) -> Facts:
         """Return what is known of a block; detectors ask for the same one after the other, so it is kept that long."""

@@ -64,7 +64,7 @@ class Rule:
         self.learns = isinstance(self.window, Manners | Forms | Swarms)  # from all rows, not only from failures
         self._field, self._registry = first.distinct or "", registry
         self._networks = Keys(first, networks)
-        self.recent = Recent()
+        self.recent = Recent(registry.shelf)
         self.watch: Peaks | None = None
         self.matched = 0
         self.last_match: float | None = None
