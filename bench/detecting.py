@@ -10,6 +10,7 @@ import math
 import sys
 from pathlib import Path
 
+from privet.adapters.hygiene import keep_small
 from privet.adapters.manners import MannersFiles
 from privet.adapters.networks import Networks
 from privet.adapters.sources.archive import Archive
@@ -26,6 +27,7 @@ from privet.core.vigil import Vigil
 def main(config_path: str, log: str) -> None:
     """Feed a log to the engine of a configuration that has one source."""
     gc.set_threshold(100_000, 50, 100)  # as the program has it
+    keep_small()  # as the daemon does
     config = load(config_path)
     table = Networks(Path(config.networks.table)) if config.networks.table else None
     if table:

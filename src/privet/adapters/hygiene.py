@@ -14,7 +14,8 @@ from pathlib import Path
 
 _PR_SET_DUMPABLE = 4
 _LOCK_ALL = 1 | 2 | 4  # MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT: what is touched stays
-_ARENA_MAX = -8  # of mallopt
+_ARENA_MAX, _MMAP_THRESHOLD = -8, -3  # of mallopt
+_LARGE = 128 << 10  # bytes: glibc begins with this, and takes more for large each time that something larger is freed
 _FOREVER = resource.RLIM_INFINITY
 
 
@@ -42,11 +43,12 @@ def keep_from_swap(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgr
     return "memory may be swapped out: start it with the systemd unit (MemorySwapMax=0), or turn swap off"
 
 
-def share_heap() -> None:
-    """Let all threads allocate from one heap: each of its own would keep what it needed once."""
+def keep_small() -> None:
+    """Let all threads allocate from one heap, as each of its own would keep what it needed; what is large apart."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # of glibc
     if mallopt:
         mallopt(_ARENA_MAX, 1)
+        mallopt(_MMAP_THRESHOLD, _LARGE)
 
 
 def give_back() -> None:

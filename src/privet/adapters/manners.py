@@ -5,8 +5,6 @@ A robot may keep `robots.txt` for a day. So when it changes, what it said before
 
 from __future__ import annotations
 
-import http.client
-import ssl
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,7 +101,7 @@ class _Place:
         self._due = now + (OFTEN if self.is_file else SELDOM)
         try:
             value = self._read(self.place, self.name)
-        except (OSError, ValueError, http.client.HTTPException) as error:
+        except (OSError, ValueError) as error:
             self.problem = (
                 f"{self.place}: {_why(error)}{'; what was read before counts' if self.value is not None else ''}"
             )
@@ -155,7 +153,7 @@ def _rules(text: str, before: str | None) -> Rules:
 
 
 def read_robots(place: str, site: str) -> str:
-    """Return the text of a `robots.txt`. Raises OSError, ValueError and HTTPException."""
+    """Return the text of a `robots.txt`. Raises OSError and ValueError."""
     data = _bounded_file(place, LARGEST) if place.startswith("/") else fetch(place, site)
     return data[:LARGEST].decode("utf-8", "replace")
 
@@ -163,15 +161,17 @@ def read_robots(place: str, site: str) -> str:
 def fetch(url: str, site: str) -> bytes:
     """Return what a server has at an address; nothing if it says that there is nothing (RFC 9309).
 
-    A site that is named is asked for by its name, whatever the address. Raises OSError and HTTPException.
+    A site that is named is asked for by its name, whatever the address. Raises OSError and ValueError.
     """
+    from http.client import HTTPConnection, HTTPException, HTTPSConnection  # noqa: PLC0415  6 MB that few need
+    from ssl import create_default_context  # noqa: PLC0415  likewise
+
     parts = urlsplit(url)
+    place = parts.hostname or "", parts.port
     if parts.scheme == "https":
-        line: http.client.HTTPConnection = http.client.HTTPSConnection(
-            parts.hostname or "", parts.port, timeout=SILENCE, context=ssl.create_default_context()
-        )
+        line: HTTPConnection = HTTPSConnection(*place, timeout=SILENCE, context=create_default_context())
     else:
-        line = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=SILENCE)
+        line = HTTPConnection(*place, timeout=SILENCE)
     try:
         target = (parts.path or "/robots.txt") + (f"?{parts.query}" if parts.query else "")
         headers = {"User-Agent": f"privet/{__version__}"} | ({"Host": site} if site != EVERYWHERE else {})
@@ -182,6 +182,8 @@ def fetch(url: str, site: str) -> bytes:
         if answer.status != _OK:
             raise OSError(0, f"the server answers {answer.status}")
         return answer.read(LARGEST)
+    except HTTPException as error:
+        raise ValueError(f"the server's answer cannot be read ({type(error).__name__})") from None
     finally:
         line.close()
 
@@ -220,13 +222,9 @@ def _bounded_file(place: str, most: int) -> bytes:
         return file.read(most + 1)
 
 
-def _why(error: Exception) -> str:
+def _why(error: OSError | ValueError) -> str:
     """Say what went wrong, without a word of what the file or the server says."""
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    return (
-        str(error) if isinstance(error, ValueError) else f"the server's answer cannot be read ({type(error).__name__})"
-    )
+    return (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
 
 
 def _text(value: bytes) -> str:

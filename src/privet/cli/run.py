@@ -35,7 +35,7 @@ def command(config_path: str, runtime: str | None, state: str | None) -> None:
     """
     import asyncio  # noqa: PLC0415  heavy imports wait until the verb is called
 
-    from privet.adapters.hygiene import keep_from_swap, keep_private, share_heap  # noqa: PLC0415
+    from privet.adapters.hygiene import keep_from_swap, keep_private, keep_small  # noqa: PLC0415
     from privet.cli.lastdoor import shut_loggers  # noqa: PLC0415
     from privet.daemon.alone import AlreadyRunningError  # noqa: PLC0415
     from privet.daemon.log import make_log  # noqa: PLC0415
@@ -44,7 +44,7 @@ def command(config_path: str, runtime: str | None, state: str | None) -> None:
     from privet.ports import SourceError  # noqa: PLC0415
 
     shut_loggers()
-    share_heap()
+    keep_small()
     config = load_config(config_path)
     log = make_log()
     for complaint in filter(None, (keep_private(), keep_from_swap())):

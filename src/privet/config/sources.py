@@ -115,7 +115,7 @@ def kind_problems(sources: Mapping[str, object], jails: Mapping[str, object]) ->
         for jail, settings in jails.items()
         if isinstance(settings, dict) and "filter" not in settings
         for name in as_list(settings.get("source", []))
-        if name in plain
+        if isinstance(name, str) and name in plain
     ]
 
 

@@ -1,33 +1,35 @@
-"""Columns in which few values repeat: a table of the values, and for each row the place of its own.
+"""Columns as arrays: of few values that repeat, by their places in a table, or of numbers.
 
-Who counts rows by value looks each value up once, and the rows in an array. To everybody else it is a column.
+Who counts rows by value looks each value up once, and the rows in an array. To everybody else they are columns.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from privet.core.arrays import np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import Self
 
     import numpy.typing as npt
 
     Places = npt.NDArray[np.intp]
     Table = npt.NDArray[Any]
 
-_UNKNOWN = -1
+NONE = -1
 
 
-class Coded(Sequence[bytes]):
-    """A column; its table may get more values, but none ever changes."""
+class _Array(Sequence[bytes]):
+    """A column that is made of an array when somebody wants to see it."""
 
-    __slots__ = ("_values", "places", "table")
+    __slots__ = ("_values", "places")
 
-    def __init__(self, table: Table, places: Places) -> None:
-        self.table, self.places = table, places
+    def __init__(self, places: Places) -> None:
+        self.places = places
         self._values: list[bytes] | None = None
 
     def __len__(self) -> int:
@@ -36,9 +38,9 @@ class Coded(Sequence[bytes]):
     @overload
     def __getitem__(self, row: int) -> bytes: ...
     @overload
-    def __getitem__(self, row: slice) -> Coded: ...
-    def __getitem__(self, row: int | slice) -> bytes | Coded:
-        return Coded(self.table, self.places[row]) if isinstance(row, slice) else self._all[row]
+    def __getitem__(self, row: slice) -> Self: ...
+    def __getitem__(self, row: int | slice) -> bytes | Self:
+        return self._of(self.places[row]) if isinstance(row, slice) else self._all[row]
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._all)
@@ -46,8 +48,107 @@ class Coded(Sequence[bytes]):
     @property
     def _all(self) -> list[bytes]:
         if self._values is None:
-            self._values = self.table[self.places].tolist()
+            self._values = self._made()
         return self._values
+
+    def _of(self, places: Places) -> Self:
+        """Return a column of other rows."""
+        raise NotImplementedError
+
+    def _made(self) -> list[bytes]:
+        """Return the values."""
+        raise NotImplementedError
+
+
+class Coded(_Array):
+    """A column of values by their places in a table, which may get more values, but none ever changes."""
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: Table, places: Places) -> None:
+        super().__init__(places)
+        self.table = table
+
+    def _of(self, places: Places) -> Self:
+        return type(self)(self.table, places)
+
+    def _made(self) -> list[bytes]:
+        found: list[bytes] = self.table[self.places].tolist()
+        return found
+
+
+class Counts(_Array):
+    """A column of whole numbers, `NONE` where there is a dash."""
+
+    __slots__ = ()
+
+    def _of(self, places: Places) -> Self:
+        return type(self)(places)
+
+    def _made(self) -> list[bytes]:
+        return [b"%d" % number if number >= 0 else b"-" for number in self.places.tolist()]
+
+
+class Answers:
+    """What a function says of the values of a table: each is asked for once, in the order in which they come."""
+
+    def __init__(self, function: Callable[[bytes], int]) -> None:
+        self._function = function
+        self._table: Table | None = None
+        self._known: npt.NDArray[np.int32] | None = None  # by the places of that table
+
+    def __call__(self, column: Coded) -> npt.NDArray[np.int32]:
+        """Return the answers for a column."""
+        if column.table is not self._table or self._known is None:
+            self._table, self._known = column.table, np.full(len(column.table), NONE, np.int32)
+        found = self._known[column.places]
+        new = column.places[found == NONE]
+        if new.size:
+            places, firsts = np.unique(new, return_index=True)
+            places = places[np.argsort(firsts)]
+            self._known[places] = [*map(self._function, column.table[places].tolist())]
+            found = self._known[column.places]
+        return found
+
+    def forget(self, gone: npt.NDArray[np.bool_]) -> None:
+        """Ask again for what had some answers."""
+        if self._known is not None:
+            self._known[(self._known != NONE) & gone[self._known]] = NONE
+
+
+class Tally:
+    """Counts the values of columns as long as there are not too `many`, those of arrays not before somebody asks."""
+
+    def __init__(self, many: int) -> None:
+        self._many = many
+        self._counts: Counter[bytes] = Counter()
+        self._table: Table | None = None
+        self._here: npt.NDArray[np.int32] | None = None  # by the places of that table
+
+    def add(self, values: Sequence[bytes]) -> None:
+        """Count the values of a column."""
+        if len(self._counts) >= self._many:
+            return
+        if not isinstance(values, Coded):
+            self._counts.update(values)
+            return
+        if values.table is not self._table or self._here is None:
+            self.counts()
+            self._table, self._here = values.table, np.zeros(len(values.table), np.int32)
+        np.add.at(self._here, values.places, 1)
+
+    def counts(self) -> Counter[bytes]:
+        """Return how often each value was there."""
+        if self._table is not None and self._here is not None:
+            places = self._here.nonzero()[0]
+            for value, count in zip(self._table[places].tolist(), self._here[places].tolist(), strict=True):
+                self._counts[value] += count
+            self._here[places] = 0
+        return self._counts
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.counts().clear()
 
 
 class Numbers(dict[bytes, int]):
@@ -55,8 +156,7 @@ class Numbers(dict[bytes, int]):
 
     def __init__(self, texts: Sequence[bytes] = ()) -> None:
         super().__init__(zip(texts, range(len(texts)), strict=True))
-        self._table: Table | None = None
-        self._known: Places = np.empty(0, np.intp)  # by the places of that table
+        self._answers = Answers(self.__getitem__)
 
     def __missing__(self, text: bytes) -> int:
         self[text] = number = len(self)
@@ -68,15 +168,6 @@ class Numbers(dict[bytes, int]):
 
     def of(self, texts: Sequence[bytes]) -> Places:
         """Return the numbers of a column."""
-        if not isinstance(texts, Coded):
-            return np.fromiter(map(self.__getitem__, texts), np.intp, len(texts))
-        if texts.table is not self._table:
-            self._table, self._known = texts.table, np.full(len(texts.table), _UNKNOWN)
-        numbers = self._known[texts.places]
-        new = texts.places[numbers == _UNKNOWN]
-        if new.size:
-            places, firsts = np.unique(new, return_index=True)
-            for place in places[np.argsort(firsts)].tolist():
-                self._known[place] = self[texts.table[place]]
-            numbers = self._known[texts.places]
-        return numbers
+        if isinstance(texts, Coded):
+            return self._answers(texts).astype(np.intp)
+        return np.fromiter(map(self.__getitem__, texts), np.intp, len(texts))

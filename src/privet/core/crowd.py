@@ -13,6 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from privet.core.arrays import np
+from privet.core.coded import Answers, Coded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,6 +80,7 @@ class Crowd:
         self.forgotten = 0  # how many, so that numbers that are kept elsewhere can be forgotten, too
         self.most, self._keep = most, keep
         self._numbers = _Numbers(self)
+        self._known = Answers(self._numbers.__getitem__)
         self._keys: list[bytes] = []
         self._free: list[int] = []
         self._columns: list[Column] = []
@@ -107,7 +109,10 @@ class Crowd:
 
     def meet(self, keys: Sequence[bytes], times: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
         """Return the numbers of clients without making room for them."""
-        numbers = np.fromiter(map(self._numbers.__getitem__, keys), np.int32, len(keys))
+        if isinstance(keys, Coded):
+            numbers = self._known(keys)
+        else:
+            numbers = np.fromiter(map(self._numbers.__getitem__, keys), np.int32, len(keys))
         self.see(numbers, times)
         return numbers
 
@@ -139,7 +144,7 @@ class Crowd:
     def carry(self, old: Crowd) -> None:
         """Take over the clients of another; its columns may then be taken, the others are empty."""
         self._numbers, self._keys, self._free = old._numbers, old._keys, old._free
-        self._numbers.crowd = self
+        self._numbers.crowd, self._known = self, old._known
         self.evicted, self.forgotten = old.evicted, old.forgotten
         self.size, self._newest = old.size, old._newest
         for column in self._columns:
@@ -190,6 +195,11 @@ class Crowd:
     def _forget(self, gone: npt.NDArray[np.intp]) -> None:
         for column in self._columns:
             column.clear(gone)
+        if not len(gone):
+            return
+        is_gone = np.zeros(self.size, np.bool_)
+        is_gone[gone] = True
+        self._known.forget(is_gone)
         places = gone.tolist()
         for number in places:
             del self._numbers[self._keys[number]]

@@ -82,8 +82,9 @@ class Sum:
         if self.event is None:
             self.mass *= hours
             self.usual = usual = self.mass / look.seconds
-            self.loss = usual + max(EXCESS, usual / 2)
-        self.limit = max(look.least[self.level], BEYOND * self.peak)
+            self.loss = usual + (EXCESS if usual < 2 * EXCESS else usual / 2)
+        least, beyond = look.least[self.level], BEYOND * self.peak
+        self.limit = least if beyond < least else beyond  # noqa: FURB136  as in `add`
         return self.usual
 
     def fall(self, time: float) -> None:
@@ -92,32 +93,36 @@ class Sum:
             self.sum -= (time - self.at) * self.loss
             self.at = time
         if self.sum <= 0:
-            self._end_at_zero()
+            self.sum = 0.0
+            if self.height:
+                self._end_at_zero()
 
     def _end_at_zero(self) -> None:
         """Begin anew: what there was came to nothing, unless a swarm goes on."""
-        self.sum = 0.0
-        if self.height:
-            if self.event is None:
-                self.peak = max(self.peak, self.height)
-                self.suspects.clear()
-                self.strangers = 0
-            self.height = 0.0
+        if self.event is None:
+            if self.height > self.peak:  # noqa: PLR1730  as in `add`
+                self.peak = self.height
+            self.suspects.clear()
+            self.strangers = 0
+        self.height = 0.0
 
     @property
     def is_swarm(self) -> bool:
         """Tell whether there are too many, most of them never seen before."""
         return self.sum >= self.limit and self.strangers >= max(FEWEST, len(self.suspects) / 2)
 
-    def add(self, client: int, time: float, weight: float, *, regular: bool = False) -> None:
-        """Count a suspect."""
+    def add(self, client: int, time: float, weight: float, *, regular: bool = False) -> bool:
+        """Count a suspect; tell whether there are too many now."""
+        height = self.sum
         if time > self.at:
-            self.sum -= (time - self.at) * self.loss
+            height -= (time - self.at) * self.loss
             self.at = time
-        if self.sum <= 0:
-            self._end_at_zero()
+        if height <= 0:
+            height = 0.0
+            if self.height:
+                self._end_at_zero()
         self.suspects[client] = time
-        self.sum = height = self.sum + weight
+        height += weight
         if not regular:
             self.strangers += 1
         if self.event is None:
@@ -125,8 +130,10 @@ class Sum:
             if height > self.height:  # noqa: PLR1730  a call of max for each suspect takes too long
                 self.height = height
         else:
-            self.sum = min(height, CAP * self.limit)
+            height = min(height, CAP * self.limit)
             self.event.members += 1
+        self.sum = height
+        return height >= self.limit
 
     @property
     def has_meaning(self) -> bool:

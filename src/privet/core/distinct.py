@@ -74,11 +74,11 @@ class Distinct:
             if until and time < until.get(key, time):
                 continue
             seen = many.get(key) or self._begin(key, int(numbers[place]))
-            if name in seen:  # no new value: the count does not rise
-                if time > seen[name]:  # noqa: PLR1730  max() costs more
-                    seen[name] = time
+            last = seen.get(name)
+            if last is None or time > last:
+                seen[name] = time
+            if last is not None:  # no new value: the count does not rise
                 continue
-            seen[name] = time
             if len(seen) >= limit.maxretry and self._is_reached(key, seen):
                 self._clear(key, int(numbers[place]))
                 until[key] = time + limit.bantime

@@ -32,7 +32,7 @@ from privet.core.memory import Memory
 from privet.core.neighbours import Neighbours
 from privet.core.nets import network_key, number_of
 from privet.core.networks import as_number, as_text
-from privet.core.parse import PART, in_parts
+from privet.core.parse import PART
 from privet.core.prefixes import PrefixSet
 from privet.core.rate import Rate
 from privet.core.rules import Rule, Sifted, identity_of
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from privet.core.swarm import Baseline, Event
 
 NO_FILTERS: Mapping[str, FilterPlan] = MappingProxyType({})
-PORTION = 1 << 19
+PORTION = 1 << 20
 """Bytes that are best fed at once to detectors that look at whole blocks: they begin less often."""
 
 EMPTY: Mapping[str, Sequence[Subject]] = MappingProxyType({})
@@ -247,7 +247,7 @@ class Engine:
         """Parse requests; None if there are none."""
         if source.plan is None:
             return None
-        rows = in_parts(source.plan.parse, data)
+        rows = source.plan.parse(data)
         source.count(rows, data)
         if rows.keys:
             rows.times, rows.clients = source.requests.keep(rows.times, now, self._tolerance), rows.keys
@@ -266,7 +266,7 @@ class Engine:
             source.count_failures(found.values(), batch.data)
         if not batch.old and isfinite(now):
             for columns in found.values():
-                columns.times = source.failures.as_of(columns.times, now)
+                columns.times = list(source.failures.as_of(columns.times, now))
         source.keep_failures(list(found.values()), now, self._tolerance)
         for columns in found.values():
             if self._widened is not None:

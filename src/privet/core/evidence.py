@@ -79,6 +79,7 @@ class _Failures:
         keys: Iterable[bytes],
         times: Sequence[float],
     ) -> None:
+        self.size = lines.size
         self.lines = lines
         self._rows, self._keys, self._times = rows, keys, times
         self._of: dict[bytes, list[int]] | None = None
@@ -92,11 +93,35 @@ class _Failures:
         places = [place for place in self._of.get(key, ()) if self._times[place] <= until][-most:]
         return [line for place in places if (line := self.lines[self._rows[place]])]
 
+    def clear(self) -> None:
+        """Let go of the block; there was nothing in it."""
+        self.lines = Places(b"")
+        self._rows, self._keys, self._times, self._of = (), (), (), {}
+
+
+class Shelf:
+    """The failures of all rules in the last two large blocks: nobody keeps an older one for the sake of a few lines."""
+
+    def __init__(self) -> None:
+        self._before: list[_Failures] = []
+        self._latest: list[_Failures] = []
+
+    def put(self, failures: _Failures) -> None:
+        """Add failures; with those of a new block the ones of the last but one go."""
+        if failures.size <= ROOM:
+            return
+        if self._latest and self._latest[0].lines is not failures.lines:
+            for one in self._before:
+                one.clear()
+            self._before, self._latest = self._latest, []
+        self._latest.append(failures)
+
 
 class Recent:
     """The failures that a rule counted last."""
 
-    def __init__(self) -> None:
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
         self._blocks: deque[_Failures] = deque()
         self._size = 0
 
@@ -108,10 +133,14 @@ class Recent:
         times: Sequence[float],
     ) -> None:
         """Remember the failures in a block, and forget the oldest ones."""
-        self._blocks.append(_Failures(lines, rows, keys, times))
-        self._size += lines.size
+        failures = _Failures(lines, rows, keys, times)
+        self._shelf.put(failures)
+        self._blocks.append(failures)
+        self._size += failures.size
         while self._size > ROOM and len(self._blocks) > 1:
-            self._size -= self._blocks.popleft().lines.size
+            gone = self._blocks.popleft()
+            self._size -= gone.size
+            gone.clear()
 
     def of(self, key: bytes, until: float) -> tuple[str, ...]:
         """Return the last lines of a client, masked, the oldest first."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from privet.core.arrays import np
 from privet.core.crowd import Crowd
+from privet.core.evidence import Shelf
 from privet.core.parse import Rows
 from privet.core.select import REQUEST_PARTS, parts_of, values_of
 from privet.core.texts import MOST, Texts, digest
@@ -70,6 +71,7 @@ class Registry:
         self.others: defaultdict[str, Texts] = defaultdict(Texts)  # by field
         self._latest = Facts(self, Rows(0))
         self._shared: dict[type, Shared] = {}
+        self.shelf = Shelf()  # of lines for evidence
 
     def facts(self, rows: Rows) -> Facts:
         """Return what is known of a block; detectors ask for the same one after the other, so it is kept that long."""
@@ -208,7 +210,7 @@ class Facts:
     @cached_property
     def _order(self) -> Places:
         """The rows by clients, those of each in their order."""
-        return np.argsort(self.clients, kind="stable")
+        return order_of(self.clients)
 
     def before(self, rows: Places) -> Places:
         """Return for each of some rows the place among them of the one before it of the same client, -1 for none."""
@@ -227,7 +229,14 @@ def previous(numbers: Numbers) -> Places:
     """Return for each place the last one before it with the same number, -1 if there is none."""
     if len(numbers) < 2:
         return np.full(len(numbers), NONE)
-    return _before(np.argsort(numbers, kind="stable"), numbers)
+    return _before(order_of(numbers), numbers)
+
+
+def order_of(numbers: Numbers) -> Places:
+    """Return the places of numbers of 32 bits by size, equal ones in their order: by halves, as 16 bits sort fast."""
+    order = np.argsort(numbers.astype(np.uint16), kind="stable")
+    high = (numbers >> 16).astype(np.uint16)
+    return order[np.argsort(high[order], kind="stable")] if high.any() else order
 
 
 def _before(order: Places, numbers: Numbers) -> Places:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from privet.core.facts import Facts, Registry
     from privet.core.parse import Rows
 
+    Pages = npt.NDArray[np.int32]
+    Places = npt.NDArray[np.intp]
+
 QUICK = 3.0
 """Seconds in which nobody reads a form and fills it in."""
 
@@ -75,7 +78,7 @@ class Forms(Window):
         pages = self._asked(facts.requests) * fetched  # by row, 0 where none was fetched
         found, referers = [], rows.column("referer") if chosen else ()
         for row in chosen:
-            if self._is_offence(facts, pages[:row], row, referers[row]):
+            if self._is_offence(facts, pages, row, referers[row]):
                 found.append(row)
             elif fetched[row]:
                 pages[row] = digest(values_of(rows, "path", [row])[0])
@@ -97,7 +100,7 @@ class Forms(Window):
         self.first.values[:] += seconds
         self.start += seconds
 
-    def _learn(self, facts: Facts, pages: npt.NDArray[np.int32]) -> None:
+    def _learn(self, facts: Facts, pages: Pages) -> None:
         """Take note of the pages that were fetched."""
         places = pages.nonzero()[0]
         if not len(places):
@@ -110,28 +113,29 @@ class Forms(Window):
         before = facts.before(places)
         self.pages.enter(self.last.values, clients, times, pages[places], before, times.max() - LOOK_BACK)
 
-    def _is_offence(self, facts: Facts, before: npt.NDArray[np.int32], row: int, referer: bytes) -> bool:
+    def _is_offence(self, facts: Facts, pages: Pages, row: int, referer: bytes) -> bool:
         """Judge a form, given the pages that were fetched before it in its block."""
-        time, page, client = facts.rows.times[row], _page_of(referer), facts.clients[row]
-        own = before * (facts.clients[:row] == client)
-        named = self._page(facts, own, client, digest(page)) if page else None
-        seen, gone = named or (self._any_page(facts, own, client), -inf)
+        time, page, client = facts.rows.times[row], _page_of(referer), facts.clients.item(row)
+        own = (facts.clients[:row] == client).nonzero()[0]
+        own = own[pages[own] != 0]
+        seen, gone = self._page(facts, pages, own, client, page) if page else (self._any_page(facts, own, client), -inf)
         if time - seen > LOOK_BACK:
             return time - self.start >= WARM and time - gone > LOOK_BACK
         return time - seen < QUICK
 
-    def _page(self, facts: Facts, own: npt.NDArray[np.int32], client: int, page: int) -> tuple[float, float]:
+    def _page(self, facts: Facts, pages: Pages, own: Places, client: int, path: bytes) -> tuple[float, float]:
         """Return when a page was fetched last, and the newest time when what is forgotten may have been."""
-        now = (own == page).nonzero()[0]
+        page = digest(path)
+        now = own[pages[own] == page]
         if len(now):
             return facts.times.item(now[-1]), -inf
         entries, gone = self.pages.follow(self.last.values.item(client), PAGES)
         return next((time for time, one in entries if one == page), -inf), gone
 
-    def _any_page(self, facts: Facts, own: npt.NDArray[np.int32], client: int) -> float:
+    def _any_page(self, facts: Facts, own: Places, client: int) -> float:
         """Return when a page was fetched first."""
         first: float = self.first.values.item(client)
-        times = facts.times[: len(own)][own != 0]
+        times = facts.times[own]
         while len(begun := (times - first > LOOK_BACK).nonzero()[0]):  # what was too long ago is as if it had not been
             first, times = times.item(begun[0]), times[begun[0] :]
         return first

@@ -122,6 +122,11 @@ class Jail(msgspec.Struct, frozen=True):
         return _ANSWERS.get(self.answer, Action.BAN) if self.kind == "swarm" else Action.BAN
 
     @property
+    def by_blocks(self) -> bool:
+        """Whether this jail looks at many requests at once, as arrays."""
+        return self.bans_of is None and (self.key != "address" or self.kind != "clients" or self.distinct is not None)
+
+    @property
     def only_reports(self) -> bool:
         """Whether this jail leaves everybody alone."""
         return self.dry_run or (self.kind == "swarm" and self.answer == "report")

@@ -13,7 +13,6 @@ Each client has a number, and each sum is a column: what a batch adds is added a
 
 from __future__ import annotations
 
-from array import array
 from itertools import compress
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ import msgspec
 
 from privet.core.address import Subject
 from privet.core.arrays import np
-from privet.core.coded import Numbers
+from privet.core.coded import Counts, Numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -274,8 +273,8 @@ def numbers(sizes: Sequence[bytes | int]) -> list[int]:
 
 def _amounts(sizes: Sequence[bytes | int]) -> tuple[Ids, list[tuple[int, int]]]:
     """Return sizes as a column, and with their rows those that are too large for one, which are 0 in it."""
-    if isinstance(sizes, array):
-        return np.asarray(sizes), []
+    if isinstance(sizes, Counts):
+        return np.maximum(sizes.places, 0), []
     known = numbers(sizes)
     large = [(row, size) for row, size in enumerate(known) if size >= _LARGE]
     for row, _ in large:

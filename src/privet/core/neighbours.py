@@ -46,18 +46,19 @@ class _Failures:
         self.clients = {client: time for time, client in ordered}
         self.wait = 0  # failures that must come before there can be enough of them, and of clients
 
-    def enter(self, client: bytes, time: float) -> None:
-        """Count a failure."""
-        times, clients = self.times, self.clients
+    def enter(self, client: bytes, time: float) -> bool:
+        """Count a failure; tell whether there may be enough now."""
+        times = self.times
         if not times or time >= times[-1]:
             times.append(time)
-            clients[client] = time
+            self.clients[client] = time
         else:
             insort(times, time)
-            clients[client] = max(time, clients.get(client, time))
+            self.clients[client] = max(time, self.clients.get(client, time))
         if len(times) > self.most:
             del times[0]
         self.wait -= 1
+        return self.wait <= 0
 
 
 class _Ends(dict[bytes, float]):
@@ -147,14 +148,16 @@ class Neighbours:
         many = depth[nets] >= enough
         if many.any():
             named = nets[many].tolist()
-            for net in set(named).difference(self.near):
-                self._look(net, named.count(net))
-            many = depth[nets] >= enough
+            if some := set(named).difference(self.near):
+                for net in some:
+                    self._look(net, named.count(net))
+                many = depth[nets] >= enough
         few, held = (~many).nonzero()[0], np.fromiter(clients, np.object_, len(clients))[places]
         if len(few):
-            some, when = nets[few], times[few]
-            np.maximum.at(self.newest.values, some, when)
-            self.ring.enter(self.last.values, some, when, held[few], previous(some), when.max() - self._keep)
+            nets_of_few, when = nets[few], times[few]
+            np.maximum.at(self.newest.values, nets_of_few, when)
+            before, horizon = previous(nets_of_few), when.max() - self._keep
+            self.ring.enter(self.last.values, nets_of_few, when, held[few], before, horizon)
         if len(few) < len(nets):
             lines = [rows[place] for place in places[many].tolist()]
             yield from self._judge(lines, nets[many], held[many].tolist(), times[many])
@@ -303,8 +306,7 @@ class Neighbours:
             if seen is None:  # it was brought down, or there was no room
                 seen = near[net] = _Failures((), most)
                 self.depth.values[net] = _NEAR
-            seen.enter(client, time)
-            if seen.wait <= 0 and self._is_reached(seen):
+            if seen.enter(client, time) and self._is_reached(seen):
                 told[net] = key = self.clients.key(net)
                 since = seen.times[-1] - limit.findtime
                 self.accused[key] = [one for one, at in seen.clients.items() if at >= since]

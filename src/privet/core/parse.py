@@ -48,7 +48,7 @@ def untold(_block: bytes) -> list[bytes]:
 
 
 class Rows:
-    """The lines of one block, parsed: a column is a sequence of bytes with one value per row.
+    """The lines of one block, parsed: a column is a sequence of bytes with one value per row (see `core.coded`).
 
     `keys` are client keys, `times` seconds since the epoch. `bad` holds (reason, line) of what did
     not parse; `ignored` counts lines that are no requests. `lines` = rows + bad + ignored. An engine keeps
@@ -59,9 +59,9 @@ class Rows:
 
     def __init__(self, lines: int) -> None:
         self.lines = lines
-        self.keys: list[bytes] = []
-        self.clients: list[bytes] = []
-        self.times: list[float] = []
+        self.keys: Sequence[bytes] = []
+        self.clients: Sequence[bytes] = []
+        self.times: Sequence[float] = []
         self.columns: dict[str, Sequence[bytes]] = {}
         self.bad: list[tuple[str, bytes]] = []
         self.ignored = 0
@@ -74,8 +74,8 @@ class Rows:
         names = self.columns.keys() | other.columns.keys() if other.keys else self.columns.keys()
         self.columns = {name: [*self.column(name), *other.column(name)] for name in sorted(names)}
         self.lines += other.lines
-        self.keys += other.keys
-        self.times += other.times
+        self.keys = [*self.keys, *other.keys]
+        self.times = [*self.times, *other.times]
         self.bad += other.bad
         self.ignored += other.ignored
 
@@ -186,6 +186,9 @@ class TextPlan:
         """Parse whole lines, each with its newline."""
         if self._many and len(block) >= LARGE and (found := self._by_columns(block)) is not None:
             return found
+        return in_parts(self._part, block)
+
+    def _part(self, block: bytes) -> Rows:
         rows = Rows(block.count(b"\n"))
         if rows.lines < FEW or not self._at_once(block, rows):
             self._slow(block, rows)

@@ -60,11 +60,11 @@ class Rule:
         self.predicates = first.predicates
         limits = [Limit(jail, order, loads) for order, jail in jails]
         self.window = _window_for(limits, tolerance, max_clients, registry)
-        self.by_blocks = not isinstance(self.window, Window | Rate) or isinstance(self.window, Manners | Forms)
+        self.by_blocks = first.by_blocks
         self.learns = isinstance(self.window, Manners | Forms | Swarms)  # from all rows, not only from failures
         self._field, self._registry = first.distinct or "", registry
         self._networks = Keys(first, networks)
-        self.recent = Recent()
+        self.recent = Recent(registry.shelf)
         self.watch: Peaks | None = None
         self.matched = 0
         self.last_match: float | None = None

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from privet.core.address import is_pseudonym
+from privet.core.coded import Answers, Coded, Tally
 from privet.core.filters.plan import PSEUDONYM
 from privet.core.mask import sample
 from privet.core.parse import NO_ADDRESS, Rows
@@ -55,14 +56,14 @@ class Pace:
         self.newest = float("-inf")
         self.late = self.ahead = 0
 
-    def as_of(self, times: list[float], now: float) -> list[float]:
+    def as_of(self, times: Sequence[float], now: float) -> Sequence[float]:
         """Return times of lines that were written just now: what says otherwise has a clock or zone of its own."""
         if min(times, default=now) >= now - PAST:
             return times
         self.late += sum(time < now - PAST for time in times)
         return [now if time < now - PAST else time for time in times]
 
-    def keep(self, times: list[float], now: float, tolerance: float) -> list[float]:
+    def keep(self, times: Sequence[float], now: float, tolerance: float) -> Sequence[float]:
         """Return times, in the order of their lines, as they count."""
         highest = max(times)
         if highest > now + FUTURE:
@@ -74,9 +75,9 @@ class Pace:
         self.newest = max(self.newest, highest)
         return times
 
-    def _is_in_order(self, times: list[float], tolerance: float) -> bool:
+    def _is_in_order(self, times: Sequence[float], tolerance: float) -> bool:
         """Tell whether none is late, since each is as new as those before it."""
-        return times[0] >= self.newest - tolerance and sorted(times) == times
+        return times[0] >= self.newest - tolerance and sorted(times) == list(times)
 
     def _at_the_edge(self, times: Sequence[float], tolerance: float) -> list[float]:
         edge, moved = self.newest - tolerance, []
@@ -104,7 +105,8 @@ class SourceState:
         self.unparsed: Counter[str] = Counter()
         self.samples: dict[str, list[str]] = {}
         self.without_address = 0  # lines since the last one with an address
-        self.hits: Counter[bytes] = Counter()  # of each client since somebody looked and cleared them
+        self.hits = Tally(MOST_HITS)  # of each client since somebody looked and cleared them
+        self._lengths = Answers(len)  # of keys
         self.good = self.bad = b""  # the last line that was a request, more or less, and the last that was not
 
     @property
@@ -153,8 +155,7 @@ class SourceState:
         self.lines += rows.lines
         self.parsed += len(rows)
         self.ignored += rows.ignored
-        if rows.keys and len(self.hits) < MOST_HITS:
-            self.hits.update(rows.keys)
+        self.hits.add(rows.keys)
         if rows.bad:
             self.bad = rows.bad[-1][1][:LONGEST]
         elif rows.keys:
@@ -162,7 +163,8 @@ class SourceState:
         blind = {line for reason, line in rows.bad if reason == NO_ADDRESS}
         if rows.keys:
             self.without_address = _at_the_end(block, blind, {line for _, line in rows.bad}) if blind else 0
-            self.pseudonyms += sum(map(is_pseudonym, rows.keys)) if 16 in map(len, rows.keys) else 0
+            lengths = self._lengths(rows.keys).tolist() if isinstance(rows.keys, Coded) else map(len, rows.keys)
+            self.pseudonyms += sum(map(is_pseudonym, rows.keys)) if 16 in lengths else 0
         for reason, line in rows.bad:
             self.unparsed[reason] += 1
             self.without_address += not rows.keys and reason == NO_ADDRESS
@@ -173,7 +175,7 @@ class SourceState:
     def keep_failures(self, columns: Sequence[Found], now: float, tolerance: float) -> None:
         """Bring the times of what all filters found within reach, in the order of the lines."""
         if len(columns) == 1 and columns[0].times:
-            columns[0].times = self.failures.keep(columns[0].times, now, tolerance)
+            columns[0].times = list(self.failures.keep(columns[0].times, now, tolerance))
             return
         spots = sorted(
             (place, number, index) for number, one in enumerate(columns) for index, place in enumerate(one.places)

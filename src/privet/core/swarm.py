@@ -211,9 +211,8 @@ class Swarms:
                 self._learn_time(seconds)
             for one in sums[:-1] if regular else sums:
                 if client not in one.suspects:
-                    one.add(client, now, weight, regular=regular)
                     held += 1
-                    if one.sum >= one.limit and now >= self._armed and one.is_swarm:
+                    if one.add(client, now, weight, regular=regular) and now >= self._armed and one.is_swarm:
                         self._keep(firsts, lasts)
                         self._begin(one, sums[sums.index(one) + 1 :], fetches, row)
                         yield from self._found(row, one.suspects)

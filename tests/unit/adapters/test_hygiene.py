@@ -124,13 +124,13 @@ GIVEN_BACK = r"""
 import re
 from pathlib import Path
 from threading import Thread
-from privet.adapters.hygiene import give_back, share_heap
+from privet.adapters.hygiene import give_back, keep_small
 def held():
     return int(re.search(r"VmRSS:\s*(\d+)", Path("/proc/self/status").read_text())[1])
 def work():
     pieces = [bytes(100_000) for _ in range(400)]
     kept.append(pieces.pop())
-share_heap()
+keep_small()
 kept = []
 before = held()
 for thread in [Thread(target=work) for _ in range(3)]:
@@ -145,3 +145,25 @@ def test_what_is_not_needed_any_more_is_given_back() -> None:
     done = subprocess.run([sys.executable, "-c", GIVEN_BACK], capture_output=True, text=True, check=True)
 
     assert int(done.stdout) < 8_000
+
+
+LARGE = r"""
+import re
+from pathlib import Path
+from privet.adapters.hygiene import keep_small
+def held():
+    return int(re.search(r"VmRSS:\s*(\d+)", Path("/proc/self/status").read_text())[1])
+keep_small()
+bytearray(1 << 24)  # by which glibc would learn to keep as much
+before = held()
+pieces = [b"x" * (1 << 20) for _ in range(20)]
+kept = bytes(100_000)
+del pieces
+print(held() - before)
+"""
+
+
+def test_what_is_large_is_given_back_at_once() -> None:
+    done = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) < 2_000

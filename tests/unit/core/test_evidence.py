@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from time import process_time
 
 import pytest
@@ -115,3 +116,19 @@ def test_where_lines_begin_is_found_in_one_go_among_many_that_are_bad() -> None:
     place = evidence.Lines(block, rows).place(5999)
     assert process_time() - begin < 0.5
     assert block[place:].startswith(line("192.0.2.1", 5999))
+
+
+def test_no_block_is_kept_for_the_sake_of_one_line() -> None:
+    many = engine(
+        LOGIN
+        + "".join(f'[jail.j{n}]\nsource = "web"\npath = "^/{n}$"\nmaxretry = 2\nfindtime = "1h"\n' for n in range(30))
+    )
+    rest = line("192.0.2.9", 0, "/" + "x" * 1000) * 1000
+    tracemalloc.start()
+    try:
+        for number in range(30):
+            assert shown(many, line("192.0.2.1", number, f"/{number}") + rest) == []
+        assert tracemalloc.get_traced_memory()[0] < 6 * len(rest)
+    finally:
+        tracemalloc.stop()
+    assert shown(many, line("192.0.2.1", 40, "/29")) == [requests("/29")]

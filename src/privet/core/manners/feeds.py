@@ -12,8 +12,9 @@ from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from privet.core.arrays import np
+from privet.core.coded import Counts
 from privet.core.crowd import NOBODY, Crowd
-from privet.core.facts import UNTOLD, previous
+from privet.core.facts import previous
 from privet.core.manners.asked import FEED, FEED_TYPE, FULL, GET, REFUSED, UNCHANGED, UNTYPED, Asked, before, mixed
 from privet.core.manners.memory import Clients
 
@@ -178,7 +179,7 @@ class Whole(_Feeds):
 
     def __init__(self, registry: Registry) -> None:
         super().__init__(registry)
-        self._size = self._fetches.clients.column(0, np.int64)  # its hash
+        self._size = self._fetches.clients.column(0, np.int64)  # and one, 0 if there was none
         self._asks = self._fetches.clients.column(0, np.bool_)  # whether it has changed
         self._willing: Clients[int, None] = Clients(FEEDS, KEEP)  # feeds for which there was a 304
 
@@ -203,8 +204,12 @@ class Whole(_Feeds):
 
     def _same(self, facts: Facts, fetched: Fetched, full: Places) -> Places:
         """Return the places of whole fetches that brought as much as the ones before."""
-        column, readers = facts.rows.column("size"), fetched.readers[full]
-        sizes = np.fromiter(map(_size, map(column.__getitem__, fetched.rows[full].tolist())), np.int64, len(full))
+        column, rows, readers = facts.rows.column("size"), fetched.rows[full], fetched.readers[full]
+        if isinstance(column, Counts):
+            sizes = column.places[rows] + 1
+        else:
+            told = (column[row] for row in rows.tolist())
+            sizes = np.array([1 + int(size[:18]) if size.isdigit() else 0 for size in told], np.int64)
         same = (before(previous(readers), readers, sizes, self._size) == sizes) & (sizes != 0)
         return full[np.flatnonzero(same)]
 
@@ -218,8 +223,3 @@ class Whole(_Feeds):
         """Forget a client."""
         readers = self._fetches.of_client(key)
         self._size.values[readers], self._asks.values[readers] = 0, False
-
-
-def _size(told: bytes) -> int:
-    """Return a hash of a size, 0 where none is told."""
-    return 0 if told in UNTOLD else hash(told)

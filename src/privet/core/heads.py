@@ -1,0 +1,153 @@
+"""What stands in a log line before its time, and whose it is: the same text whenever the client is.
+
+What a text means is found out once, by the format's own expression. Then it is known again without making anything of
+it that Python would have to look at: its bytes are six numbers, which are sought in a hash table of arrays, for all
+lines of a block at once. Its hash is of this process alone. Few texts are longer than that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from privet.core.address import client_key
+from privet.core.cache import LONGEST, SIZE
+from privet.core.coded import Coded
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from privet.core.codes import Codes
+
+    Places = npt.NDArray[np.intp]
+    Words = npt.NDArray[np.uint64]
+
+NOBODY = 0
+"""The place of those who cannot be told here."""
+
+MOST = 2 * SIZE
+"""Texts that are remembered, but for those of the last block."""
+
+SHORT = 48
+"""Bytes of a text that are six numbers."""
+
+MOST_RESTS = 1000
+"""Texts behind clients that are remembered: most often there is one."""
+
+_WORDS = SHORT // 8
+_MASKS = [b"\0" * (SHORT - length) + b"\xff" * length for length in range(SHORT + 1)]
+_KEPT = np.frombuffer(b"".join(_MASKS), np.uint64).reshape(-1, _WORDS)
+"""By the length of a text: which of the bytes up to its end are its own."""
+
+_MIX = np.array([hash(f"word {place}") | 1 for place in range(_WORDS)]).astype(np.uint64)
+
+
+class Heads:
+    """The clients of texts, by their places in a table, valid until the next block."""
+
+    def __init__(self, head: re.Pattern[bytes]) -> None:
+        self._head = head
+        self._rests: set[bytes] = set()  # what may stand behind a client
+        self._known: dict[bytes, int]
+        self._keys: npt.NDArray[Any]
+        self._words: Words
+        self._slots: npt.NDArray[np.int32]
+        self._count: int
+        self._forget()
+
+    def of(self, codes: Codes, starts: Places, ends: Places) -> Coded:
+        """Return the column of the clients' keys of what stands at some places of a block."""
+        room = 2 * len(starts)  # for the lines that do not fit, too
+        if self._count >= MOST or self._count + room > len(self._keys):
+            self._forget(room)
+        lengths = ends - starts
+        words = codes.before(ends, SHORT).view(np.uint64)
+        words = words.reshape(-1, _WORDS) & _KEPT.take(np.minimum(lengths, SHORT), axis=0)
+        places = self._find(words)
+        short = (lengths <= SHORT) & (codes.all[starts] != 0)  # as the words have nothing but zeros before their text
+        places[~short] = NOBODY
+        unknown = np.flatnonzero(places == NOBODY)
+        if len(unknown):
+            first, fresh = self._count, dict[bytes, int]()
+            known = (fresh if one else self._known for one in short[unknown].tolist())
+            between = zip(known, starts[unknown].tolist(), ends[unknown].tolist(), strict=True)
+            places[unknown] = [self._place(there, codes.block[start:end]) for there, start, end in between]
+            unknown = unknown[(places[unknown] >= first) & short[unknown]]
+            self._words[places[unknown]] = words[unknown]
+            self._remember(np.unique(places[unknown]))
+        return Coded(self._keys, places)
+
+    def enter(self, keys: Sequence[bytes]) -> Coded:
+        """Return the column of clients whose keys are known."""
+        named = [(b"\n" + key, key) for key in keys]  # as no text begins
+        places = [self._known.get(name) or self._add(self._known, name, key) for name, key in named]
+        return Coded(self._keys, np.array(places, np.intp))
+
+    def _find(self, words: Words) -> Places:
+        """Return the places of short texts."""
+        places = np.zeros(len(words), np.intp)
+        rows, slots = np.arange(len(words)), self._slots_of(words)
+        while len(rows):
+            found = self._slots[slots]
+            equal = self._words.take(found, axis=0) == words
+            same = equal[:, 0]
+            for place in range(1, _WORDS):  # which takes a third of the time of `all`
+                same &= equal[:, place]
+            places[rows[same]] = found[same]
+            left = np.flatnonzero(~same & (found != NOBODY))
+            rows, words, slots = rows[left], words.take(left, axis=0), slots[left] + 1 & len(self._slots) - 1
+        return places
+
+    def _remember(self, places: Places) -> None:
+        """Let places be found by their words."""
+        if 2 * self._count > len(self._slots):
+            self._slots = np.zeros(1 << (2 * self._count).bit_length(), np.int32)
+            places = np.flatnonzero((self._words[: self._count] != 0).any(axis=1))
+        slots = self._slots_of(self._words[places])
+        while len(places):
+            free = self._slots[slots] == NOBODY
+            self._slots[slots[free]] = places[free]
+            left = self._slots[slots] != places
+            places, slots = places[left], slots[left] + 1 & len(self._slots) - 1
+
+    def _slots_of(self, words: Words) -> Places:
+        """Return where texts are sought first."""
+        mixed: Words = words[:, 0] * _MIX[0]
+        for place in range(1, _WORDS):
+            mixed += words[:, place] * _MIX[place]
+        mixed ^= mixed >> np.uint64(32)
+        slots: Places = (mixed * _MIX[0] >> np.uint64(40)).astype(np.intp)
+        return slots & (len(self._slots) - 1)
+
+    def _place(self, known: dict[bytes, int], text: bytes) -> int:
+        place = known.get(text)
+        if place is not None:
+            return place
+        client, _, rest = text.partition(b" ")
+        if rest not in self._rests or b"[" in client:  # behind a client that is first the same may stand whoever it is
+            found = self._head.fullmatch(text) if b"[" not in text else None
+            if found and found.span(1) == (0, len(client)) and len(self._rests) < MOST_RESTS:
+                self._rests.add(rest)
+            client = found[1] if found else b""
+        key = client_key(client)
+        return NOBODY if key is None else self._add(known, text, key)
+
+    def _add(self, known: dict[bytes, int], text: bytes, key: bytes) -> int:
+        place = self._count
+        self._keys[place] = key
+        self._count += 1
+        if len(text) <= LONGEST:
+            known[text] = place
+        return place
+
+    def _forget(self, lines: int = 0) -> None:
+        """Begin anew, with room for so many lines; what is not used takes no memory."""
+        self._known = {}
+        self._keys = np.empty(MOST + lines, object)
+        self._keys[NOBODY], self._count = b"", 1
+        self._words = np.zeros((MOST + lines, _WORDS), np.uint64)
+        self._slots = np.zeros(1 << 14, np.int32)
