@@ -11,6 +11,7 @@ from privet.core import heads as module
 from privet.core.address import client_key
 from privet.core.codes import Codes
 from privet.core.heads import Heads
+from privet.core.parse import Rows
 
 HEAD = re.compile(rb'([^" \n]++) [^" \n]*+ [^" \n]*+ ')
 
@@ -24,7 +25,7 @@ def keys(heads: Heads, texts: list[bytes]) -> list[bytes]:
 
 
 def test_whoever_is_known_is_known_again() -> None:
-    heads = Heads(HEAD)
+    heads = Heads(HEAD, ["client"])
     texts = [b"192.0.2.1 - - ", b"2001:db8::1 - - ", b"192.0.2.1 - - ", b"192.0.2.1 - somebody ", b"nobody - - "]
     first = [client_key(b"192.0.2.1"), client_key(b"2001:db8::1")]
     expected = [first[0], first[1], first[0], first[0], b""]
@@ -45,32 +46,48 @@ def test_whoever_is_known_is_known_again() -> None:
     ],
 )
 def test_texts_that_end_alike_are_not_the_same(text: bytes) -> None:
-    heads = Heads(HEAD)
+    heads = Heads(HEAD, ["client"])
     keys(heads, [b"192.0.2.1 - - "])
     assert keys(heads, [text])[0] in (b"", client_key(b"2.0.2.1"))
 
 
 def test_long_texts_are_known_as_well() -> None:
-    heads = Heads(HEAD)
+    heads = Heads(HEAD, ["client"])
     for length in range(module.SHORT - 20, module.SHORT + 20):
         text = b"192.0.2.7 - %b " % (b"x" * length)
         assert keys(heads, [text, text]) == [client_key(b"192.0.2.7")] * 2
 
 
 def test_those_whose_keys_are_known_have_places_too() -> None:
-    heads = Heads(HEAD)
+    heads = Heads(HEAD, ["client"])
     known = keys(heads, [b"192.0.2.1 - - "])
-    entered = heads.enter([b"abcd", known[0], b"abcd"])
+    rows = Rows(3)
+    rows.keys = [b"abcd", known[0], b"abcd"]
+    entered = heads.enter(rows)
     assert list(entered) == [b"abcd", known[0], b"abcd"]
     assert entered.places[0] == entered.places[2]
 
 
 def test_many_are_told_apart_and_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 20_000)
-    heads = Heads(HEAD)
+    heads = Heads(HEAD, ["client"])
     names = [b"10.%d.%d.%d" % (n >> 14 & 127, n >> 7 & 127, n & 127) for n in range(50_000)]
     for start in range(0, len(names), 5000):
         block = names[start : start + 5000]
         for _ in range(2):
             assert keys(heads, [name + b" - - " for name in block]) == [client_key(name) for name in block]
-    assert len(heads.enter([]).table) <= 30_000
+    assert len(heads.enter(Rows(0)).table) <= 30_000
+
+
+def test_sites_are_told_with_the_clients_of_their_visitors() -> None:
+    heads = Heads(re.compile(rb"([^ ]*+) ([^ ]++) "), ["host", "client"])
+    texts = [b"a.example 192.0.2.1 ", b"b.example 192.0.2.1 ", b"a.example 192.0.2.1 ", b"- 192.0.2.2 "]
+    expected = [client_key(b"192.0.2.1")] * 3 + [client_key(b"192.0.2.2")]
+    for _ in range(2):
+        codes, lengths = Codes(), np.array([len(one) for one in texts])
+        codes.take(b"\n".join(texts) + b"\n")
+        ends = np.cumsum(lengths + 1) - 1
+        found = heads.of(codes, ends - lengths, ends)
+        assert list(found) == expected
+        sites = heads.others(found.places)["host"]
+        assert (list(sites), len(sites.table)) == ([b"a.example", b"b.example", b"a.example", b"-"], 3)
