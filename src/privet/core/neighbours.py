@@ -12,6 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from privet.core.arrays import np
+from privet.core.coded import some_of
 from privet.core.crowd import NOBODY, Crowd
 from privet.core.detect import Limit, Reached
 from privet.core.facts import previous
@@ -121,7 +122,7 @@ class Neighbours:
         numbers: Places = self.net_of.values[clients].astype(np.intp)
         unknown = (numbers == _UNKNOWN).nonzero()[0]
         if len(unknown):
-            found = self._ask(networks, [keys[place] for place in unknown.tolist()], times[unknown])
+            found = self._ask(networks, some_of(keys, unknown).tolist(), times[unknown])
             numbers[unknown] = self.net_of.values[clients[unknown]] = found
         return numbers
 
@@ -152,7 +153,7 @@ class Neighbours:
                 for net in some:
                     self._look(net, named.count(net))
                 many = depth[nets] >= enough
-        few, held = (~many).nonzero()[0], np.fromiter(clients, np.object_, len(clients))[places]
+        few, held = (~many).nonzero()[0], some_of(clients, places)
         if len(few):
             nets_of_few, when = nets[few], times[few]
             np.maximum.at(self.newest.values, nets_of_few, when)
@@ -224,7 +225,7 @@ class Neighbours:
         names = networks(keys)
         known = [name for name in names if name is not None]
         if len(known) == len(names):
-            found = self.clients.meet(known, times).astype(np.intp)
+            found = self.clients.meet(known, times)
         else:
             there = np.array([name is not None for name in names])
             found = np.full(len(names), _NONE)
