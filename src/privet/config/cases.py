@@ -34,11 +34,13 @@ class Step(msgspec.Struct, frozen=True):
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """Lines that are failures each (`hit`), lines that are none (`miss`), or a session and who is to be banned by it.
 
+    What stands `before` those of `hit` and of `miss` may be either.
     `expect` is `BAN`, `NOTHING` or those who are banned. What short lines do not say are `client`, `agent` and the
     others; `every` seconds pass between two lines of a session, 0 if they stand in one second.
     """
 
     name: str = ""
+    before: tuple[str, ...] = ()
     hit: tuple[str, ...] = ()
     miss: tuple[str, ...] = ()
     lines: tuple[Step, ...] = ()
@@ -93,6 +95,7 @@ def _subject(value: object) -> Subject:
 
 SETTINGS: Mapping[str, Decoder] = {
     "name": text,
+    "before": _lines,
     "hit": _lines,
     "miss": _lines,
     "lines": _session,
@@ -124,6 +127,8 @@ def _case(value: object) -> Case:
 def _problems(settings: Mapping[str, object]) -> list[Problem]:
     if not settings.keys() & {"hit", "miss", "lines"}:
         return [Problem("a test needs 'hit', 'miss' or 'lines'")]
+    if "before" in settings and not settings.keys() & {"hit", "miss"}:
+        return [Problem("'before' stands before 'hit' or 'miss': a session has all its lines in 'lines'")]
     if ("lines" in settings) != ("expect" in settings):
         return [Problem("'lines' and 'expect' go together: a session, and what comes of it")]
     return []

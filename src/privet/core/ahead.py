@@ -4,8 +4,7 @@ After a sleep, a program pays more for waking up than for what it then does with
 many at once. But a verdict must not wait for company. So each line is taken for a failure of its client, and lines wait
 as long as none of them can be the one that makes some limit reached. A window knows how many more failures of a client
 must come before it has to look at him again (`core.detect`); to ask it for each line would cost nearly as much as to
-feed it. So it is asked only about clients of whom more than a few lines wait, and about those who had only a few left
-when they were fed last.
+feed it. So it is asked about a client only when as many lines of his have come as he had left when it was asked last.
 
 That tells little where few failures are enough, or one, as with the jails for exploits: nearly every line would be fed
 at once. There the lines are parsed, and each counts in the windows only that it concerns. To parse them twice costs far
@@ -37,7 +36,7 @@ VALID = 60.0
 AHEAD = 60.0
 """Seconds for which a ban must last yet, so that its client need not be minded. Lines wait for far less."""
 
-HOLD = 0.5
+HOLD = 1.0
 """Seconds that lines may wait if no verdict depends on them."""
 
 MOMENT = 0.1
@@ -46,7 +45,13 @@ MOMENT = 0.1
 PLENTIFUL = 8
 """With fewer failures than this at a limit, lines that cannot be failures are to be told from those that can."""
 
-_PART = 4  # a client has few failures left when it is less than a fourth
+MANY = 4096
+"""Clients beyond whom those are forgotten who have more than a few failures left."""
+
+REMEMBERED = 1000
+"""As many lines of a client may come at most, before it is asked again."""
+
+_PART = 2  # a client has few failures left when it is less than half
 
 
 class Foreseeing(Protocol):
@@ -67,7 +72,11 @@ class Foreseeing(Protocol):
 class Clients(Protocol):
     """Who knows lines."""
 
-    def clients(self, block: bytes) -> Iterable[bytes | None]:
+    @property
+    def plain(self) -> Callable[[bytes], Sequence[bytes]]:
+        """What does the same as `clients`, but faster, and has b"" for clients that it cannot tell."""
+
+    def clients(self, block: bytes) -> Sequence[bytes | None]:
         """Return who each line is of, by a text as `text_of` makes it; None where that cannot be told at sight."""
 
     def key_of(self, who: bytes) -> bytes:
@@ -83,63 +92,73 @@ class Ahead(Protocol):
     hold: float
     """Seconds that they can, while none of them matters."""
 
-    def add(self, block: bytes) -> bool:
-        """Take lines that wait; tell whether all of them can."""
+    @property
+    def add(self) -> Callable[[bytes], bool]:
+        """What takes lines that wait, and tells whether all of them can."""
 
     def fed(self, now: float) -> None:
         """Take note that all that waited has been fed."""
 
 
 class ByClient:
-    """Counts the lines of each client, without parsing them."""
+    """Counts the lines of each client, without parsing them.
+
+    It runs every few milliseconds, when little is in the processor's caches. So it does as little as it can for most
+    lines: of each client it has a number of lines that may come for sure, and asks the windows when that is used up.
+    """
 
     def __init__(self, plan: Clients, windows: Sequence[Foreseeing], now: float, hold: float) -> None:
         self.hold = hold
         self._plan, self._windows, self._then = plan, windows, now + AHEAD
         self._few = min((window.least for window in windows), default=PLENTY) // _PART or 1
         keys = {key for window in windows for key in window.clients}
-        self._near = {text_of(key) for key in keys if self._left(key) <= self._few}
-        self._room: dict[bytes, int] = {}  # lines that may still come of clients of whom some wait
-        self._asked: set[bytes] = set()  # where that is all they have left
+        self._room = self._of_few({text_of(key) for key in keys})
+        self._waiting: list[Sequence[bytes | None]] = []  # whose lines wait
+        self.add = self._adding()
 
-    def add(self, block: bytes) -> bool:
-        """Take lines that wait; tell whether all of them can."""
-        room, patient = self._room, True
-        for who in self._plan.clients(block):
-            if who is None:
-                patient = False
-                continue
-            some = room.get(who)
-            room[who] = some = (self._at_first(who) if some is None else some) - 1
-            if some <= 0 and patient:
-                patient = self._has_more(who)
-        return patient
+    def _adding(self) -> Callable[[bytes], bool]:
+        """Return `add`, as a function that has at hand all that it needs."""
+        room, few, has_more, note = self._room, self._few, self._has_more, self._waiting.append
+        left, plain, clients = room.get, self._plan.plain, self._plan.clients
+
+        def add(block: bytes) -> bool:
+            patient = True
+            found: Sequence[bytes | None] = plain(block)
+            if b"" in found:
+                found = clients(block)
+            note(found)
+            for who in found:
+                room[who] = some = left(who, few) - 1
+                if some <= 0:
+                    patient = has_more(who) and patient
+            return patient
+
+        return add
 
     def fed(self, now: float) -> None:
         """Take note that all that waited has been fed."""
         self._then = now + AHEAD
-        for who in self._room:
-            if self._left(self._plan.key_of(who)) <= self._few:
-                self._near.add(who)
-            else:
-                self._near.discard(who)
-        self._room.clear()
-        self._asked.clear()
+        self._waiting.clear()
+        if len(self._room) > MANY:
+            few = self._of_few(self._room)
+            self._room.clear()
+            self._room.update(few)
 
-    def _at_first(self, who: bytes) -> int:
-        """Return how many lines may come of a client, at least."""
-        if who not in self._near:
-            return self._few
-        self._asked.add(who)
-        return self._left(self._plan.key_of(who))
+    def _of_few(self, known: Iterable[bytes | None]) -> dict[bytes | None, int]:
+        """Return how many lines may come of those clients who have only a few left."""
+        left = {who: self._left(self._plan.key_of(who)) for who in known if who is not None}
+        room: dict[bytes | None, int] = {who: some for who, some in left.items() if some <= self._few}
+        room[None] = 0  # who cannot be told is never sure
+        return room
 
-    def _has_more(self, who: bytes) -> bool:
-        """Ask how many lines may come after the first few; tell whether there are some."""
-        if who in self._asked:
+    def _has_more(self, who: bytes | None) -> bool:
+        """Ask how many lines of a client may yet come; tell whether there are some."""
+        if who is None:
             return False
-        self._asked.add(who)
-        self._room[who] = some = self._left(self._plan.key_of(who)) - self._few
-        return some > 0
+        some = self._left(self._plan.key_of(who))
+        waiting = sum(found.count(who) for found in self._waiting)
+        self._room[who] = min(some - waiting, REMEMBERED)
+        return some > waiting
 
     def _left(self, key: bytes) -> int:
         return min([window.left(key, self._then) for window in self._windows], default=PLENTY)

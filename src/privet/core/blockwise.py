@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from privet.core.coded import NONE, Coded, Counts
+from privet.core.codes import Codes
 from privet.core.heads import NOBODY, Heads
 from privet.core.parse import Rows, together
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from privet.core.layout import Layout
 
-    Codes = npt.NDArray[np.uint8]
+    Bytes = npt.NDArray[np.uint8]
     Places = npt.NDArray[np.intp]
     Mask = npt.NDArray[np.bool_]
     Columns = dict[str, npt.NDArray[Any]]
@@ -39,7 +40,6 @@ _NEWLINE, _QUOTE, _BACKSLASH, _SPACE, _DASH, _ZERO = b'\n"\\ -0'
 _STAMP = len("27/Jun/2019:13:46:40 +0000")
 _DIGITS = 8  # of a size, at most, to be taken at once
 _MOST_DIGITS = 12  # of one that has a place in a column: a sum of them fits, too
-_PAD = b" " * 64  # so that there is something on either side of every quote
 
 _HELD = np.array([(1 << 64) - (1 << 8 * (8 - length)) for length in range(8)] + [(1 << 64) - 1], np.uint64)
 """By length: which bytes of eight are there, if it is the last ones, as a processor with little end first sees them."""
@@ -61,29 +61,29 @@ class Blockwise:
     ) -> None:
         self._shape, self._want, self._seconds, self._exact = shape, want, seconds, exact
         self._quotes, self._wanted = 2 * len(shape.gaps), sorted(want & shape.quoted.keys())
-        self._heads = Heads(shape.head)
+        self._codes, self._heads = Codes(), Heads(shape.head)
         self._room = np.empty((2, 0), bool)
 
     def parse(self, block: bytes) -> Rows | None:
         """Return the rows of a block; None when too many lines do not fit."""
-        text = b"%b%b%b" % (_PAD, block, _PAD)
-        codes = np.frombuffer(text, np.uint8)
-        places, total = self._places(codes)
+        self._codes.take(block)
+        codes = self._codes.all
+        places, total = self._places(codes[: len(block)])
         lines, starts, marks = self._lines(codes, places, total)
-        columns, odd = self._numbers(text, codes, marks)
-        fits = ~odd & self._fits(text, codes, starts, marks)
+        columns, odd = self._numbers(codes, marks)
+        fits = ~odd & self._fits(block, codes, starts, marks)
         lines, marks, columns = _chosen(fits, lines, marks, columns)
         if (total - len(lines)) * _ODD > total:
             return None
         stamps = marks[0] - _STAMP - 2
-        keys = self._heads.of(text, codes, starts[fits], stamps - 1)
+        keys = self._heads.of(self._codes, starts[fits], stamps - 1)
         columns["keys"] = keys.places
-        tables = {"keys": keys.table, "stamp": self._times(text, stamps, columns), "status": _STATUSES}
+        tables = {"keys": keys.table, "stamp": self._times(stamps, columns), "status": _STATUSES}
         good = (keys.places != NOBODY) & ~np.isnan(columns["times"])
         lines, marks, columns = _chosen(good, lines, marks, columns)
         if (total - len(lines)) * _ODD > total:
             return None
-        rows, texts = Rows(total), self._texts(text, marks, regular=len(places) == len(marks) * len(lines))
+        rows, texts = Rows(total), self._texts(block, marks, regular=len(places) == len(marks) * len(lines))
         if len(lines) < total and not self._add_odd(block, lines, rows, columns, tables, texts):
             return None
         rows.keys, rows.times = Coded(tables["keys"], columns.pop("keys")), array("d", columns.pop("times").tobytes())
@@ -92,23 +92,22 @@ class Blockwise:
             rows.columns[name] = Coded(tables[name], column) if name in tables else Counts(column)
         return rows
 
-    def _texts(self, text: bytes, marks: Places, *, regular: bool) -> dict[str, list[bytes]]:
+    def _texts(self, block: bytes, marks: Places, *, regular: bool) -> dict[str, list[bytes]]:
         """Return what stands inside of quotes; in a regular block all of them are marks."""
         found: dict[str, list[bytes]] = {}
         if regular:
-            pieces = text.split(b'"')
+            pieces = block.split(b'"')
             return {name: pieces[2 * self._shape.quoted[name] + 1 : -1 : self._quotes] for name in self._wanted}
         for name in self._wanted:
             first, last = 2 * self._shape.quoted[name], 2 * self._shape.quoted[name] + 1
             between = zip((marks[first] + 1).tolist(), marks[last].tolist(), strict=True)
-            found[name] = [text[start:end] for start, end in between]
+            found[name] = [block[start:end] for start, end in between]
         return found
 
-    def _places(self, codes: Codes) -> tuple[Places, int]:
+    def _places(self, codes: Bytes) -> tuple[Places, int]:
         """Return where quotes and line feeds stand, and how many lines these end."""
         if len(codes) > self._room.shape[1]:
             self._room = np.empty((2, 2 * len(codes)), bool)
-            np.empty(2 * len(codes), bool)  # by which glibc learns to keep as much that is freed (M_MMAP_THRESHOLD)
         quotes, feeds = self._room[:, : len(codes)]
         np.equal(codes, _QUOTE, out=quotes)
         np.equal(codes, _NEWLINE, out=feeds)
@@ -116,18 +115,18 @@ class Blockwise:
         np.logical_or(quotes, feeds, out=quotes)
         return np.flatnonzero(quotes), lines
 
-    def _lines(self, codes: Codes, places: Places, total: int) -> tuple[Places, Places, Places]:
+    def _lines(self, codes: Bytes, places: Places, total: int) -> tuple[Places, Places, Places]:
         """Return which lines have as many quotes as the format, where they begin, and their quotes and line feeds."""
         width = self._quotes + 1
         if len(places) == total * width and np.all(codes[places[width - 1 :: width]] == _NEWLINE):
             marks = places.reshape(total, width).T
-            return np.arange(total), np.concatenate(([len(_PAD)], marks[-1][:-1] + 1)), marks
+            return np.arange(total), np.concatenate(([0], marks[-1][:-1] + 1)), marks
         ends = np.flatnonzero(codes[places] == _NEWLINE)
         lines = np.flatnonzero(np.diff(ends, prepend=-1) == width)
-        starts = np.concatenate(([len(_PAD)], places[ends[:-1]] + 1))[lines]
+        starts = np.concatenate(([0], places[ends[:-1]] + 1))[lines]
         return lines, starts, places[ends[lines] + np.arange(-self._quotes, 1)[:, None]]
 
-    def _fits(self, text: bytes, codes: Codes, starts: Places, marks: Places) -> Mask:
+    def _fits(self, block: bytes, codes: Bytes, starts: Places, marks: Places) -> Mask:
         """Tell which lines have around their quotes what the format has there."""
         first = marks[0]
         fits: Mask = first - _STAMP - 3 > starts
@@ -139,12 +138,12 @@ class Blockwise:
                 fits &= after - before == len(gap) + 1
             for back, byte in enumerate(reversed(gap), 1):
                 fits &= codes[after - back] == byte
-        if b"\\" in text:
+        if b"\\" in block:
             for mark in marks[:-1]:
                 fits &= codes[mark - 1] != _BACKSLASH
         return fits
 
-    def _numbers(self, text: bytes, codes: Codes, marks: Places) -> tuple[Columns, Mask]:
+    def _numbers(self, codes: Bytes, marks: Places) -> tuple[Columns, Mask]:
         """Return the columns of status and size, and which lines have no such numbers."""
         if self._shape.numbers is None:
             return {}, np.zeros(len(marks[0]), bool)
@@ -157,21 +156,21 @@ class Blockwise:
             status = status * 10 + digit
         length = end - begin - 6
         odd |= (length < 1) | (length > _DIGITS) | ((length > 1) & (codes[begin + 6] == _ZERO))
-        digits = np.ndarray(len(text) - _DIGITS + 1, f"V{_DIGITS}", text, strides=1)[end - _DIGITS].view(np.uint64)
+        digits = self._codes.before(end, _DIGITS).view(np.uint64)
         dashes = (length == 1) & (codes[end - 1] == _DASH)
         sizes, is_odd = _values(digits, np.where(dashes, 0, length.clip(0, _DIGITS)))
         sizes[dashes] = NONE
         columns = {"status": status, "size": sizes}
         return {name: column for name, column in columns.items() if name in self._want}, odd | is_odd
 
-    def _times(self, text: bytes, stamps: Places, columns: Columns) -> Table:
+    def _times(self, stamps: Places, columns: Columns) -> Table:
         """Add times, NaN where they cannot be read, and stamps, by their places in what is returned."""
-        written = np.ndarray(len(text) - 32 + 1, "V32", text, strides=1)[stamps + _STAMP - 32].view(np.uint64)
+        written = self._codes.before(stamps + _STAMP, 32).view(np.uint64)
         written = written.reshape(-1, 4)  # with some bytes before it
         other = written[1:] != written[:-1]
         begins = np.concatenate(([0], np.flatnonzero(other[:, 0] | other[:, 1] | other[:, 2] | other[:, 3]) + 1))
         runs = np.diff(begins, append=len(stamps))
-        known = [text[start : start + _STAMP] for start in stamps[begins].tolist()]
+        known = [self._codes.block[start : start + _STAMP] for start in stamps[begins].tolist()]
         seconds = np.array([self._seconds[stamp] for stamp in known], float)
         columns["times"] = np.repeat(seconds, runs)
         columns["stamp"] = np.repeat(np.arange(len(known)), runs)

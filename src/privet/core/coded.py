@@ -5,6 +5,7 @@ Who counts rows by value looks each value up once, and the rows in an array. To 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
@@ -120,6 +121,41 @@ class Answers:
         """Ask again for what had some answers."""
         if self._known is not None:
             self._known[(self._known != NONE) & gone[self._known]] = NONE
+
+
+class Tally:
+    """Counts the values of columns as long as there are not too `many`, those of arrays not before somebody asks."""
+
+    def __init__(self, many: int) -> None:
+        self._many = many
+        self._counts: Counter[bytes] = Counter()
+        self._table: Table | None = None
+        self._here: npt.NDArray[np.int32] | None = None  # by the places of that table
+
+    def add(self, values: Sequence[bytes]) -> None:
+        """Count the values of a column."""
+        if len(self._counts) >= self._many:
+            return
+        if not isinstance(values, Coded):
+            self._counts.update(values)
+            return
+        if values.table is not self._table or self._here is None:
+            self.counts()
+            self._table, self._here = values.table, np.zeros(len(values.table), np.int32)
+        np.add.at(self._here, values.places, 1)
+
+    def counts(self) -> Counter[bytes]:
+        """Return how often each value was there."""
+        if self._table is not None and self._here is not None:
+            places = self._here.nonzero()[0]
+            for value, count in zip(self._table[places].tolist(), self._here[places].tolist(), strict=True):
+                self._counts[value] += count
+            self._here[places] = 0
+        return self._counts
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.counts().clear()
 
 
 class Numbers(dict[bytes, int]):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from privet.core.codes import Codes
+
     Places = npt.NDArray[np.intp]
     Words = npt.NDArray[np.uint64]
 
@@ -31,7 +33,10 @@ MOST = 2 * SIZE
 """Texts that are remembered, but for those of the last block."""
 
 SHORT = 48
-"""Bytes of a text that are six numbers, and so many before it that must be there."""
+"""Bytes of a text that are six numbers."""
+
+MOST_RESTS = 1000
+"""Texts behind clients that are remembered: most often there is one."""
 
 _WORDS = SHORT // 8
 _MASKS = [b"\0" * (SHORT - length) + b"\xff" * length for length in range(SHORT + 1)]
@@ -46,6 +51,7 @@ class Heads:
 
     def __init__(self, head: re.Pattern[bytes]) -> None:
         self._head = head
+        self._rests: set[bytes] = set()  # what may stand behind a client
         self._known: dict[bytes, int]
         self._keys: npt.NDArray[Any]
         self._words: Words
@@ -53,23 +59,23 @@ class Heads:
         self._count: int
         self._forget()
 
-    def of(self, text: bytes, codes: npt.NDArray[np.uint8], starts: Places, ends: Places) -> Coded:
-        """Return the column of the clients' keys of what stands at some places of a text, given also as codes."""
+    def of(self, codes: Codes, starts: Places, ends: Places) -> Coded:
+        """Return the column of the clients' keys of what stands at some places of a block."""
         room = 2 * len(starts)  # for the lines that do not fit, too
         if self._count >= MOST or self._count + room > len(self._keys):
             self._forget(room)
         lengths = ends - starts
-        words = np.ndarray(len(text) - SHORT + 1, f"V{SHORT}", text, strides=1)[ends - SHORT].view(np.uint64)
+        words = codes.before(ends, SHORT).view(np.uint64)
         words = words.reshape(-1, _WORDS) & _KEPT.take(np.minimum(lengths, SHORT), axis=0)
         places = self._find(words)
-        short = (lengths <= SHORT) & (codes[starts] != 0)  # as the words have nothing but zeros before their text
+        short = (lengths <= SHORT) & (codes.all[starts] != 0)  # as the words have nothing but zeros before their text
         places[~short] = NOBODY
         unknown = np.flatnonzero(places == NOBODY)
         if len(unknown):
             first, fresh = self._count, dict[bytes, int]()
             known = (fresh if one else self._known for one in short[unknown].tolist())
             between = zip(known, starts[unknown].tolist(), ends[unknown].tolist(), strict=True)
-            places[unknown] = [self._place(there, text[start:end]) for there, start, end in between]
+            places[unknown] = [self._place(there, codes.block[start:end]) for there, start, end in between]
             unknown = unknown[(places[unknown] >= first) & short[unknown]]
             self._words[places[unknown]] = words[unknown]
             self._remember(np.unique(places[unknown]))
@@ -121,8 +127,13 @@ class Heads:
         place = known.get(text)
         if place is not None:
             return place
-        found = self._head.fullmatch(text) if b"[" not in text else None
-        key = (found and client_key(found[1])) or None
+        client, _, rest = text.partition(b" ")
+        if rest not in self._rests or b"[" in client:  # behind a client that is first the same may stand whoever it is
+            found = self._head.fullmatch(text) if b"[" not in text else None
+            if found and found.span(1) == (0, len(client)) and len(self._rests) < MOST_RESTS:
+                self._rests.add(rest)
+            client = found[1] if found else b""
+        key = client_key(client)
         return NOBODY if key is None else self._add(known, text, key)
 
     def _add(self, known: dict[bytes, int], text: bytes, key: bytes) -> int:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from privet.core.formats import APACHE, named
-from privet.core.parse import NO_ADDRESS, NO_TIME, NOT_IN_FORMAT, NOT_TOLD, Plan, Rows, plan_of
+from privet.core.parse import NO_ADDRESS, NO_TIME, NOT_IN_FORMAT, NOT_TOLD, Plan, Rows, plan_of, untold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import tzinfo
 
     from privet.core.forwarded import Proxies
@@ -60,6 +60,11 @@ class AutoPlan:
     def time_of(self, line: bytes) -> float | None:
         """Return the time of one line, None when it has none."""
         return next((time for plan in self._ordered() if (time := plan.time_of(line)) is not None), None)
+
+    @property
+    def plain(self) -> Callable[[bytes], Sequence[bytes]]:
+        """What does the same as `clients`, and has b"" where it cannot tell, as in lines of another format."""
+        return self._current.plain if self._current else untold
 
     def clients(self, block: bytes) -> list[bytes | None]:
         """Return who each line is of, None where that cannot be told at sight."""

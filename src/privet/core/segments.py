@@ -81,10 +81,10 @@ def _segment(elements: list[Literal | Field], quoted: bool, want: frozenset[str]
     return Segment(regex, loose, names)
 
 
-def beginning(fmt: Format) -> bytes | None:
+def beginning(fmt: Format, *, plain: bool = False) -> bytes | None:
     """Return what a line begins with up to its client, the only group; None if it stands behind a quote.
 
-    Nor is the client there where a header may tell another one.
+    Nor is the client there where a header may tell another one. Of `plain` ones the group is as `text_of` makes it.
     """
     names = [element.name if isinstance(element, Field) else "" for element in fmt.elements]
     if "client" not in names or "forwarded" in names:
@@ -96,10 +96,11 @@ def beginning(fmt: Format) -> bytes | None:
     before = _segment([*fmt.elements[:place]], quoted=False, want=frozenset(), seen=set()).regex
     after = b"".join(re.escape(one.text) for one in following)
     rest = rb'[^"\n' + after + b"]"
-    return before + b"(" + _NETWORK + b"|" + rest + b"++)" + rest + b"*+" + after
+    other = rb"[0-9.]++(?!" + rest + b")" if plain else rest + b"++"
+    return before + b"(" + _NETWORK + b"|" + other + b")" + rest + b"*+" + after
 
 
-_NETWORK = rb"(?:[0-9a-f]{1,4}:){4}"
+_NETWORK = rb"(?:[0-9a-f]{1,4}+:){4}"
 """What `text_of` makes of an IPv6 client, where an address begins so."""
 
 ALWAYS = frozenset({"client", "forwarded", "peer", "time"})

@@ -6,6 +6,7 @@ can wait (`core.ahead`) are fed together, the others at once; the pipe takes the
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.adapters.sources.intake import Peer
-from privet.adapters.sources.loans import READ, Copies, Onward, pipe_of
+from privet.adapters.sources.loans import NONBLOCK, READ, Copies, Onward, pipe_of
 from privet.core.ahead import VALID
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 EVERY = 0.016  # seconds between looks, while lines flow
 KEPT = 60.0  # seconds that what an intake left behind when it was killed waits for its successor
+SOME = READ // 2  # bytes of one look: more are a crowd
+NEWLINE, CR = 10, b"\r"
 READS = 8  # looks in a row, some 512 KiB, before everything else gets its turn
 
 
@@ -117,6 +120,7 @@ class Loans:
     def renew(self) -> None:
         """Take note that another engine is fed from now on."""
         self._ahead.clear()
+        self._arrange()
 
     def close(self) -> None:
         """Let go of everything."""
@@ -152,13 +156,21 @@ class Loans:
         """Look at an input by the timer, from now on."""
         self._loop.remove_reader(loan.descriptor)
         self._flowing.append(loan)
-        self._loop.waiting.glance = self._glance
+        self._arrange()
 
     def _rest(self, loan: Loan) -> None:
         if loan in self._flowing:
             self._flowing.remove(loan)
-        if not self._flowing:
-            self._loop.waiting.glance = None
+            self._arrange()
+
+    def _arrange(self) -> None:
+        """Have all inputs looked at where lines flow."""
+        looks = [self._looking(loan) for loan in self._flowing]
+
+        def look_at_all(now: float) -> bool:
+            return sum(look(now) for look in looks) > 0
+
+        self._loop.waiting.glance = (looks[0] if len(looks) == 1 else look_at_all) if looks else None
 
     def _dry(self, loan: Loan) -> None:
         """Wait for the first line of those that follow."""
@@ -167,34 +179,82 @@ class Loans:
             self._rest(loan)
             self._loop.add_reader(loan.descriptor, self._flow, loan)
 
-    def _glance(self, now: float) -> bool:
-        """Look at all inputs where lines flow; tell whether there is something to do."""
-        work = False
-        for loan in self._flowing:
-            if not self._look(loan, now):
-                self._loop.call_soon(self._dry, loan)
-                work = True
-            elif loan.held and loan.due <= now:
-                self._loop.call_soon(self._feed, loan.source)
-                work = True
-        return work
+    def _looking(self, loan: Loan) -> Callable[[float], bool]:
+        """Return what looks at an input, takes what has come, and tells whether there is something to do now.
 
-    def _look(self, loan: Loan, now: float) -> bool:
-        """Take what has come; tell whether there was something, or is an end of it that the pipe has to see."""
+        It runs after each sleep, with little in the processor's caches. So most looks get by with what it has at hand,
+        and with one other function, which knows which lines can wait.
+        """
+        ahead, _ = self._ahead.get(loan.source, (None, 0.0))
+        if ahead is None:
+            return lambda now: self._has_work(loan, now, came=self._look(loan, now))
+        copies, splitter, held, add, hold = self._copies, loan.onward.splitter, loan.held, ahead.add, ahead.hold
+        source, target, out = loan.descriptor, loan.onward.into, copies.out
+        tee, of_source, how, splice, read = copies.tee, ctypes.c_int(source), copies.how, os.splice, os.read
+        whole = not splitter.pending
+
+        def look(now: float) -> bool:
+            nonlocal whole
+            count = tee(of_source, *how)
+            if not whole or not 0 < count < SOME:
+                came = self._look(loan, now, count)
+                whole = not splitter.pending
+                return self._has_work(loan, now, came=came)
+            try:
+                moved = splice(source, target, count, None, None, NONBLOCK)
+            except OSError:  # the target is full
+                moved = 0
+            data = read(out, count)
+            if moved == count and data[-1] == NEWLINE and CR not in data:
+                if not held:
+                    loan.due = now + hold
+                held.append(data)
+                if add(data) and now < loan.due:
+                    return False
+                loan.due = now
+            else:
+                self._came(loan, data[:moved], count, now)
+                whole = not splitter.pending
+            return self._has_work(loan, now, came=True)
+
+        return look
+
+    def _has_work(self, loan: Loan, now: float, *, came: bool) -> bool:
+        """Have done what is to be done after a look, if there is something; tell whether there is."""
+        if not came:
+            self._loop.call_soon(self._dry, loan)
+        elif loan.held and loan.due <= now:
+            self._loop.call_soon(self._feed, loan.source)
+        else:
+            return False
+        return True
+
+    def _look(self, loan: Loan, now: float, count: int | None = None) -> bool:
+        """Take what has come, of which so much is copied already, if that was tried.
+
+        Tells whether there was something, or is an end of it that the pipe has to see.
+        """
         came = False
         for _ in range(READS):
-            data, count = self._copies.move(loan.descriptor, loan.onward.into)
+            if count is None:
+                count = self._copies.copy(loan.descriptor)
             if count <= 0:
                 return came or count == 0
             came = True
-            block = loan.onward.splitter.feed(data)
-            if block:
-                self._wait(loan, block, now)
-            if len(data) < count or count > READ // 2:
-                self._intake.hurry(loan.peer)
-            if len(data) < count or count < READ // 2:
+            data = self._copies.moved(loan.descriptor, loan.onward.into, count)
+            self._came(loan, data, count, now)
+            if len(data) < count or count < SOME:
                 break
+            count = None
         return True
+
+    def _came(self, loan: Loan, data: bytes, count: int, now: float) -> None:
+        """Take what could be moved, of so much."""
+        block = loan.onward.splitter.feed(data)
+        if block:
+            self._wait(loan, block, now)
+        if len(data) < count or count > SOME:
+            self._intake.hurry(loan.peer)
 
     def _wait(self, loan: Loan, block: bytes, now: float) -> None:
         """Have lines wait; they are due at once if a verdict may depend on them."""
@@ -202,7 +262,7 @@ class Loans:
         if ahead and not loan.held:
             loan.due = now + ahead.hold
         loan.held.append(block)
-        if ahead is None or len(block) > READ // 2 or not ahead.add(block):
+        if ahead is None or len(block) > SOME or not ahead.add(block):
             loan.due = now
 
     def _feed(self, source: str) -> None:
@@ -216,5 +276,6 @@ class Loans:
         ahead, valid = self._ahead.get(source, (None, 0.0))
         if now >= valid:
             self._ahead[source] = self._ask(source), now + VALID
+            self._arrange()
         elif ahead:
             ahead.fed(self._now())

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import select
 import selectors
-import time
 from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,27 +26,38 @@ class Waiting(selectors.EpollSelector):
         self.glance: Callable[[float], bool] | None = None
         self.every = inf
         self._due = 0.0
-        self._any = select.poll()
-        self._any.register(self.fileno(), select.POLLIN)
+        any_of_them = select.poll()
+        any_of_them.register(self.fileno(), select.POLLIN)
+        self._wait = any_of_them.poll
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready."""
-        if self.glance is None:
-            return super().select(timeout)
-        now = time.monotonic()
+        if self.glance is not None:
+            self._look(self.glance, monotonic(), timeout)
+            timeout = 0
+        return super().select(timeout)
+
+    def _look(self, glance: Callable[[float], bool], now: float, timeout: float | None) -> None:
+        """Wait and look, until something is ready or the time is over."""
+        wait, every = self._wait, self.every
         end = inf if timeout is None else now + timeout
-        while True:
-            if now >= self._due:
-                if now > self._due + self.every and self._any.poll(0):  # whoever was held up hears first what is new
-                    self._due = now
-                    break
-                self._due = now + self.every
-                if self.glance(now):
-                    break
-            if now >= end or self._any.poll((min(self._due, end) - now) * 1000):
+        if now < self._due:
+            if wait((min(self._due, end) - now) * 1000) or end < self._due:
+                return
+            now = monotonic()
+        if now > self._due + every and wait(0):  # whoever was held up hears first what is new
+            self._due = now
+            return
+        while not glance(now):  # what is in here runs cold each time, so it is as little as can be
+            rest = end - now
+            if rest < every:
+                self._due = now + every
+                wait(max(0.0, rest) * 1000)  # less would be for ever
+                return
+            if wait(every * 1000):
                 break
-            now = time.monotonic()
-        return super().select(0)
+            now = monotonic()
+        self._due = now + every
 
 
 class Loop(asyncio.SelectorEventLoop):

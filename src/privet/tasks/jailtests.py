@@ -95,7 +95,7 @@ class _Trial:
 
     def __init__(self, config: Config, jail: Jail, case: Case, name: str) -> None:
         self._case, self._name = case, name
-        lines = (*case.hit, *case.miss, *(step.line for step in case.lines if step.times))
+        lines = (*case.before, *case.hit, *case.miss, *(step.line for step in case.lines if step.times))
         self._config = _reduced(config, jail, short=all(map(_REQUEST.fullmatch, lines)))
         self._jail = self._config.jails[jail.name]
 
@@ -103,7 +103,9 @@ class _Trial:
         """Yield what comes of each line, then of the session."""
         for what, lines in (("hit", self._case.hit), ("miss", self._case.miss)):
             engine = self._engine()
-            for number, line in enumerate(lines):
+            for number, line in enumerate(self._case.before if lines else ()):
+                engine.feed(Batch(SOURCE, self._written(line, START, number).encode() + b"\n"), inf)
+            for number, line in enumerate(lines, len(self._case.before)):
                 yield self._line(engine, what, line, number)
         if self._case.lines:
             yield self._session()

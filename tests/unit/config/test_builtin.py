@@ -118,7 +118,7 @@ def test_each_is_written_as_all_of_them(name: str) -> None:
     assert name.startswith(f"{one.group}-")
     assert about.startswith("# ")
     assert about.endswith(".")
-    assert one.samples, "no samples"
+    assert any(case.get("hit") or case.get("expect", "nothing") != "nothing" for case in one.samples), "none that fires"
     assert one.settings.keys() <= SETTINGS["jail"].keys()
     assert {"findtime", "maxretry", "bantime"} <= one.settings.keys() or one.group == "swarms"
     assert max(map(len, one.text.splitlines())) < 4000

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from privet.config.compile import engine_for
 from privet.config.model import Config, EngineConfig, SourceConfig
-from privet.core.ahead import AHEAD, HOLD, MOMENT
+from privet.core.ahead import AHEAD, HOLD, MANY, MOMENT
 from privet.core.engine import Batch, Engine
 from privet.core.jails import Jail, Matches, Predicate
 from tests.unit.processes import line
@@ -235,6 +235,41 @@ def test_regular_expressions_are_watched() -> None:
     assert ahead
     assert ahead.add(lines("192.0.2.1", path="/probes"))
     assert seen == ["", b"/probes"]
+
+
+ANY_TEXT = st.one_of(
+    st.ip_addresses().map(str),
+    st.ip_addresses(v=6).map(lambda one: one.exploded),
+    st.text("0123456789.:abcf x-", max_size=20),
+    st.sampled_from(["::ffff:192.0.2.1", "192.0.2.1:80", "192.0.2.1x", "2001:db8:0:0:1", "198.51.100.1 "]),
+)
+
+
+@given(st.lists(ANY_TEXT, max_size=6))
+def test_clients_that_are_told_faster_are_the_same(texts: Sequence[str]) -> None:
+    plan = an_engine(a_jail()).sources["web"].plan
+    assert plan
+    for text in texts:
+        block = f"{text} - - [x] rest\n".encode()
+        (told,), (fast,) = plan.clients(block), plan.plain(block)
+        assert fast in (told, b"")
+        assert fast or text.count(".") != 3 or not text.replace(".", "").isdigit()
+
+
+def test_after_many_clients_those_with_little_left_are_still_known() -> None:
+    engine = an_engine(a_jail())
+    ahead = engine.ahead("web", BEGIN)
+    assert ahead
+    assert ahead.add(lines(*["192.0.2.1"] * 7))
+    engine.feed(Batch("web", lines(*["192.0.2.1"] * 7)), BEGIN)
+    ahead.fed(BEGIN)
+    for start in range(0, MANY + 256, 256):
+        some = lines(*(f"10.1.{start // 256}.{number}" for number in range(256)))
+        assert ahead.add(some)
+        engine.feed(Batch("web", some), BEGIN)
+        ahead.fed(BEGIN)
+
+    assert not ahead.add(lines("192.0.2.1"))
 
 
 def test_where_no_jail_listens_everything_waits() -> None:

@@ -9,18 +9,18 @@ import pytest
 
 from privet.core import heads as module
 from privet.core.address import client_key
+from privet.core.codes import Codes
 from privet.core.heads import Heads
 
 HEAD = re.compile(rb'([^" \n]++) [^" \n]*+ [^" \n]*+ ')
-PAD = b" " * 64
 
 
 def keys(heads: Heads, texts: list[bytes]) -> list[bytes]:
     """Return the keys of texts, as they stand one after the other in a block; nothing for whoever cannot be told."""
-    text = PAD + b"\n".join(texts) + b"\n"
-    lengths = np.array([len(one) for one in texts])
-    ends = len(PAD) + np.cumsum(lengths + 1) - 1
-    return list(heads.of(text, np.frombuffer(text, np.uint8), ends - lengths, ends))
+    codes, lengths = Codes(), np.array([len(one) for one in texts])
+    codes.take(b"\n".join(texts) + b"\n")
+    ends = np.cumsum(lengths + 1) - 1
+    return list(heads.of(codes, ends - lengths, ends))
 
 
 def test_whoever_is_known_is_known_again() -> None:
@@ -73,5 +73,4 @@ def test_many_are_told_apart_and_memory_is_bounded(monkeypatch: pytest.MonkeyPat
         block = names[start : start + 5000]
         for _ in range(2):
             assert keys(heads, [name + b" - - " for name in block]) == [client_key(name) for name in block]
-    table = heads.of(PAD, np.frombuffer(PAD, np.uint8), np.empty(0, np.intp), np.empty(0, np.intp)).table
-    assert len(table) <= 30_000
+    assert len(heads.enter([]).table) <= 30_000

@@ -101,6 +101,17 @@ def test_it_looks_also_when_there_is_always_something_to_do() -> None:
     assert len(looks) > 5
 
 
+def test_timers_that_end_between_two_looks_are_not_forgotten() -> None:
+    async def scene(loop: Loop) -> None:
+        loop.waiting.every, loop.waiting.glance = 0.02, lambda _now: False
+        for number in range(60):
+            await asyncio.wait_for(asyncio.sleep(number / 1000), 30)
+
+    began = time.monotonic()
+    run(scene)
+    assert time.monotonic() - began < 20
+
+
 def test_another_kind_of_loop_is_refused() -> None:
     async def scene() -> None:
         Loop.running()

@@ -40,6 +40,7 @@ def tried(test: str, jail: str = JAIL) -> list[Result]:
         ("hit = ['GET /hidden/a 200']", "status: '200': wanted is 403"),
         ("miss = ['GET /hidden/a 403']", "counts as a failure"),
         ("miss = ['GET /hidden/a 200', 'GET /?u=/hidden/ 403']", ""),
+        ("before = ['GET /x 200']\nhit = ['GET /hidden/a 403']", ""),
         ("hit = ['nonsense']", "format: the line is no request: not in the format"),
         ('hit = [\'192.0.2.1 - - [05/Jan/2026:00:00:00 +0000] "GET /hidden/ HTTP/1.1" 403 5 "-" "x"\']', ""),
         ("lines = ['3 times GET /hidden/{n} 403']\nexpect = 'ban'", ""),
@@ -82,6 +83,7 @@ def test_filters_and_dry_runs_can_be_tried() -> None:
     [
         ("name = 'x'", "a test needs 'hit', 'miss' or 'lines'"),
         ("lines = ['GET / 200']", "'lines' and 'expect' go together"),
+        ("before = ['GET / 200']\nlines = ['GET / 200']\nexpect = 'ban'", "'before' stands before 'hit' or 'miss'"),
         ("hit = []", "expected a list of lines, got a list"),
         ("hit = ['GET / 200']\nexpect = 'ban'", "'lines' and 'expect' go together"),
         ("lines = ['GET / 200']\nexpect = 'bann'", "expected 'ban', 'nothing' or a list"),

@@ -18,31 +18,36 @@ from privet.core.lines import LineSplitter
 
 SIZE = 1 << 20  # bytes that the second pipe holds
 READ = 1 << 16
-_NONBLOCK = 2  # SPLICE_F_NONBLOCK
+NONBLOCK = 2  # SPLICE_F_NONBLOCK
 
 
 class Copies:
-    """A pipe of the daemon's own, empty between two looks."""
+    """A pipe of the daemon's own, empty between two looks.
+
+    `tee(source, *how)` copies what has come from one pipe into it; the arguments are made once.
+    """
 
     def __init__(self) -> None:
-        self._out, self._in = os.pipe()
-        self._tee = ctypes.CDLL(None).tee
-        self._tee.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_size_t, ctypes.c_uint]
-        self._tee.restype = ctypes.c_ssize_t
+        self.out, self._in = os.pipe()
+        self.tee = ctypes.PyDLL(None).tee  # which never waits, so other threads need not get their turn
+        self.tee.restype = ctypes.c_ssize_t
+        self.how = ctypes.c_int(self._in), ctypes.c_size_t(READ), ctypes.c_uint(NONBLOCK)
 
-    def move(self, source: int, target: int) -> tuple[bytes, int]:
-        """Move what has come from one pipe to another; return it, and how much was there (-1: nothing; 0: the end)."""
-        count: int = self._tee(source, self._in, READ, _NONBLOCK)
-        if count <= 0:
-            return b"", count
+    def copy(self, source: int) -> int:
+        """Copy what has come; return how much that is (-1: nothing; 0: the end)."""
+        count: int = self.tee(source, *self.how)
+        return count
+
+    def moved(self, source: int, target: int, count: int) -> bytes:
+        """Move what was copied; return what of it could be moved."""
         moved = 0
         with suppress(OSError):  # the target is full
-            moved = os.splice(source, target, count, flags=_NONBLOCK)
-        return os.read(self._out, count)[:moved], count
+            moved = os.splice(source, target, count, flags=NONBLOCK)
+        return os.read(self.out, count)[:moved]
 
     def close(self) -> None:
         """Let go of the pipe."""
-        os.close(self._out)
+        os.close(self.out)
         os.close(self._in)
 
 

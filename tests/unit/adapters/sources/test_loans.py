@@ -37,12 +37,17 @@ def ends() -> Iterator[tuple[int, int]]:
     os.close(into)
 
 
+def moved(copies: Copies, source: int, target: int) -> tuple[bytes, int]:
+    count = copies.copy(source)
+    return (copies.moved(source, target, count) if count > 0 else b""), count
+
+
 def test_what_came_is_moved_and_seen(copies: Copies, onward: Onward, ends: tuple[int, int]) -> None:
     out, into = ends
-    assert copies.move(out, onward.into) == (b"", -1)
+    assert moved(copies, out, onward.into) == (b"", -1)
     for text in (b"one\n", b"two\nthr", b"ee\n"):
         os.write(into, text)
-        assert copies.move(out, onward.into) == (text, len(text))
+        assert moved(copies, out, onward.into) == (text, len(text))
     assert onward.waiting == 14
     assert os.read(onward.out, 100) == b"one\ntwo\nthree\n"
     with pytest.raises(BlockingIOError):
@@ -53,8 +58,8 @@ def test_an_input_whose_writers_are_gone_has_an_end(copies: Copies, onward: Onwa
     out, into = os.pipe()
     os.write(into, b"last\n")
     os.close(into)
-    assert copies.move(out, onward.into) == (b"last\n", 5)
-    assert copies.move(out, onward.into) == (b"", 0)
+    assert moved(copies, out, onward.into) == (b"last\n", 5)
+    assert moved(copies, out, onward.into) == (b"", 0)
     os.close(out)
 
 
@@ -66,7 +71,7 @@ def test_what_the_second_pipe_has_no_room_for_stays_in_the_first(copies: Copies,
         block = b"%05d\n" % turn * 100
         written += block
         os.write(into, block)
-        data, count = copies.move(out, onward.into)
+        data, count = moved(copies, out, onward.into)
         seen += data
         if len(data) < count:
             break
@@ -74,7 +79,7 @@ def test_what_the_second_pipe_has_no_room_for_stays_in_the_first(copies: Copies,
     read = b""
     while len(read) < len(written):
         read += os.read(onward.out, READ)
-        seen += copies.move(out, onward.into)[0]
+        seen += moved(copies, out, onward.into)[0]
     assert read == seen == written
     os.close(out)
     os.close(into)
