@@ -43,7 +43,8 @@ _MASKS = [b"\0" * (SHORT - length) + b"\xff" * length for length in range(SHORT 
 _KEPT = np.frombuffer(b"".join(_MASKS), np.uint64).reshape(-1, _WORDS)
 """By the length of a text: which of the bytes up to its end are its own."""
 
-_MIX = np.array([hash(f"word {place}") | 1 for place in range(_WORDS)]).astype(np.uint64)
+_MIX = np.array([hash(f"half {place}") for place in range(2 * _WORDS)]).astype(np.uint64)
+"""By the halves of words: of sums of these products nobody can tell the upper bits, whatever the halves are."""
 
 
 class Heads:
@@ -51,7 +52,7 @@ class Heads:
 
     def __init__(self, head: re.Pattern[bytes]) -> None:
         self._head = head
-        self._rests: set[bytes] = set()  # what may stand behind a client
+        self._rests: set[bytes]  # what may stand behind a client
         self._known: dict[bytes, int]
         self._keys: npt.NDArray[Any]
         self._words: Words
@@ -116,21 +117,19 @@ class Heads:
 
     def _slots_of(self, words: Words) -> Places:
         """Return where texts are sought first."""
-        mixed: Words = words[:, 0] * _MIX[0]
-        for place in range(1, _WORDS):
-            mixed += words[:, place] * _MIX[place]
-        mixed ^= mixed >> np.uint64(32)
-        slots: Places = (mixed * _MIX[0] >> np.uint64(40)).astype(np.intp)
+        mixed: Words = words.view(np.uint32) @ _MIX
+        slots: Places = (mixed >> np.uint64(40)).astype(np.intp)
         return slots & (len(self._slots) - 1)
 
     def _place(self, known: dict[bytes, int], text: bytes) -> int:
         place = known.get(text)
         if place is not None:
             return place
-        client, _, rest = text.partition(b" ")
+        client = text.partition(b" ")[0]
+        rest = text[len(client) :]
         if rest not in self._rests or b"[" in client:  # behind a client that is first the same may stand whoever it is
             found = self._head.fullmatch(text) if b"[" not in text else None
-            if found and found.span(1) == (0, len(client)) and len(self._rests) < MOST_RESTS:
+            if found and found.span(1) == (0, len(client)) and len(self._rests) < MOST_RESTS and len(rest) <= LONGEST:
                 self._rests.add(rest)
             client = found[1] if found else b""
         key = client_key(client)
@@ -146,7 +145,7 @@ class Heads:
 
     def _forget(self, lines: int = 0) -> None:
         """Begin anew, with room for so many lines; what is not used takes no memory."""
-        self._known = {}
+        self._known, self._rests = {}, set()
         self._keys = np.empty(MOST + lines, object)
         self._keys[NOBODY], self._count = b"", 1
         self._words = np.zeros((MOST + lines, _WORDS), np.uint64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -63,6 +64,31 @@ def test_those_whose_keys_are_known_have_places_too() -> None:
     entered = heads.enter([b"abcd", known[0], b"abcd"])
     assert list(entered) == [b"abcd", known[0], b"abcd"]
     assert entered.places[0] == entered.places[2]
+
+
+@pytest.mark.parametrize("odd", [b"192.0.2.2", b"192.0.2.2 - ", b"192.0.2.2  "])
+def test_a_client_alone_is_told_by_what_follows_it(odd: bytes) -> None:
+    heads = Heads(re.compile(rb'([^" \n]++) '))
+    assert keys(heads, [b"192.0.2.1 ", odd]) == [client_key(b"192.0.2.1"), b""]
+
+
+def test_texts_that_an_attacker_makes_up_are_not_sought_in_the_same_slots() -> None:
+    """Where words differ in their upper bits only, sums of their products have few values."""
+    heads, upper = Heads(HEAD), np.arange(1 << 12, dtype=np.uint64)
+    words = np.zeros((len(upper), 6), np.uint64)
+    for place in range(6):
+        words[:, place] = (upper >> np.uint64(2 * place) & np.uint64(3)) << np.uint64(62)
+    assert len(np.unique(heads._slots_of(words))) > len(upper) / 2  # noqa: SLF001
+
+
+def test_what_stands_behind_clients_takes_no_memory_where_it_is_long() -> None:
+    heads = Heads(HEAD)
+    tracemalloc.start()
+    for number in range(200):
+        keys(heads, [b"192.0.2.1 - %d%b " % (number, b"x" * 20_000)])
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 def test_many_are_told_apart_and_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
