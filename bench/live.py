@@ -13,7 +13,7 @@ from bench import generate
 from bench.guard import Guard, write
 from bench.logs import line
 from bench.report import Result, waiting
-from bench.runs import ROOT, Failed, Spread, cores, cpu_of, pinned
+from bench.runs import ROOT, Spread, cores, cpu_of, eventually, pinned
 from bench.throughput import ONE
 
 if TYPE_CHECKING:
@@ -109,11 +109,15 @@ def _delays(settings: Settings, seconds: int) -> list[float]:
         with pinned([feeder]):
             written = _feed(pipe, lines)
         guard.settled(len(lines))
-        told = [json.loads(text) for text in guard.said.read_bytes().splitlines()]
-    decided = [datetime.fromisoformat(entry["timestamp"]).timestamp() for entry in told if entry.get("jail") == "probe"]
-    if len(decided) != len(probes):
-        raise Failed(f"{len(decided)} verdicts on {len(probes)} probes")
+        eventually(lambda: len(_decided(guard)) >= len(probes), "a verdict on each probe", 5.0)
+        decided = _decided(guard)
     return [1e3 * (then - written[number]) for number, then in zip(probes, decided, strict=True)]
+
+
+def _decided(guard: Guard) -> list[float]:
+    """Return when the firewall was asked for each probe; the daemon writes that down within a second."""
+    told = [json.loads(text) for text in guard.said.read_bytes().splitlines()]
+    return [datetime.fromisoformat(entry["timestamp"]).timestamp() for entry in told if entry.get("jail") == "probe"]
 
 
 def _lines(seconds: int) -> list[bytes]:

@@ -77,6 +77,13 @@ class Coded(_Array):
         return found
 
 
+def some_of(column: Sequence[bytes], rows: Places) -> Table:
+    """Return some rows of a column as an array."""
+    if isinstance(column, Coded):
+        return column.table[column.places[rows]]
+    return np.fromiter(column, np.object_, len(column))[rows]
+
+
 class Counts(_Array):
     """A column of whole numbers, `NONE` where there is a dash."""
 

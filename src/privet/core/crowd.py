@@ -102,17 +102,17 @@ class Crowd:
         self._columns.append(column)
         return column
 
-    def numbers(self, keys: Sequence[bytes], times: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+    def numbers(self, keys: Sequence[bytes], times: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
         """Return the numbers of the clients of a block, valid until the next block."""
         self.make_room()
         return self.meet(keys, times)
 
-    def meet(self, keys: Sequence[bytes], times: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+    def meet(self, keys: Sequence[bytes], times: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
         """Return the numbers of clients without making room for them."""
         if isinstance(keys, Coded):
-            numbers = self._known(keys)
+            numbers = self._known(keys).astype(np.intp)  # as numpy wants places to be
         else:
-            numbers = np.fromiter(map(self._numbers.__getitem__, keys), np.int32, len(keys))
+            numbers = np.fromiter(map(self._numbers.__getitem__, keys), np.intp, len(keys))
         self.see(numbers, times)
         return numbers
 

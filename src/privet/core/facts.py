@@ -131,7 +131,7 @@ class Facts:
     @cached_property
     def clients(self) -> Places:
         """The clients' numbers."""
-        return self._registry.crowd.meet(self.rows.keys, self.times).astype(np.intp)  # as numpy wants places to be
+        return self._registry.crowd.meet(self.rows.keys, self.times)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -12,9 +12,10 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from privet.core.arrays import np
+from privet.core.coded import some_of
 from privet.core.crowd import NOBODY, Crowd
 from privet.core.detect import Limit, Reached
-from privet.core.facts import previous
+from privet.core.facts import order_of, previous
 from privet.core.limits import Standing
 from privet.core.trails import NOWHERE, Trails
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Places = npt.NDArray[np.intp]
+    Clients = npt.NDArray[np.object_]
     Networked = Callable[[Sequence[bytes]], Sequence[bytes | None]]
 
 _EVICT_SHARE = 8  # at the cap one in eight goes, so that the sort is paid once per cap / 8 new ones
@@ -38,27 +40,42 @@ class _Failures:
     `most` times are kept.
     """
 
-    __slots__ = ("clients", "most", "times", "wait")
+    __slots__ = ("clients", "most", "since", "times", "wait")
 
     def __init__(self, pairs: Iterable[tuple[float, bytes]], most: int) -> None:
         ordered = sorted(pairs)
         self.times, self.most = [time for time, _ in ordered[-most:]], most
         self.clients = {client: time for time, client in ordered}
         self.wait = 0  # failures that must come before there can be enough of them, and of clients
+        self.since = inf  # those of clients who came since then are not among them, as they make no more clients
 
     def enter(self, client: bytes, time: float) -> bool:
         """Count a failure; tell whether there may be enough now."""
-        times = self.times
+        times, last = self.times, self.clients.get(client, -inf)
         if not times or time >= times[-1]:
             times.append(time)
-            self.clients[client] = time
         else:
             insort(times, time)
-            self.clients[client] = max(time, self.clients.get(client, time))
+        if time > last:
+            self.clients[client] = time
         if len(times) > self.most:
             del times[0]
-        self.wait -= 1
+        if last < self.since:
+            self.wait -= 1
         return self.wait <= 0
+
+    def extend(self, clients: Sequence[bytes], times: Sequence[float]) -> bool:
+        """Count failures in the order of their times, unless there may be enough then, or some are late."""
+        count = len(times)
+        if self.since < inf:
+            count = sum(self.clients.get(client, -inf) < self.since for client in set(clients))
+        if count >= self.wait or (self.times and times[0] < self.times[-1]):
+            return False
+        self.times += times
+        self.clients.update(zip(clients, times, strict=True))
+        del self.times[: -self.most]
+        self.wait -= count
+        return True
 
 
 class _Ends(dict[bytes, float]):
@@ -121,7 +138,7 @@ class Neighbours:
         numbers: Places = self.net_of.values[clients].astype(np.intp)
         unknown = (numbers == _UNKNOWN).nonzero()[0]
         if len(unknown):
-            found = self._ask(networks, [keys[place] for place in unknown.tolist()], times[unknown])
+            found = self._ask(networks, some_of(keys, unknown).tolist(), times[unknown])
             numbers[unknown] = self.net_of.values[clients[unknown]] = found
         return numbers
 
@@ -152,15 +169,14 @@ class Neighbours:
                 for net in some:
                     self._look(net, named.count(net))
                 many = depth[nets] >= enough
-        few, held = (~many).nonzero()[0], np.fromiter(clients, np.object_, len(clients))[places]
+        few, held = (~many).nonzero()[0], some_of(clients, places)
         if len(few):
             nets_of_few, when = nets[few], times[few]
             np.maximum.at(self.newest.values, nets_of_few, when)
             before, horizon = previous(nets_of_few), when.max() - self._keep
             self.ring.enter(self.last.values, nets_of_few, when, held[few], before, horizon)
         if len(few) < len(nets):
-            lines = [rows[place] for place in places[many].tolist()]
-            yield from self._judge(lines, nets[many], held[many].tolist(), times[many])
+            yield from self._judge(rows, places[many], nets[many], held[many], times[many])
 
     def carry(self, old: Neighbours) -> None:
         """Take over what an equal jail has counted, and its bans if it is unchanged."""
@@ -181,7 +197,7 @@ class Neighbours:
         self.ring.shift(seconds)
         self.newest.values[:] += seconds
         for seen in self.near.values():
-            seen.times = [time + seconds for time in seen.times]
+            seen.times, seen.since = [time + seconds for time in seen.times], seen.since + seconds
             seen.clients = {client: time + seconds for client, time in seen.clients.items()}
         self._end_at({net: until + seconds for net, until in self.limits[0].until.items()})
 
@@ -224,7 +240,7 @@ class Neighbours:
         names = networks(keys)
         known = [name for name in names if name is not None]
         if len(known) == len(names):
-            found = self.clients.meet(known, times).astype(np.intp)
+            found = self.clients.meet(known, times)
         else:
             there = np.array([name is not None for name in names])
             found = np.full(len(names), _NONE)
@@ -263,7 +279,7 @@ class Neighbours:
     def _in_ring(self, net: int, later: int) -> list[tuple[float, bytes]]:
         """Return times and clients of the failures of a network in the ring, which the last `later` are not yet."""
         depth = max(0, self.depth.values.item(net) - later)
-        return self.ring.follow(self.last.values.item(net), depth)[0]
+        return self.ring.follow(self.last.values.item(net), depth, self.newest.values.item(net) - self._keep)
 
     def _seen(self, net: int) -> _Failures:
         """Return the failures of a network, wherever they are."""
@@ -290,16 +306,20 @@ class Neighbours:
 
     def _judge(
         self,
-        rows: Sequence[int],
+        rows: Sequence[int] | Places,
+        places: Places,
         nets: Places,
-        clients: Sequence[bytes],
+        clients: Clients,
         times: npt.NDArray[np.float64],
     ) -> Iterator[Reached]:
         """Count failures of networks that have many."""
+        self._room -= len(places)
+        left = self._count_together(nets, clients, times)
         limit, near, until = self.limits[0], self.near, self.limits[0].until
         told: dict[int, bytes] = {}  # the networks that were brought down by failures before
         most = limit.jail.maxretry
-        for row, net, client, time in zip(rows, nets.tolist(), clients, times.tolist(), strict=True):
+        columns = places[left].tolist(), nets[left].tolist(), clients[left].tolist(), times[left].tolist()
+        for place, net, client, time in zip(*columns, strict=True):
             if told and net in told and time < until.get(told[net], time):
                 continue
             seen = near.get(net)
@@ -312,10 +332,24 @@ class Neighbours:
                 self.accused[key] = [one for one, at in seen.clients.items() if at >= since]
                 self._clear(net)
                 until[key] = time + limit.bantime
-                yield Reached(int(row), limit, key, time, sum(at >= since for at in seen.times))
-        self._room -= len(rows)
+                yield Reached(int(rows[place]), limit, key, time, sum(at >= since for at in seen.times))
         if self._room <= 0:
             self._make_room(times.item(-1))
+
+    def _count_together(self, nets: Places, clients: Clients, times: npt.NDArray[np.float64]) -> Places:
+        """Count failures by network where they cannot be enough for a verdict; return the places of the others."""
+        if (times[1:] < times[:-1]).any():
+            return np.arange(len(nets))
+        order = order_of(nets)
+        named = nets[order]
+        ends = np.append((named[1:] != named[:-1]).nonzero()[0] + 1, len(nets)).tolist()
+        whose, when, start, left = clients[order].tolist(), times[order].tolist(), 0, []
+        for net, end in zip(named[np.array(ends) - 1].tolist(), ends, strict=True):
+            seen = self.near.get(net)
+            if seen is None or not seen.extend(whose[start:end], when[start:end]):
+                left.append(order[start:end])
+            start = end
+        return np.sort(np.concatenate(left)) if left else np.arange(0)
 
     def _is_reached(self, seen: _Failures) -> bool:
         """Tell whether there are failures and clients enough; each failure makes them one more at the most."""
@@ -323,11 +357,11 @@ class Neighbours:
         limit.look(newest)
         since = newest - limit.findtime
         count = len(seen.times) - bisect_left(seen.times, since)
-        seen.wait = limit.lowest - count
+        seen.wait, seen.since = limit.lowest - count, inf
         if count < limit.maxretry:
             return False
         if limit.jail.clients > 1:
-            seen.wait = limit.jail.clients - sum(time >= since for time in seen.clients.values())
+            seen.wait, seen.since = limit.jail.clients - sum(time >= since for time in seen.clients.values()), since
         return seen.wait <= 0
 
     def _make_room(self, now: float) -> None:

@@ -41,7 +41,7 @@ class _Answer(NamedTuple):
 
 
 class Enforcement:
-    """Bans in one place. `clock` tells the time that the ledger counts by, `changed` has changes stored.
+    """Bans in one place. `clock` tells the time that the ledger counts by, `changed` has changes stored at once.
 
     `mark` is a file for the next daemon of this boot.
     """
@@ -51,7 +51,7 @@ class Enforcement:
         name: str,
         firewall: Firewall,
         clock: Callable[[], float],
-        changed: Callable[[], None],
+        changed: Callable[[], None] | None,
         log: FilteringBoundLogger,
         *,
         mark: Path,
@@ -237,7 +237,8 @@ class Enforcement:
             self._says(next((answer for answer in answers if answer), None))
             if all(isinstance(answer, Later) for answer in answers):
                 break  # as above
-        self._changed()
+        if self._changed:
+            self._changed()
 
     def _says(self, problem: str | None) -> None:
         if problem and problem != self.problem:

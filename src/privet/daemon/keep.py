@@ -164,14 +164,18 @@ class Keeper:
         self._pool.shutdown()
 
     async def _write(self, *, expire: bool = False) -> None:
-        for store, changing in self._kept():
+        kept, stores = list(self._kept()), (self.stores.bans, self.stores.notes)
+        for store, changing in kept:
             with suppress(StoreError):  # it stands in the complaint, and the store itself tries again
                 await self._put(store, changing)
-                if expire:
-                    await self.call(store.expire, self._clock())
-                if store.losses > self._losses[store]:
-                    self._losses[store] = store.losses
-                    changing.all_changed()
+        if expire:
+            await self.call(_expire, stores, self._clock())
+        lost = [store for store in stores if store.losses > self._losses[store]]
+        for store, changing in kept:
+            if store in lost:
+                self._losses[store] = store.losses
+                changing.all_changed()
+                with suppress(StoreError):
                     await self._put(store, changing)
         self._voice()
 
@@ -198,3 +202,10 @@ class Keeper:
         elif self._said and not problem:
             self._log.info("the store works again")
         self._said = kind
+
+
+def _expire(stores: Iterable[Store[Any]], now: float) -> None:
+    """Erase what has ended; what cannot be erased is tried again."""
+    for store in stores:
+        with suppress(StoreError):  # it stands in the complaint
+            store.expire(now)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import traceback
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import structlog
@@ -16,6 +18,19 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 _MASK = Mask("drop")
+
+
+def stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Add the time, or `then`, that of what is told only now."""
+    then = datetime.fromtimestamp(event.pop("then", None) or time.time(), UTC)
+    event["timestamp"] = then.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return event
+
+
+def people_stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Add the time as people want it."""
+    event["timestamp"] = time.strftime("%H:%M:%S", time.localtime(event.pop("then", None)))
+    return event
 
 
 def trouble(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -74,7 +89,7 @@ def make_log() -> FilteringBoundLogger:
     )
     processors: list[Processor] = [
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="%H:%M:%S" if people else "iso", utc=not people),
+        people_stamp if people else stamp,
         trouble,
         scrub,
         render,

@@ -69,10 +69,12 @@ class Past:
         """Write down what was counted; try again to open what could not be opened."""
         if self._history is None:
             self.open()
+        self._daemon.decided.look()
         await asyncio.to_thread(self._write, *self._tallies.take(), self._tallies.newest, self._daemon.clock.now())
 
     def close(self) -> None:
         """Write down the rest."""
+        self._daemon.decided.look()
         if self._history:
             self._write(*self._tallies.take(), self._tallies.newest, self._daemon.clock.now())
             self._history.close()

@@ -75,6 +75,7 @@ class Rounds:
         change = daemon.clock.look()
         if change.jumped:
             self._jumped(change.jumped)
+        daemon.decided.look()
         daemon.engine.loads.note(daemon.clock.now(), load_now())
         daemon.files.poll()
         if everything:

@@ -35,6 +35,7 @@ from privet.core.verdicts import Action
 from privet.daemon.alone import Alone
 from privet.daemon.clock import Clock
 from privet.daemon.control import Control
+from privet.daemon.decided import Decided
 from privet.daemon.enforce import Enforcement
 from privet.daemon.epochs import Epochs
 from privet.daemon.escrow import Escrow
@@ -78,7 +79,6 @@ if TYPE_CHECKING:
 
 MOST_EVIDENCE = 200  # verdicts of one batch whose lines are kept: masking them costs some 50 µs each
 LIFTED = 1000  # bans that were lifted last
-SINGLE_LINES = 20  # verdicts of one batch that the log tells one by one
 
 
 class Daemon:
@@ -103,6 +103,7 @@ class Daemon:
         self.swarms = SwarmLog(self)
         self.vigilance = Vigilance(self)
         self.past = Past(self)
+        self.decided = Decided(self)
         self.escrow = Escrow(self)
         self.herald = Herald(self)
         self.manners = MannersKeeper(self)
@@ -112,14 +113,21 @@ class Daemon:
         self.escrow.configure(config)
         self.herald.configure(config)
         self.manners.configure(config)
-        told = self.clock.now, self.keeper.wake, log
+        told = self.clock.now, None, log  # what a firewall has outlasts the daemon: it is stored within a second
         self.kernel = Enforcement("kernel", firewall, *told, mark=runtime / "kernel.mark")
         deny, slow = (
             DenyList(runtime / folder, config.proxies.group, _boot_time, filesystem_of) for folder in (FOLDER, SLOW)
         )
         self.web = Enforcement("web", deny, *told, mark=runtime / "web.mark")
         self.slow = Enforcement("slow", slow, *told, mark=runtime / "slow.mark")
-        programs = Enforcement("programs", NullFirewall(time.monotonic), *told, mark=runtime / "programs.mark")
+        programs = Enforcement(
+            "programs",
+            NullFirewall(time.monotonic),
+            self.clock.now,
+            self.keeper.wake,
+            log,
+            mark=runtime / "programs.mark",
+        )
         self.places = {
             Action.BAN: self.kernel,
             Action.DENY: self.web,
@@ -328,7 +336,6 @@ class Daemon:
     def act(self, verdicts: list[Verdict], now: float) -> None:
         """Enter what the engine found, unless the guard refuses it or a command is to be asked before."""
         verdicts = [verdict for verdict in verdicts if not self.told.asks(verdict)]
-        self.past.judge(verdicts)
         for verdict in verdicts:
             for key in self.engine.accused(verdict):
                 self.seen.blame(key)
@@ -342,24 +349,9 @@ class Daemon:
                 refused = dear or refusal(verdict.subject, protected)
                 evidence = self.engine.evidence(verdict) if number < MOST_EVIDENCE else ()
                 self.enter(verdict, now, refused, in_words(cost), evidence)
-        self._tell(verdicts)
-        for place in self.places.values():
-            place.wake()
-
-    def _tell(self, verdicts: list[Verdict]) -> None:
-        """Log verdicts: one line each, or one for all when there are many."""
-        if len(verdicts) > SINGLE_LINES:
-            jails = sorted({verdict.jail for verdict in verdicts})
-            self.log.info("verdicts", count=len(verdicts), jails=jails)
-            return
-        for v in verdicts:
-            self.log.info(
-                v.action.value,
-                jail=v.jail,
-                client=v.group or self.name(v.subject),
-                failures=v.failures,
-                until=round(v.until),
-            )
+        for action in {verdict.action for verdict in verdicts} & self.places.keys():
+            self.places[action].wake()
+        self.decided.note(verdicts)
 
     async def _restore(self) -> None:
         """Bring back what was in force: before the first source is read, the firewall has confirmed it."""

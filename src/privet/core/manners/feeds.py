@@ -115,7 +115,7 @@ class Fetches:
         clients = np.fromiter(map(hash, map(keys.__getitem__, rows.tolist())), np.int64, len(rows))
         names = mixed(mixed(clients, feeds), self._asked.names(facts, rows)).tobytes()
         each = [names[place : place + 8] for place in range(0, len(names), 8)]
-        readers = self.clients.numbers(each, times[rows]).astype(np.intp)
+        readers = self.clients.numbers(each, times[rows])
         self._client.values[readers] = facts.clients[rows]
         return Fetched(rows, readers, feeds)
 
