@@ -36,6 +36,9 @@ MOST = 2 * SIZE
 SHORT = 48
 """Bytes of a text that are six numbers."""
 
+HELD = 8 << 20
+"""Bytes of values of another field that are remembered: the name of a site may be what a visitor says."""
+
 MOST_RESTS = 1000
 """Texts behind clients that are remembered: most often there is one."""
 
@@ -44,7 +47,8 @@ _MASKS = [b"\0" * (SHORT - length) + b"\xff" * length for length in range(SHORT 
 _KEPT = np.frombuffer(b"".join(_MASKS), np.uint64).reshape(-1, _WORDS)
 """By the length of a text: which of the bytes up to its end are its own."""
 
-_MIX = np.array([hash(f"word {place}") | 1 for place in range(_WORDS)]).astype(np.uint64)
+_MIX = np.array([hash(f"half {place}") for place in range(2 * _WORDS)]).astype(np.uint64)
+"""By the halves of words: of sums of these products nobody can tell the upper bits, whatever the halves are."""
 
 
 class Other:
@@ -52,12 +56,15 @@ class Other:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._numbers, self._table = Numbers(), np.empty(0, object)
-        self._of = np.empty(0, np.int32)  # the number of the value at each place
+        self.held: int  # bytes, or somewhat more
+        self._numbers: Numbers
+        self._table: npt.NDArray[Any]
+        self._of: npt.NDArray[np.int32]  # the number of the value at each place
 
     def put(self, place: int, value: bytes) -> None:
         """Note the value at a place."""
         self._of[place] = self._numbers[value]
+        self.held += len(value)
 
     def at(self, places: Places) -> Coded:
         """Return the column of the values at some places."""
@@ -67,7 +74,7 @@ class Other:
 
     def forget(self, size: int) -> None:
         """Begin anew, with so many places."""
-        self._numbers, self._table = Numbers(), np.empty(0, object)
+        self.held, self._numbers, self._table = 0, Numbers(), np.empty(0, object)
         self._of = np.zeros(size, np.int32)
 
 
@@ -81,7 +88,7 @@ class Heads:
         self._head, self._client = head, named.index("client")
         self._groups = [number for number, name in enumerate(named, 1) if name != "client"]
         self._others = [Other(name) for name in named if name != "client"]
-        self._rests: set[bytes] = set()  # what may stand behind a client
+        self._rests: set[bytes]  # what may stand behind a client
         self._known: dict[bytes, int]
         self._keys: npt.NDArray[Any]
         self._words: Words
@@ -92,7 +99,8 @@ class Heads:
     def of(self, codes: Codes, starts: Places, ends: Places) -> Coded:
         """Return the column of the clients' keys of what stands at some places of a block."""
         room = 2 * len(starts)  # for the lines that do not fit, too
-        if self._count >= MOST or self._count + room > len(self._keys):
+        full = self._count >= MOST or self._count + room > len(self._keys)
+        if full or any(other.held > HELD for other in self._others):
             self._forget(room)
         lengths = ends - starts
         words = codes.before(ends, SHORT).view(np.uint64)
@@ -152,26 +160,23 @@ class Heads:
 
     def _slots_of(self, words: Words) -> Places:
         """Return where texts are sought first."""
-        mixed: Words = words[:, 0] * _MIX[0]
-        for place in range(1, _WORDS):
-            mixed += words[:, place] * _MIX[place]
-        mixed ^= mixed >> np.uint64(32)
-        slots: Places = (mixed * _MIX[0] >> np.uint64(40)).astype(np.intp)
+        mixed: Words = words.view(np.uint32) @ _MIX
+        slots: Places = (mixed >> np.uint64(40)).astype(np.intp)
         return slots & (len(self._slots) - 1)
 
     def _place(self, known: dict[bytes, int], text: bytes) -> int:
         place = known.get(text)
         if place is not None:
             return place
-        client, _, rest = text.partition(b" ")
-        told: Sequence[bytes] = ()
+        client = text.partition(b" ")[0]
+        rest, told = text[len(client) :], list[bytes]()
         if rest not in self._rests or b"[" in client:  # behind a client that is first the same may stand whoever it is
             found = self._head.fullmatch(text) if b"[" not in text else None
             if found is None:
                 return NOBODY
             told = [found[number] for number in self._groups]
             alone = not told and found.span(1) == (0, len(client))
-            if alone and len(self._rests) < MOST_RESTS:
+            if alone and len(self._rests) < MOST_RESTS and len(rest) <= LONGEST:
                 self._rests.add(rest)
             client = found[self._client + 1]
         key = client_key(client)
@@ -189,7 +194,7 @@ class Heads:
 
     def _forget(self, lines: int = 0) -> None:
         """Begin anew, with room for so many lines; what is not used takes no memory."""
-        self._known = {}
+        self._known, self._rests = {}, set()
         self._keys = np.empty(MOST + lines, object)
         self._keys[NOBODY], self._count = b"", 1
         for other in self._others:

@@ -17,7 +17,6 @@ import msgspec
 from privet.core.arrays import np
 from privet.core.coded import Coded, Counts
 from privet.core.mask import sample
-from privet.core.networks import as_number
 from privet.core.pulse import CLASSES, KINDS
 from privet.core.verdicts import Action, decisions
 
@@ -176,8 +175,7 @@ class Tallies:
             banned = verdict.action not in (Action.REPORT, Action.SLOW)
             self._bans[int(verdict.time // MINUTE), verdict.jail, banned] += 1
             if banned:
-                who = as_number(verdict.group) or verdict.subject
-                self._offences.append(Offence(verdict.time, verdict.jail, tokens.of(who)))
+                self._offences.append(Offence(verdict.time, verdict.jail, tokens.of(verdict.who)))
 
     def take(self) -> tuple[list[Traffic], list[Bans], list[Offence]]:
         """Hand out what was counted, and begin anew."""

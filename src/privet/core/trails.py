@@ -30,12 +30,13 @@ class Trails:
     def __init__(self, most: int, kind: type[np.generic]) -> None:
         self._most = most
         self._next = 0  # entries are numbered from the first that ever came
+        self._first = 0  # those before it were gone when there was room for fewer
         self._lost = -inf  # the newest time of those that are gone
         self._times, self._values = np.full(_SIZE, -inf), np.zeros(_SIZE, kind)
         self._back = np.zeros(_SIZE, np.int32)  # how many entries ago the one before came, 0 if none did
 
     def __len__(self) -> int:
-        return min(self._next, len(self._times))
+        return self._next - self._oldest
 
     def enter(  # noqa: PLR0913, PLR0917  each is a thing of its own
         self,
@@ -91,7 +92,7 @@ class Trails:
         if head == NOWHERE:
             return
         size = len(self._times)
-        oldest, back_at = max(0, self._next - size), self._back.item
+        oldest, back_at = self._oldest, self._back.item
         while head >= oldest:
             slot = head % size
             yield slot
@@ -106,6 +107,11 @@ class Trails:
         self._times += seconds
         self._lost += seconds
 
+    @property
+    def _oldest(self) -> int:
+        """The first entry that is there."""
+        return max(self._first, self._next - len(self._times))
+
     def _make_room(self, count: int, horizon: float) -> None:
         """Grow if what would be overwritten is needed, as far as may be."""
         while self._next + count > (size := len(self._times)):
@@ -119,12 +125,13 @@ class Trails:
 
     def _grow(self, size: int) -> None:
         """Make room for so many; it is much, so that only one array is there twice at a time."""
+        self._first = self._oldest
         self._times, self._values = self._moved(self._times, size), self._moved(self._values, size)
         self._back = self._moved(self._back, size)
 
     def _moved(self, old: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
         """Return an array of another size with the entries where they are then."""
-        new, number = np.zeros(size, old.dtype), max(0, self._next - len(old))
+        new, number = np.zeros(size, old.dtype), self._first
         while number < self._next:
             there, here = number % len(old), number % size
             count = min(self._next - number, len(old) - there, size - here)

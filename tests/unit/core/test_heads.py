@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -68,6 +69,31 @@ def test_those_whose_keys_are_known_have_places_too() -> None:
     assert entered.places[0] == entered.places[2]
 
 
+@pytest.mark.parametrize("odd", [b"192.0.2.2", b"192.0.2.2 - ", b"192.0.2.2  "])
+def test_a_client_alone_is_told_by_what_follows_it(odd: bytes) -> None:
+    heads = Heads(re.compile(rb'([^" \n]++) '), ["client"])
+    assert keys(heads, [b"192.0.2.1 ", odd]) == [client_key(b"192.0.2.1"), b""]
+
+
+def test_texts_that_an_attacker_makes_up_are_not_sought_in_the_same_slots() -> None:
+    """Where words differ in their upper bits only, sums of their products have few values."""
+    heads, upper = Heads(HEAD, ["client"]), np.arange(1 << 12, dtype=np.uint64)
+    words = np.zeros((len(upper), 6), np.uint64)
+    for place in range(6):
+        words[:, place] = (upper >> np.uint64(2 * place) & np.uint64(3)) << np.uint64(62)
+    assert len(np.unique(heads._slots_of(words))) > len(upper) / 2  # noqa: SLF001
+
+
+def test_what_stands_behind_clients_takes_no_memory_where_it_is_long() -> None:
+    heads = Heads(HEAD, ["client"])
+    tracemalloc.start()
+    for number in range(200):
+        keys(heads, [b"192.0.2.1 - %d%b " % (number, b"x" * 20_000)])
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000
+
+
 def test_many_are_told_apart_and_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 20_000)
     heads = Heads(HEAD, ["client"])
@@ -91,3 +117,15 @@ def test_sites_are_told_with_the_clients_of_their_visitors() -> None:
         assert list(found) == expected
         sites = heads.others(found.places)["host"]
         assert (list(sites), len(sites.table)) == ([b"a.example", b"b.example", b"a.example", b"-"], 3)
+
+
+def test_long_names_of_sites_are_not_remembered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HELD", 100_000)
+    heads = Heads(re.compile(rb"([^ ]*+) ([^ ]++) "), ["host", "client"])
+    for number in range(100):
+        text, codes = b"%d%b 192.0.2.1 " % (number, b"x" * 5000), Codes()
+        codes.take(text + b"\n")
+        found = heads.of(codes, np.array([0]), np.array([len(text)]))
+        sites = heads.others(found.places)["host"]
+        assert sites[0] == text.partition(b" ")[0]
+        assert len(sites.table) <= 22

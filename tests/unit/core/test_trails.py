@@ -50,6 +50,17 @@ def test_beyond_the_bound_the_oldest_go_and_that_is_told() -> None:
     assert len(trails.follow(int(heads[1]), 10_000, -inf)) == 3000
 
 
+def test_what_was_gone_is_not_there_again_when_there_is_more_room() -> None:
+    trails, heads = Trails(8192, np.int64), np.full(1, NOWHERE, np.int64)
+    for start in (0, 1000, 2000):
+        enter(trails, heads, [0] * 1000, start, start)
+    enter(trails, heads, [0] * 100, 3000)
+
+    assert len(trails) == 1124
+    assert trails.follow(int(heads[0]), 10_000, -inf) == [(float(n), n) for n in range(3099, 1975, -1)]
+    assert trails.find(int(heads[0]), 0, 10_000) == (-inf, 1975)
+
+
 def test_what_is_old_makes_room_before_more_is_taken() -> None:
     trails, heads = Trails(1 << 20, np.int64), np.full(1, NOWHERE, np.int64)
     for start in range(0, 100_000, 500):
