@@ -86,7 +86,7 @@ def some_of(column: Sequence[bytes], rows: Places) -> Table:
     """Return some rows of a column as an array."""
     if isinstance(column, Coded):
         return column.table[column.places[rows]]
-    return np.fromiter(column, np.object_, len(column))[rows]
+    return np.fromiter(map(column.__getitem__, rows.tolist()), np.object_, len(rows))
 
 
 class Counts(_Array):
