@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from privet.core.address import client_key
 from privet.core.formats import APACHE, Literal, parse_format
 from privet.core.jails import FIELDS
-from privet.core.parse import Rows, TextPlan, plan_of
+from privet.core.parse import Rows, TextPlan, plan_of, together
 from privet.core.select import values_of
 
 if TYPE_CHECKING:
@@ -149,13 +149,6 @@ def said(rows: Rows) -> tuple[object, ...]:
     return rows.lines, rows.keys, rows.times, columns if rows.keys else {}, rows.bad, rows.ignored
 
 
-def joined(parts: list[Rows]) -> Rows:
-    total = Rows(0)
-    for part in parts:
-        total.extend(part)
-    return total
-
-
 def balances(rows: Rows, block: bytes) -> None:
     assert rows.lines == block.count(b"\n") == len(rows) + len(rows.bad) + rows.ignored
     assert len(rows.keys) == len(rows.times)
@@ -246,7 +239,7 @@ def splits_alike(plan: Plan, block: bytes, cut: int) -> None:
     halves = [plan.parse(b"".join(lines[:cut])), plan.parse(b"".join(lines[cut:]))]
     singly = [plan.parse(one) for one in lines]
     for parts in (halves, singly):
-        other = joined(parts)
+        other = together(parts)
         assert said(other)[:4] == said(whole)[:4]
         assert sorted(other.bad) == sorted(whole.bad)  # in a block, lines of another shape come first
         assert other.ignored == whole.ignored

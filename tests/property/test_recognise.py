@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from privet.core.jails import FIELDS
-from privet.core.parse import Rows
+from privet.core.parse import Rows, together
 from privet.core.recognise import AutoPlan
 from privet.core.select import values_of
 
@@ -42,11 +42,10 @@ def said(rows: Rows) -> tuple[object, ...]:
 
 
 def fed(lines: list[bytes], cuts: list[int]) -> tuple[Rows, str]:
-    plan, total = auto(), Rows(0)
+    plan = auto()
     ends = sorted({min(cut, len(lines)) for cut in cuts} | {len(lines)})
-    for start, end in zip([0, *ends], ends, strict=False):
-        total.extend(plan.parse(b"".join(lines[start:end])))
-    return total, plan.name
+    blocks = [b"".join(lines[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+    return together([plan.parse(block) for block in blocks]), plan.name
 
 
 @settings(max_examples=150)

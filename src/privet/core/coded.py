@@ -69,6 +69,11 @@ class Coded(_Array):
         super().__init__(places)
         self.table = table
 
+    @property
+    def present(self) -> Places:
+        """The places in the table of the values that are there."""
+        return np.bincount(self.places).nonzero()[0]
+
     def _of(self, places: Places) -> Self:
         return type(self)(self.table, places)
 
@@ -81,7 +86,7 @@ def some_of(column: Sequence[bytes], rows: Places) -> Table:
     """Return some rows of a column as an array."""
     if isinstance(column, Coded):
         return column.table[column.places[rows]]
-    return np.fromiter(column, np.object_, len(column))[rows]
+    return np.fromiter(map(column.__getitem__, rows.tolist()), np.object_, len(rows))
 
 
 class Counts(_Array):

@@ -31,7 +31,7 @@ from privet.core.manners.window import Manners
 from privet.core.memory import Memory
 from privet.core.neighbours import Neighbours
 from privet.core.nets import network_key, number_of
-from privet.core.networks import as_number, as_text
+from privet.core.networks import as_text
 from privet.core.parse import PART
 from privet.core.prefixes import PrefixSet
 from privet.core.rate import Rate
@@ -364,18 +364,18 @@ class Engine:
         if key is not None:
             return (key,)
         windows = (rule.window for rule in self._rules if rule.window.limits[0].jail.name == verdict.jail)
-        network = network_key(_who(verdict))
+        network = network_key(verdict.who)
         return [key for one in windows if isinstance(one, Neighbours) for key in one.accused.get(network, ())]
 
     def evidence(self, verdict: Verdict) -> tuple[str, ...]:
         """Return the last lines that counted for a verdict, masked: to be asked before the next batch is fed."""
         recent = self._recent(verdict.jail)
-        return recent.of(self._counted_as(_who(verdict)), verdict.time) if recent else ()
+        return recent.of(self._counted_as(verdict.who), verdict.time) if recent else ()
 
     def lines(self, verdict: Verdict, most: int) -> list[bytes]:
         """Return the last lines that counted for a verdict, as they were written, for programs that want them."""
         recent = self._recent(verdict.jail)
-        return recent.lines(self._counted_as(_who(verdict)), verdict.time, most) if recent else []
+        return recent.lines(self._counted_as(verdict.who), verdict.time, most) if recent else []
 
     def _recent(self, name: str) -> Recent | None:
         rules = (rule for rule in self._rules if any(limit.jail.name == name for limit in rule.window.limits))
@@ -495,8 +495,3 @@ class Engine:
         if isinstance(who, Subject):
             return "", (who,)
         return as_text(who), self._networks.prefixes(who) if self._networks else ()
-
-
-def _who(verdict: Verdict) -> Who:
-    """Return whom a verdict is about."""
-    return as_number(verdict.group) or verdict.subject

@@ -129,8 +129,7 @@ class Forms(Window):
         now = own[pages[own] == page]
         if len(now):
             return facts.times.item(now[-1]), -inf
-        entries, gone = self.pages.follow(self.last.values.item(client), PAGES)
-        return next((time for time, one in entries if one == page), -inf), gone
+        return self.pages.find(self.last.values.item(client), page, PAGES)
 
     def _any_page(self, facts: Facts, own: Places, client: int) -> float:
         """Return when a page was fetched first."""

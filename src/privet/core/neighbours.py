@@ -279,7 +279,7 @@ class Neighbours:
     def _in_ring(self, net: int, later: int) -> list[tuple[float, bytes]]:
         """Return times and clients of the failures of a network in the ring, which the last `later` are not yet."""
         depth = max(0, self.depth.values.item(net) - later)
-        return self.ring.follow(self.last.values.item(net), depth)[0]
+        return self.ring.follow(self.last.values.item(net), depth, self.newest.values.item(net) - self._keep)
 
     def _seen(self, net: int) -> _Failures:
         """Return the failures of a network, wherever they are."""

@@ -69,16 +69,6 @@ class Rows:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def extend(self, other: Rows) -> None:
-        """Add the rows of the lines that follow; a column that one side lacks is filled with "-"."""
-        names = self.columns.keys() | other.columns.keys() if other.keys else self.columns.keys()
-        self.columns = {name: [*self.column(name), *other.column(name)] for name in sorted(names)}
-        self.lines += other.lines
-        self.keys = [*self.keys, *other.keys]
-        self.times = [*self.times, *other.times]
-        self.bad += other.bad
-        self.ignored += other.ignored
-
     def column(self, name: str) -> Sequence[bytes]:
         """Return a column; "-" for every row where the format has no such field."""
         return self.columns.get(name) or [b"-"] * len(self.keys)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from privet.core.formats import APACHE, named
-from privet.core.parse import NO_ADDRESS, NO_TIME, NOT_IN_FORMAT, NOT_TOLD, Plan, Rows, plan_of, untold
+from privet.core.parse import NO_ADDRESS, NO_TIME, NOT_IN_FORMAT, NOT_TOLD, Plan, Rows, plan_of, together, untold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -94,28 +94,26 @@ class AutoPlan:
 
     def _parse_mixed(self, block: bytes) -> Rows:
         """Parse runs of lines that one format fits, each with its own plan, in order."""
-        total = Rows(0)
+        parts: list[Rows] = []
         run: list[bytes] = []
         for line in [line + b"\n" for line in block.split(b"\n")[:-1]]:
             if line == b"\n" and self._current is None:  # fits every format
-                total.lines += 1
-                total.ignored += 1
+                parts.append(_without_row())
                 continue
             plan, reason = self._fitting(line)
             if plan is None or plan is not self._current:
-                self._finish_run(total, run)
+                self._finish_run(parts, run)
             if plan is None:
-                total.lines += 1
-                total.bad.append((reason, line[:-1]))
+                parts.append(_without_row((reason, line[:-1])))
                 continue
             self._current = plan
             run.append(line)
-        self._finish_run(total, run)
-        return total
+        self._finish_run(parts, run)
+        return together(parts)
 
-    def _finish_run(self, total: Rows, run: list[bytes]) -> None:
+    def _finish_run(self, parts: list[Rows], run: list[bytes]) -> None:
         if run and self._current:
-            total.extend(self._current.parse(b"".join(run)))
+            parts.append(self._current.parse(b"".join(run)))
             run.clear()
 
     def _fitting(self, line: bytes) -> tuple[Plan | None, str]:
@@ -127,3 +125,10 @@ class AutoPlan:
                 return plan, ""
             best = max(best, rows.bad[0][0], key=_TELLING.__getitem__)
         return None, best
+
+
+def _without_row(*bad: tuple[str, bytes]) -> Rows:
+    """Return what comes of a line that no format has a row for: it is bad, or blank."""
+    rows = Rows(1)
+    rows.bad, rows.ignored = [*bad], 1 - len(bad)
+    return rows

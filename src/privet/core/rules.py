@@ -7,6 +7,7 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from privet.core.arrays import np
+from privet.core.coded import Coded, some_of
 from privet.core.detect import Limit, Window
 from privet.core.distinct import Distinct
 from privet.core.evidence import Recent
@@ -208,6 +209,8 @@ class _Picked(Sequence[Value]):
         return len(self._chosen)
 
     def __iter__(self) -> Iterator[Value]:
+        if isinstance(self._column, Coded):
+            return iter(some_of(self._column, np.asarray(self._chosen)).tolist())
         return map(self._column.__getitem__, self._chosen)
 
     def __getitem__(self, place: int) -> Value:  # type: ignore[override]  # no slices

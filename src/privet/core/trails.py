@@ -6,13 +6,14 @@ entered at once, and only who is of interest is followed back.
 
 from __future__ import annotations
 
+from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from privet.core.arrays import np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -29,12 +30,13 @@ class Trails:
     def __init__(self, most: int, kind: type[np.generic]) -> None:
         self._most = most
         self._next = 0  # entries are numbered from the first that ever came
+        self._first = 0  # those before it were gone when there was room for fewer
         self._lost = -inf  # the newest time of those that are gone
         self._times, self._values = np.full(_SIZE, -inf), np.zeros(_SIZE, kind)
         self._back = np.zeros(_SIZE, np.int32)  # how many entries ago the one before came, 0 if none did
 
     def __len__(self) -> int:
-        return min(self._next, len(self._times))
+        return self._next - self._oldest
 
     def enter(  # noqa: PLR0913, PLR0917  each is a thing of its own
         self,
@@ -60,29 +62,55 @@ class Trails:
         heads[numbers] = places
         self._next += count
 
-    def follow(self, head: int, most: int) -> tuple[list[tuple[float, Any]], float]:
-        """Return so many entries of a trail, the newest first, and the newest time that those may have which follow."""
+    def follow(self, head: int, most: int, horizon: float) -> list[tuple[float, Any]]:
+        """Return so many entries of a trail, the newest first, down to one that is older than `horizon`."""
         found: list[tuple[float, Any]] = []
+        time_at, value_at = self._times.item, self._values.item
+        for slot in islice(self._slots(head), most):
+            if slot == NOWHERE or (time := time_at(slot)) < horizon:
+                break
+            found.append((time, value_at(slot)))
+        return found
+
+    def find(self, head: int, value: object, most: int) -> tuple[float, float]:
+        """Return when a value came last on a trail, of which so many entries are looked at.
+
+        What follows is the newest time that it may have come at where nobody looks. Minus infinity is never.
+        """
+        value_at = self._values.item
+        for count, slot in enumerate(self._slots(head)):
+            if slot == NOWHERE:
+                return -inf, self._lost
+            if count == most:
+                return -inf, self._times.item(slot)
+            if value_at(slot) == value:
+                return self._times.item(slot), -inf
+        return -inf, -inf
+
+    def _slots(self, head: int) -> Iterator[int]:
+        """Yield where the entries of a trail are, the newest first; in the end `NOWHERE` if others are gone."""
         if head == NOWHERE:
-            return found, -inf
+            return
         size = len(self._times)
-        oldest = max(0, self._next - size)
-        time_at, value_at, back_at = self._times.item, self._values.item, self._back.item
+        oldest, back_at = self._oldest, self._back.item
         while head >= oldest:
             slot = head % size
-            if len(found) == most:
-                return found, time_at(slot)
-            found.append((time_at(slot), value_at(slot)))
+            yield slot
             ago = back_at(slot)
             if not ago:
-                return found, -inf
+                return
             head -= ago
-        return found, self._lost
+        yield NOWHERE
 
     def shift(self, seconds: float) -> None:
         """Take note that the clock was set forward by so much."""
         self._times += seconds
         self._lost += seconds
+
+    @property
+    def _oldest(self) -> int:
+        """The first entry that is there."""
+        return max(self._first, self._next - len(self._times))
 
     def _make_room(self, count: int, horizon: float) -> None:
         """Grow if what would be overwritten is needed, as far as may be."""
@@ -97,12 +125,13 @@ class Trails:
 
     def _grow(self, size: int) -> None:
         """Make room for so many; it is much, so that only one array is there twice at a time."""
+        self._first = self._oldest
         self._times, self._values = self._moved(self._times, size), self._moved(self._values, size)
         self._back = self._moved(self._back, size)
 
     def _moved(self, old: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
         """Return an array of another size with the entries where they are then."""
-        new, number = np.zeros(size, old.dtype), max(0, self._next - len(old))
+        new, number = np.zeros(size, old.dtype), self._first
         while number < self._next:
             there, here = number % len(old), number % size
             count = min(self._next - number, len(old) - there, size - here)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.core.address import Subject
+from privet.core.networks import as_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,6 +46,11 @@ class Verdict(msgspec.Struct, frozen=True):
     origin: str = JAIL
     count: int = 0
     group: str = ""
+
+    @property
+    def who(self) -> Subject | int:
+        """Whom it is about: the AS number of its group, or else its subject."""
+        return as_number(self.group) or self.subject
 
 
 def decisions(verdicts: Iterable[Verdict]) -> list[tuple[Verdict, int]]:

@@ -9,7 +9,7 @@ import msgspec
 from privet.core.address import Subject
 from privet.core.limits import Peak, Peaks, hovering, tenths
 from privet.core.nets import network_key, number_of
-from privet.core.networks import as_number, as_text
+from privet.core.networks import as_text
 from privet.tasks.replay import Player, Replayed
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ class Watched(Player):
         for verdict in self.verdicts[before:]:
             for recidive in self.engine.memory.recidives:
                 if verdict.jail == recidive.jail.name:
-                    who = as_number(verdict.group) or verdict.subject
-                    self._peaks.reach(recidive.jail, self._key(who), verdict.time)
+                    self._peaks.reach(recidive.jail, self._key(verdict.who), verdict.time)
                 elif found := recidive.counted(verdict):
                     self._peaks.see(recidive.jail, self._key(found[0]), verdict.time, found[1])
 

@@ -19,6 +19,7 @@ from privet.core.parse import (
     TextPlan,
     in_parts,
     plan_of,
+    together,
 )
 from privet.core.select import values_of
 
@@ -347,10 +348,8 @@ def test_long_values_do_not_fill_the_memory() -> None:
 
 
 def test_rows_join_and_fill_what_one_side_lacks() -> None:
-    total = Rows(0)
-    total.extend(parsed("common", LINES["common"] + b"x\n"))
-    total.extend(parsed("combined", b"\n"))
-    total.extend(parsed("vhost_combined", LINES["vhost_combined"]))
+    lines = [("common", LINES["common"] + b"x\n"), ("combined", b"\n"), ("vhost_combined", LINES["vhost_combined"])]
+    total = together([parsed(name, block) for name, block in lines])
     assert (total.lines, len(total), len(total.bad), total.ignored) == (4, 2, 1, 1)
     assert list(total.column("host")) == [b"-", b"example.org"]
     assert list(total.column("agent")) == [b"-", b"curl/8"]

@@ -64,3 +64,9 @@ def test_verdicts_of_a_group_are_one_decision() -> None:
     later = msgspec.structs.replace(one, time=5.0)
 
     assert decisions([one, alone, two, alone, later]) == [(one, 2), (alone, 1), (alone, 1), (later, 1)]
+
+
+def test_a_verdict_on_a_group_is_about_its_number() -> None:
+    one = Subject.parse("192.0.2.0/24")
+    assert Verdict(Action.BAN, one, "j", 1.0, 2.0, 3).who == one
+    assert Verdict(Action.BAN, one, "j", 1.0, 2.0, 3, group="AS64500").who == 64500

@@ -12,7 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from privet.core.arrays import np
-from privet.core.coded import Counts
+from privet.core.coded import Counts, some_of
 from privet.core.crowd import NOBODY, Crowd
 from privet.core.facts import previous
 from privet.core.manners.asked import FEED, FEED_TYPE, FULL, GET, REFUSED, UNCHANGED, UNTYPED, Asked, before, mixed
@@ -111,8 +111,8 @@ class Fetches:
                 feeds[row] = told
 
     def _fetched(self, facts: Facts, times: Times, rows: Places) -> Fetched:
-        keys, feeds = facts.rows.keys, self._asked.targets(facts, rows)
-        clients = np.fromiter(map(hash, map(keys.__getitem__, rows.tolist())), np.int64, len(rows))
+        feeds = self._asked.targets(facts, rows)
+        clients = np.fromiter(map(hash, some_of(facts.rows.keys, rows)), np.int64, len(rows))
         names = mixed(mixed(clients, feeds), self._asked.names(facts, rows)).tobytes()
         each = [names[place : place + 8] for place in range(0, len(names), 8)]
         readers = self.clients.numbers(each, times[rows])

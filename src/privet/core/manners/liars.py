@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from privet.core.address import Subject, is_pseudonym
 from privet.core.arrays import np
 from privet.core.cache import LONGEST, Cache
+from privet.core.coded import some_of
 from privet.core.facts import UNTOLD
 from privet.core.manners.asked import ASSET, ASSET_TYPE, BROWSER, FEED, GET, PAGE, PAGE_TYPE, Asked
 from privet.core.manners.memory import Clients
@@ -77,13 +78,13 @@ class FakeBrowser:
         rows = np.sort(np.concatenate((naked, news))) if len(news) else naked
         if not len(rows):
             return []
-        found, keys = [], facts.rows.keys
-        columns = (rows, facts.hosts[rows], facts.requests[rows], times[rows], assets[rows])
-        for row, host, request, time, asset in zip(*(column.tolist() for column in columns), strict=True):
+        found, keys = [], some_of(facts.rows.keys, rows)
+        columns = (rows, keys, facts.hosts[rows], facts.requests[rows], times[rows], assets[rows])
+        for row, key, host, request, time, asset in zip(*(column.tolist() for column in columns), strict=True):
             site = self._hosts.texts[host][:LONGEST]
             if asset:
-                self._note(keys[row], site, time)
-            elif self._is_offence(keys[row], site, self._requests.texts[request][:LONGEST], time):
+                self._note(key, site, time)
+            elif self._is_offence(key, site, self._requests.texts[request][:LONGEST], time):
                 found.append(row)
         return found
 

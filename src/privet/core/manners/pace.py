@@ -6,6 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from privet.core.arrays import np
+from privet.core.coded import some_of
 from privet.core.manners.asked import ASSET, GET, HEAD, REFUSED, Asked
 from privet.core.manners.memory import Clients
 
@@ -219,13 +220,14 @@ class Unslowed:
         events = np.flatnonzero(links & 1 | refused)
         if not len(events):
             return []
-        columns = (rows[events], at[events], events + first, links[events] & 1, refused[events])
-        found, keys = [], facts.rows.keys
-        for row, time, page, was_refused, is_refused in zip(*(column.tolist() for column in columns), strict=True):
-            if was_refused and self._is_offence(keys[row], time, page):
+        rows = rows[events]
+        columns = (rows, some_of(facts.rows.keys, rows), at[events], events + first, links[events] & 1, refused[events])
+        found = []
+        for row, key, time, page, was_refused, is_refused in zip(*(column.tolist() for column in columns), strict=True):
+            if was_refused and self._is_offence(key, time, page):
                 found.append(row)
             if is_refused:
-                self._refuse(keys[row], time)
+                self._refuse(key, time)
         return found
 
     def forget(self, key: bytes) -> None:
