@@ -18,6 +18,7 @@ import numpy as np
 from privet.core.coded import NONE, Coded, Counts
 from privet.core.codes import Codes
 from privet.core.heads import NOBODY, Heads
+from privet.core.layout import DURATION
 from privet.core.parse import Rows, together
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ _HELD = np.array([(1 << 64) - (1 << 8 * (8 - length)) for length in range(8)] + 
 
 _ZEROS, _SIX, _HIGH = (np.uint64(int(byte * 8, 16)) for byte in ("30", "06", "f0"))
 _PAIR = np.uint64(0x000000FF_000000FF)
+_LONGEST = 16  # characters of a duration
+_OF_DURATIONS = np.isin(np.arange(256), np.frombuffer(DURATION, np.uint8))
 _STATUSES = np.array([*(b"%03d" % status for status in range(1000)), b"-"], object)
 
 
@@ -61,7 +64,8 @@ class Blockwise:
     ) -> None:
         self._shape, self._want, self._seconds, self._exact = shape, want, seconds, exact
         self._quotes, self._wanted = 2 * len(shape.gaps), sorted(want & shape.quoted.keys())
-        self._codes, self._heads = Codes(), Heads(shape.head)
+        self._codes, self._heads = Codes(), Heads(shape.head, shape.named)
+        self._timed = {name: place for place, (_, name) in shape.durations.items() if name in want}
         self._room = np.empty((2, 0), bool)
 
     def parse(self, block: bytes) -> Rows | None:
@@ -84,10 +88,12 @@ class Blockwise:
         if (total - len(lines)) * _ODD > total:
             return None
         rows, texts = Rows(total), self._texts(block, marks, regular=len(places) == len(marks) * len(lines))
+        for name, place in self._timed.items():
+            texts[name] = self._between(*self._duration(marks, place))
         if len(lines) < total and not self._add_odd(block, lines, rows, columns, tables, texts):
             return None
+        rows.columns = {**texts, **self._heads.others(columns["keys"])}
         rows.keys, rows.times = Coded(tables["keys"], columns.pop("keys")), array("d", columns.pop("times").tobytes())
-        rows.columns = {**texts}
         for name, column in columns.items():
             rows.columns[name] = Coded(tables[name], column) if name in tables else Counts(column)
         return rows
@@ -100,9 +106,17 @@ class Blockwise:
             return {name: pieces[2 * self._shape.quoted[name] + 1 : -1 : self._quotes] for name in self._wanted}
         for name in self._wanted:
             first, last = 2 * self._shape.quoted[name], 2 * self._shape.quoted[name] + 1
-            between = zip((marks[first] + 1).tolist(), marks[last].tolist(), strict=True)
-            found[name] = [block[start:end] for start, end in between]
+            found[name] = self._between(marks[first] + 1, marks[last])
         return found
+
+    def _between(self, starts: Places, ends: Places) -> list[bytes]:
+        block = self._codes.block
+        return [block[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+
+    def _duration(self, marks: Places, place: int) -> tuple[Places, Places]:
+        """Return where durations begin and end."""
+        before, after = len(self._shape.durations[place][0]), len(self._shape.gaps[place])
+        return marks[2 * place + 1] + (1 + before), marks[2 * place + 2] - after
 
     def _places(self, codes: Bytes) -> tuple[Places, int]:
         """Return where quotes and line feeds stand, and how many lines these end."""
@@ -134,7 +148,9 @@ class Blockwise:
             fits &= codes[first - back] == byte
         for number, gap in enumerate(self._shape.gaps):
             before, after = marks[2 * number + 1], marks[2 * number + 2]
-            if number != self._shape.numbers:
+            if number in self._shape.durations:
+                fits &= self._are_durations(codes, before, *self._duration(marks, number), number)
+            elif number != self._shape.numbers:
                 fits &= after - before == len(gap) + 1
             for back, byte in enumerate(reversed(gap), 1):
                 fits &= codes[after - back] == byte
@@ -142,6 +158,16 @@ class Blockwise:
             for mark in marks[:-1]:
                 fits &= codes[mark - 1] != _BACKSLASH
         return fits
+
+    def _are_durations(self, codes: Bytes, before: Places, starts: Places, ends: Places, place: int) -> Mask:
+        """Tell where nothing but a duration stands behind its text."""
+        lengths = ends - starts
+        fits: Mask = (lengths > 0) & (lengths <= _LONGEST)
+        for number, byte in enumerate(self._shape.durations[place][0], 1):
+            fits &= codes[before + number] == byte
+        texts = self._codes.before(ends, _LONGEST).view(np.uint8).reshape(-1, _LONGEST)
+        within = np.arange(_LONGEST, 0, -1) <= lengths[:, None]
+        return fits & (_OF_DURATIONS[texts] | ~within).all(axis=1)
 
     def _numbers(self, codes: Bytes, marks: Places) -> tuple[Columns, Mask]:
         """Return the columns of status and size, and which lines have no such numbers."""
@@ -196,7 +222,7 @@ class Blockwise:
         sizes, statuses = _numbers(odd.column("size"), _MOST_DIGITS), _numbers(odd.column("status"), 3)
         if list(Counts(sizes)) != list(odd.column("size")):
             return False
-        keys = self._heads.enter(odd.keys)
+        keys = self._heads.enter(odd)
         more = {
             "keys": keys.places,
             "times": np.array(odd.times, float),
@@ -204,7 +230,6 @@ class Blockwise:
             "status": statuses % len(_STATUSES),  # so that none has the last place
             "size": sizes,
         }
-        tables["keys"] = keys.table
         tables["stamp"] = np.concatenate((tables["stamp"], np.array(odd.column("stamp"), object)))
         for name, column in columns.items():
             columns[name] = np.concatenate((column, more[name]))[order]

@@ -69,6 +69,11 @@ class Coded(_Array):
         super().__init__(places)
         self.table = table
 
+    @property
+    def present(self) -> Places:
+        """The places in the table of the values that are there."""
+        return np.bincount(self.places).nonzero()[0]
+
     def _of(self, places: Places) -> Self:
         return type(self)(self.table, places)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from privet.core.address import client_key
 from privet.core.cache import LONGEST, SIZE
-from privet.core.coded import Coded
+from privet.core.coded import Coded, Numbers
 
 if TYPE_CHECKING:
     import re
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from privet.core.codes import Codes
+    from privet.core.parse import Rows
 
     Places = npt.NDArray[np.intp]
     Words = npt.NDArray[np.uint64]
@@ -35,6 +36,9 @@ MOST = 2 * SIZE
 SHORT = 48
 """Bytes of a text that are six numbers."""
 
+HELD = 8 << 20
+"""Bytes of values of another field that are remembered: the name of a site may be what a visitor says."""
+
 MOST_RESTS = 1000
 """Texts behind clients that are remembered: most often there is one."""
 
@@ -47,11 +51,43 @@ _MIX = np.array([hash(f"half {place}") for place in range(2 * _WORDS)]).astype(n
 """By the halves of words: of sums of these products nobody can tell the upper bits, whatever the halves are."""
 
 
-class Heads:
-    """The clients of texts, by their places in a table, valid until the next block."""
+class Other:
+    """What else than the client stands in texts, by their places: few values, most often."""
 
-    def __init__(self, head: re.Pattern[bytes]) -> None:
-        self._head = head
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.held: int  # bytes, or somewhat more
+        self._numbers: Numbers
+        self._table: npt.NDArray[Any]
+        self._of: npt.NDArray[np.int32]  # the number of the value at each place
+
+    def put(self, place: int, value: bytes) -> None:
+        """Note the value at a place."""
+        self._of[place] = self._numbers[value]
+        self.held += len(value)
+
+    def at(self, places: Places) -> Coded:
+        """Return the column of the values at some places."""
+        if len(self._table) < len(self._numbers):
+            self._table = np.array(list(self._numbers), object)
+        return Coded(self._table, self._of[places].astype(np.intp))
+
+    def forget(self, size: int) -> None:
+        """Begin anew, with so many places."""
+        self.held, self._numbers, self._table = 0, Numbers(), np.empty(0, object)
+        self._of = np.zeros(size, np.int32)
+
+
+class Heads:
+    """The clients of texts, and what else stands there, by their places in tables, valid until the next block.
+
+    `head` has a group for each of the fields `named`, of which one is `client`.
+    """
+
+    def __init__(self, head: re.Pattern[bytes], named: Sequence[str]) -> None:
+        self._head, self._client = head, named.index("client")
+        self._groups = [number for number, name in enumerate(named, 1) if name != "client"]
+        self._others = [Other(name) for name in named if name != "client"]
         self._rests: set[bytes]  # what may stand behind a client
         self._known: dict[bytes, int]
         self._keys: npt.NDArray[Any]
@@ -63,7 +99,8 @@ class Heads:
     def of(self, codes: Codes, starts: Places, ends: Places) -> Coded:
         """Return the column of the clients' keys of what stands at some places of a block."""
         room = 2 * len(starts)  # for the lines that do not fit, too
-        if self._count >= MOST or self._count + room > len(self._keys):
+        full = self._count >= MOST or self._count + room > len(self._keys)
+        if full or any(other.held > HELD for other in self._others):
             self._forget(room)
         lengths = ends - starts
         words = codes.before(ends, SHORT).view(np.uint64)
@@ -82,10 +119,16 @@ class Heads:
             self._remember(np.unique(places[unknown]))
         return Coded(self._keys, places)
 
-    def enter(self, keys: Sequence[bytes]) -> Coded:
-        """Return the column of clients whose keys are known."""
-        named = [(b"\n" + key, key) for key in keys]  # as no text begins
-        places = [self._known.get(name) or self._add(self._known, name, key) for name, key in named]
+    def others(self, places: Places) -> dict[str, Coded]:
+        """Return the columns of the other fields at some places."""
+        return {one.name: one.at(places) for one in self._others}
+
+    def enter(self, rows: Rows) -> Coded:
+        """Return the column of clients of rows that were parsed elsewhere."""
+        places = []
+        for key, *told in zip(rows.keys, *(rows.column(one.name) for one in self._others), strict=True):
+            text = b"\n".join([b"", *told, key])  # as no other text begins
+            places.append(self._known.get(text) or self._add(self._known, text, key, told))
         return Coded(self._keys, np.array(places, np.intp))
 
     def _find(self, words: Words) -> Places:
@@ -126,18 +169,24 @@ class Heads:
         if place is not None:
             return place
         client = text.partition(b" ")[0]
-        rest = text[len(client) :]
+        rest, told = text[len(client) :], list[bytes]()
         if rest not in self._rests or b"[" in client:  # behind a client that is first the same may stand whoever it is
             found = self._head.fullmatch(text) if b"[" not in text else None
-            if found and found.span(1) == (0, len(client)) and len(self._rests) < MOST_RESTS and len(rest) <= LONGEST:
+            if found is None:
+                return NOBODY
+            told = [found[number] for number in self._groups]
+            alone = not told and found.span(1) == (0, len(client))
+            if alone and len(self._rests) < MOST_RESTS and len(rest) <= LONGEST:
                 self._rests.add(rest)
-            client = found[1] if found else b""
+            client = found[self._client + 1]
         key = client_key(client)
-        return NOBODY if key is None else self._add(known, text, key)
+        return NOBODY if key is None else self._add(known, text, key, told)
 
-    def _add(self, known: dict[bytes, int], text: bytes, key: bytes) -> int:
+    def _add(self, known: dict[bytes, int], text: bytes, key: bytes, told: Sequence[bytes]) -> int:
         place = self._count
         self._keys[place] = key
+        for other, value in zip(self._others, told, strict=True):
+            other.put(place, value)
         self._count += 1
         if len(text) <= LONGEST:
             known[text] = place
@@ -148,5 +197,7 @@ class Heads:
         self._known, self._rests = {}, set()
         self._keys = np.empty(MOST + lines, object)
         self._keys[NOBODY], self._count = b"", 1
+        for other in self._others:
+            other.forget(MOST + lines)
         self._words = np.zeros((MOST + lines, _WORDS), np.uint64)
         self._slots = np.zeros(1 << 14, np.int32)

@@ -105,31 +105,43 @@ class Tallies:
     def see(self, source: str, rows: Rows) -> None:
         """Count the requests of a block, now or soon: many at once take less time."""
         if rows.keys:
-            hosts, statuses, sizes = rows.columns.get("host"), rows.column("status"), rows.column("size")
-            if not hosts and isinstance(statuses, Coded) and isinstance(sizes, Counts) and self._is_plain(rows.times):
-                for start, end in _minutes(rows.times):
-                    self._count(source, rows.times[start], statuses[start:end], sizes[start:end])
-            else:
-                self._waiting.append((source, rows.times, hosts or [b"-"] * len(rows), statuses, sizes))
+            columns = (source, rows.times, rows.column("host"), rows.column("status"), rows.column("size"))
+            if not self._counted(*columns):
+                self._waiting.append(columns)
                 self._rows += len(rows)
             self.newest = max(self.newest, max(rows.times))  # noqa: PLW3301  many arguments take longer
             if self._rows >= TOGETHER:
                 self._settle()
 
-    def _is_plain(self, times: Sequence[float]) -> bool:
-        """Tell whether times are of few minutes and in order, and none was counted by an earlier daemon."""
+    def _counted(
+        self,
+        source: str,
+        times: Sequence[float],
+        hosts: Sequence[bytes],
+        statuses: Sequence[bytes],
+        sizes: Sequence[bytes],
+    ) -> bool:
+        """Count the requests of a block, if there are arrays of them, in order, of few minutes and few sites."""
+        if not isinstance(statuses, Coded) or not isinstance(sizes, Counts):
+            return False
+        if not isinstance(hosts, Coded):
+            if hosts.count(b"-") < len(hosts):
+                return False
+            hosts = Coded(np.array([b"-"], object), np.zeros(len(hosts), np.intp))
         when = np.asarray(times, np.float64)
         in_order = bool((when[1:] >= when[:-1]).all())
-        return in_order and times[0] > self._since and times[-1] - times[0] < FEW * MINUTE
-
-    def _count(self, source: str, time: float, statuses: Coded, sizes: Counts) -> None:
-        """Count the requests of a minute of which there are arrays, all for one site."""
-        minute = int(time // MINUTE)
-        site = self._site(minute, b"-", source)
-        self._bytes[minute, site] += int(sizes.places.clip(0).sum())
-        counts = np.bincount(statuses.places)
-        for status in counts.nonzero()[0].tolist():
-            self._hits[minute, site, CLASSES.get(statuses.table[status][:1], "other")] += counts.item(status)
+        if not in_order or times[0] <= self._since or times[-1] - times[0] > FEW * MINUTE or len(hosts.present) > SITES:
+            return False
+        for start, end in _minutes(times):
+            minute, every = int(times[start] // MINUTE), hosts.places[start:end]
+            for place in hosts[start:end].present.tolist():
+                rows = start + (every == place).nonzero()[0]
+                site = self._site(minute, hosts.table[place], source)
+                self._bytes[minute, site] += int(sizes.places[rows].clip(0).sum())
+                codes = np.bincount(statuses.places[rows])
+                for status in codes.nonzero()[0].tolist():
+                    self._hits[minute, site, CLASSES.get(statuses.table[status][:1], "other")] += codes.item(status)
+        return True
 
     def _settle(self) -> None:
         """Count what waits: requests of the same minute and site together."""

@@ -49,9 +49,10 @@ def split_at_quotes(fmt: Format) -> list[list[Literal | Field]]:
     return [[element for element in part if element != Literal(b"")] for part in parts]
 
 
-def expression(elements: list[Literal | Field]) -> bytes:
-    """Return the exact regular expression of what stands outside of quotes; it captures the client."""
-    return _segment(elements, False, frozenset({"client"}), set()).regex  # noqa: FBT003
+def expression(elements: list[Literal | Field], want: frozenset[str]) -> tuple[bytes, list[str]]:
+    """Return the exact regular expression of what stands outside of quotes, and which fields wanted it captures."""
+    found = _segment(elements, quoted=False, want=want, seen=set())
+    return found.regex, found.names
 
 
 def _segment(elements: list[Literal | Field], quoted: bool, want: frozenset[str], seen: set[str]) -> Segment:  # noqa: FBT001

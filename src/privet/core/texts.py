@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from privet.core.arrays import np
 from privet.core.cache import LONGEST, SIZE
+from privet.core.coded import Coded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,6 +78,10 @@ class Texts(dict[bytes, int]):
             self.cleared += 1
             for fact in self._facts:
                 fact.clear()
+        if isinstance(column, Coded) and len(column.table) < len(column):
+            present, found = column.present, np.empty(len(column.table), np.intp)
+            found[present] = [*map(self.__getitem__, column.table[present].tolist())]
+            return found[column.places]
         return np.fromiter(map(self.__getitem__, column), np.intp, len(column))
 
     def __missing__(self, text: bytes) -> int:

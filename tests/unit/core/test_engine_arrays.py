@@ -7,6 +7,8 @@ from math import inf
 from random import Random
 from typing import TYPE_CHECKING
 
+import pytest
+
 from privet.config.compile import engine_for
 from privet.config.loader import load
 from privet.core import history, parse
@@ -18,14 +20,12 @@ from tests.unit.core import traffic
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
     from privet.core.parse import Rows
 
 CONFIG = """
 [source.web]
 path = "/nonexistent/*.log"
-format = "combined"
+format = "FORMAT"
 [builtin.web]
 source = "web"
 [jail.swarm]
@@ -62,7 +62,18 @@ ODD = (
 )
 
 
-def judged(path: Path, *, odd: bool) -> tuple[list[str], list[str], set[bool]]:
+def as_recommended(block: bytes) -> bytes:
+    """Return lines as the format has them that is recommended for pipes: with sites, durations and types."""
+    lines = block.split(b"\n")[:-1]
+    return b"".join(
+        b'www.example.org:443 %b %d "text/html" "-"\n' % (line, n)
+        if n % 3
+        else b'blog.example.org:443 %b 0.5 "-" "-"\n' % line
+        for n, line in enumerate(lines)
+    )
+
+
+def judged(path: Path, *, odd: bool, recommended: bool) -> tuple[list[str], list[str], set[bool]]:
     """Return the verdicts on some hours of traffic, swarms and what was counted, and whether there were arrays."""
     draw, kinds = Random(7), set[bool]()
     tallies = Tallies()
@@ -79,21 +90,25 @@ def judged(path: Path, *, odd: bool) -> tuple[list[str], list[str], set[bool]]:
     verdicts = []
     for number, block in enumerate(traffic.blocks([*entries, *feeds, told])):
         data = block + (ODD[number % 3] if odd else b"")
+        data = as_recommended(data) if recommended else data
         verdicts += [str((one.jail, one.subject, one.time, one.until)) for one in engine.feed(Batch("web", data), inf)]
     seen = [str(one) for one in (*engine.swarms(), *tallies.take()[0])]
     return verdicts, sorted(seen), kinds
 
 
-def test_arrays_and_lists_are_judged_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("form", ["combined", "privet"])
+@pytest.mark.parametrize("lines", ["usual", "odd"])
+def test_arrays_and_lists_are_judged_alike(
+    form: str, lines: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "privet.toml"
-    path.write_text(CONFIG)
-    for odd in (False, True):
-        monkeypatch.setattr(parse, "LARGE", 1000)
-        arrays, counted, kinds = judged(path, odd=odd)
-        assert True in kinds
-        monkeypatch.setattr(parse, "LARGE", 1 << 40)
-        lists, counted_alike, kinds = judged(path, odd=odd)
-        assert kinds == {False}
-        assert (arrays, counted) == (lists, counted_alike)
-        assert {"large", "often", "whole", "neighbours"} == {one.split("'")[1] for one in arrays}
-        assert any(one.startswith("Event(jail='swarm'") for one in counted)
+    path.write_text(CONFIG.replace("FORMAT", form))
+    monkeypatch.setattr(parse, "LARGE", 1000)
+    arrays, counted, kinds = judged(path, odd=lines == "odd", recommended=form == "privet")
+    assert True in kinds
+    monkeypatch.setattr(parse, "LARGE", 1 << 40)
+    lists, counted_alike, kinds = judged(path, odd=lines == "odd", recommended=form == "privet")
+    assert kinds == {False}
+    assert (arrays, counted) == (lists, counted_alike)
+    assert {"large", "often", "neighbours"} <= {one.split("'")[1] for one in arrays}
+    assert any(one.startswith("Event(jail='swarm'") for one in counted)

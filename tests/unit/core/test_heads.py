@@ -12,6 +12,7 @@ from privet.core import heads as module
 from privet.core.address import client_key
 from privet.core.codes import Codes
 from privet.core.heads import Heads
+from privet.core.parse import Rows
 
 HEAD = re.compile(rb'([^" \n]++) [^" \n]*+ [^" \n]*+ ')
 
@@ -25,7 +26,7 @@ def keys(heads: Heads, texts: list[bytes]) -> list[bytes]:
 
 
 def test_whoever_is_known_is_known_again() -> None:
-    heads = Heads(HEAD)
+    heads = Heads(HEAD, ["client"])
     texts = [b"192.0.2.1 - - ", b"2001:db8::1 - - ", b"192.0.2.1 - - ", b"192.0.2.1 - somebody ", b"nobody - - "]
     first = [client_key(b"192.0.2.1"), client_key(b"2001:db8::1")]
     expected = [first[0], first[1], first[0], first[0], b""]
@@ -46,35 +47,37 @@ def test_whoever_is_known_is_known_again() -> None:
     ],
 )
 def test_texts_that_end_alike_are_not_the_same(text: bytes) -> None:
-    heads = Heads(HEAD)
+    heads = Heads(HEAD, ["client"])
     keys(heads, [b"192.0.2.1 - - "])
     assert keys(heads, [text])[0] in (b"", client_key(b"2.0.2.1"))
 
 
 def test_long_texts_are_known_as_well() -> None:
-    heads = Heads(HEAD)
+    heads = Heads(HEAD, ["client"])
     for length in range(module.SHORT - 20, module.SHORT + 20):
         text = b"192.0.2.7 - %b " % (b"x" * length)
         assert keys(heads, [text, text]) == [client_key(b"192.0.2.7")] * 2
 
 
 def test_those_whose_keys_are_known_have_places_too() -> None:
-    heads = Heads(HEAD)
+    heads = Heads(HEAD, ["client"])
     known = keys(heads, [b"192.0.2.1 - - "])
-    entered = heads.enter([b"abcd", known[0], b"abcd"])
+    rows = Rows(3)
+    rows.keys = [b"abcd", known[0], b"abcd"]
+    entered = heads.enter(rows)
     assert list(entered) == [b"abcd", known[0], b"abcd"]
     assert entered.places[0] == entered.places[2]
 
 
 @pytest.mark.parametrize("odd", [b"192.0.2.2", b"192.0.2.2 - ", b"192.0.2.2  "])
 def test_a_client_alone_is_told_by_what_follows_it(odd: bytes) -> None:
-    heads = Heads(re.compile(rb'([^" \n]++) '))
+    heads = Heads(re.compile(rb'([^" \n]++) '), ["client"])
     assert keys(heads, [b"192.0.2.1 ", odd]) == [client_key(b"192.0.2.1"), b""]
 
 
 def test_texts_that_an_attacker_makes_up_are_not_sought_in_the_same_slots() -> None:
     """Where words differ in their upper bits only, sums of their products have few values."""
-    heads, upper = Heads(HEAD), np.arange(1 << 12, dtype=np.uint64)
+    heads, upper = Heads(HEAD, ["client"]), np.arange(1 << 12, dtype=np.uint64)
     words = np.zeros((len(upper), 6), np.uint64)
     for place in range(6):
         words[:, place] = (upper >> np.uint64(2 * place) & np.uint64(3)) << np.uint64(62)
@@ -82,7 +85,7 @@ def test_texts_that_an_attacker_makes_up_are_not_sought_in_the_same_slots() -> N
 
 
 def test_what_stands_behind_clients_takes_no_memory_where_it_is_long() -> None:
-    heads = Heads(HEAD)
+    heads = Heads(HEAD, ["client"])
     tracemalloc.start()
     for number in range(200):
         keys(heads, [b"192.0.2.1 - %d%b " % (number, b"x" * 20_000)])
@@ -93,10 +96,36 @@ def test_what_stands_behind_clients_takes_no_memory_where_it_is_long() -> None:
 
 def test_many_are_told_apart_and_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 20_000)
-    heads = Heads(HEAD)
+    heads = Heads(HEAD, ["client"])
     names = [b"10.%d.%d.%d" % (n >> 14 & 127, n >> 7 & 127, n & 127) for n in range(50_000)]
     for start in range(0, len(names), 5000):
         block = names[start : start + 5000]
         for _ in range(2):
             assert keys(heads, [name + b" - - " for name in block]) == [client_key(name) for name in block]
-    assert len(heads.enter([]).table) <= 30_000
+    assert len(heads.enter(Rows(0)).table) <= 30_000
+
+
+def test_sites_are_told_with_the_clients_of_their_visitors() -> None:
+    heads = Heads(re.compile(rb"([^ ]*+) ([^ ]++) "), ["host", "client"])
+    texts = [b"a.example 192.0.2.1 ", b"b.example 192.0.2.1 ", b"a.example 192.0.2.1 ", b"- 192.0.2.2 "]
+    expected = [client_key(b"192.0.2.1")] * 3 + [client_key(b"192.0.2.2")]
+    for _ in range(2):
+        codes, lengths = Codes(), np.array([len(one) for one in texts])
+        codes.take(b"\n".join(texts) + b"\n")
+        ends = np.cumsum(lengths + 1) - 1
+        found = heads.of(codes, ends - lengths, ends)
+        assert list(found) == expected
+        sites = heads.others(found.places)["host"]
+        assert (list(sites), len(sites.table)) == ([b"a.example", b"b.example", b"a.example", b"-"], 3)
+
+
+def test_long_names_of_sites_are_not_remembered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HELD", 100_000)
+    heads = Heads(re.compile(rb"([^ ]*+) ([^ ]++) "), ["host", "client"])
+    for number in range(100):
+        text, codes = b"%d%b 192.0.2.1 " % (number, b"x" * 5000), Codes()
+        codes.take(text + b"\n")
+        found = heads.of(codes, np.array([0]), np.array([len(text)]))
+        sites = heads.others(found.places)["host"]
+        assert sites[0] == text.partition(b" ")[0]
+        assert len(sites.table) <= 22
