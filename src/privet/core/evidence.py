@@ -38,7 +38,7 @@ class Lines:
 
     def __getitem__(self, row: int) -> bytes:
         if self._lines is None:
-            lines = [line for _, line in self._good()]
+            lines = [line for _, line in self._good()] if self._bad else [*filter(None, self._block.split(b"\n"))]
             self._lines = lines if len(lines) == self._count else []
         return self._lines[row] if self._lines else b""
 
@@ -83,15 +83,23 @@ class _Failures:
         self.lines = lines
         self._rows, self._keys, self._times = rows, keys, times
         self._of: dict[bytes, list[int]] | None = None
+        self._asked = 0
 
     def last(self, key: bytes, until: float, most: int) -> list[bytes]:
         """Return the last lines of a client, of those that were written by some time."""
-        if self._of is None:  # made for the first who is searched for: where there is one, there often are many
+        places = [place for place in self._places(key) if self._times[place] <= until][-most:]
+        return [line for place in places if (line := self.lines[self._rows[place]])]
+
+    def _places(self, key: bytes) -> Sequence[int]:
+        """Return which failures are a client's; an index pays where more than one client is searched for."""
+        self._asked += 1
+        if self._asked == 1:
+            return [place for place, one in enumerate(self._keys) if one == key]
+        if self._of is None:
             self._of = {}
             for place, one in enumerate(self._keys):
                 self._of.setdefault(one, []).append(place)
-        places = [place for place in self._of.get(key, ()) if self._times[place] <= until][-most:]
-        return [line for place in places if (line := self.lines[self._rows[place]])]
+        return self._of.get(key, ())
 
     def clear(self) -> None:
         """Let go of the block; there was nothing in it."""

@@ -246,6 +246,11 @@ class Ledger:
             for subject in ends:
                 self._make_due(subject, service)
 
+    @property
+    def pending(self) -> bool:
+        """Whether there may be something for the firewall to do."""
+        return any(self._soon.values()) or any(self._due.values())
+
     def orders(self, now: float) -> list[Order]:
         """Return what the firewall is to do next so that it holds the latest end of each element."""
         orders: list[Order] = []

@@ -141,9 +141,8 @@ class Enforcement:
                 await self._repair()
             except FirewallError as error:
                 self._says(str(error))
-            if self._watched is None:
-                await self._watch()
-            await self.flush()
+            if self.ledger.pending or not (self._flushing is None or self._flushing.done()):
+                await self.flush()
 
     async def overslept(self, seconds: float) -> None:
         """Shorten what the firewall holds, after its timers stood still."""
@@ -190,8 +189,15 @@ class Enforcement:
         if count:
             self._log.info("adopted what only the firewall held", place=self.name, bans=count)
 
+    def _mend(self) -> tuple[bool, int | None]:
+        """Make again what somebody removed; tell whether that was so, and what to watch, if it is not watched yet."""
+        return self.firewall.repair(), self.firewall.watch() if self._watched is None else None
+
     async def _repair(self) -> None:
-        if await self.call(self.firewall.repair):
+        lost, watched = await self.call(self._mend)
+        if watched is not None:
+            self._listen_to(watched)
+        if lost:
             self._suspect = True
             self.losses += 1
             self.last_loss = self._clock()
@@ -207,9 +213,13 @@ class Enforcement:
             self._suspect = self._to_compare = False
 
     async def _watch(self) -> None:
-        self._watched = await self.call(self.firewall.watch)
-        if self._watched is not None:
-            asyncio.get_running_loop().add_reader(self._watched, self._stir)
+        watched = await self.call(self.firewall.watch)
+        if watched is not None:
+            self._listen_to(watched)
+
+    def _listen_to(self, watched: int) -> None:
+        self._watched = watched
+        asyncio.get_running_loop().add_reader(watched, self._stir)
 
     def _unwatch(self) -> None:
         if self._watched is not None:

@@ -58,6 +58,7 @@ class Lists:
     def __init__(self, daemon: Daemon) -> None:
         self.feeds: dict[str, Feed] = {}
         self._daemon = daemon
+        self._jails: set[str] | None = None  # under which their bans stand
 
     async def look(self) -> None:
         """Read the lists that are due, and let go of those that are gone from the configuration."""
@@ -67,8 +68,9 @@ class Lists:
             for name, config in wanted.items()
         }
         jails = {jail_of(name) for name in wanted}
-        gone = [ban for ban in self._daemon.bans() if ban.origin == ORIGIN and ban.jail not in jails]
-        if gone:
+        if jails != self._jails:
+            self._jails = jails
+            gone = [ban for ban in self._daemon.bans() if ban.origin == ORIGIN and ban.jail not in jails]
             async for ban in gently(gone):
                 self._daemon.lift(ban)
             await self._daemon.settle()

@@ -17,7 +17,10 @@ from privet.core.mask import Mask
 if TYPE_CHECKING:
     from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+MOST, LONGEST = 1000, 64  # texts that are known to have no address in them, and their characters
+
 _MASK = Mask("drop")
+_CLEAN: set[str] = set()  # the same words come again and again, and looking at them takes most of the time
 
 
 def stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -56,15 +59,26 @@ def _clean(value: Any) -> Any:  # noqa: ANN401  whatever somebody logs
     match value:
         case None | bool() | int() | float():
             return value
+        case str() if value in _CLEAN:
+            return value
         case str() | os.PathLike():
             text = os.fsencode(value) if isinstance(value, os.PathLike) else value.encode("utf-8", "backslashreplace")
-            return _MASK.scrub(text).decode("utf-8", "replace")
+            clean = _MASK.scrub(text).decode("utf-8", "replace")
+            if clean == value and len(clean) <= LONGEST:
+                _remember(clean)
+            return clean
         case dict():
             return {_clean(key): _clean(inner) for key, inner in value.items()}
         case list() | tuple() | set() | frozenset():
             return [_clean(inner) for inner in value]
         case _:  # bytes may be a client's key, and objects may hold them
             return f"<{type(value).__name__}>"
+
+
+def _remember(text: str) -> None:
+    if len(_CLEAN) >= MOST:
+        _CLEAN.clear()
+    _CLEAN.add(text)
 
 
 class _Stderr:

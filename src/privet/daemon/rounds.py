@@ -102,7 +102,8 @@ class Rounds:
         begin("escrow", daemon.escrow.look())
         begin("news", daemon.herald.look())
         begin("manners", daemon.manners.look())
-        begin("networks", look_at_networks(daemon))
+        if daemon.config.networks.table:
+            begin("networks", look_at_networks(daemon))
 
     def _jumped(self, seconds: float) -> None:
         """Go on as if nothing was, after somebody set the clock: bans and counts last as long as before."""
