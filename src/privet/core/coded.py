@@ -5,6 +5,7 @@ Who counts rows by value looks each value up once, and the rows in an array. To 
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
@@ -128,8 +129,8 @@ class Answers:
             self._known[(self._known != NONE) & gone[self._known]] = NONE
 
 
-class Tally:
-    """Counts the values of columns as long as there are not too `many`, those of arrays not before somebody asks."""
+class Hits:
+    """Counts values of columns as long as there are not too `many`; those of arrays are not looked at."""
 
     def __init__(self, many: int) -> None:
         self._many = many
@@ -145,22 +146,47 @@ class Tally:
             self._counts.update(values)
             return
         if values.table is not self._table or self._here is None:
-            self.counts()
+            self._settle()
             self._table, self._here = values.table, np.zeros(len(values.table), np.int32)
         np.add.at(self._here, values.places, 1)
 
-    def counts(self) -> Counter[bytes]:
-        """Return how often each value was there."""
-        if self._table is not None and self._here is not None:
-            places = self._here.nonzero()[0]
-            for value, count in zip(self._table[places].tolist(), self._here[places].tolist(), strict=True):
-                self._counts[value] += count
-            self._here[places] = 0
-        return self._counts
+    @property
+    def most(self) -> tuple[int, int]:
+        """How often the value was there that was there most often, and how often all were."""
+        if self._here is not None and not self._counts:
+            return int(self._here.max()), int(self._here.sum())
+        self._settle()
+        return max(self._counts.values(), default=0), self._counts.total()
 
     def clear(self) -> None:
         """Begin anew."""
-        self.counts().clear()
+        self._counts.clear()
+        if self._here is not None:
+            self._here[:] = 0
+
+    def _settle(self) -> None:
+        if self._table is not None and self._here is not None:
+            places = self._here.nonzero()[0]
+            values, counts = self._table[places].tolist(), self._here[places].tolist()
+            for value, count in zip(values, counts, strict=True):
+                self._counts[value] += count
+            self._here[:] = 0
+
+
+def ends(times: Sequence[float]) -> tuple[float, float]:
+    """Return the lowest and the highest of times."""
+    if not isinstance(times, array):
+        return min(times), max(times)
+    when = np.asarray(times)
+    return when.min().item(), when.max().item()
+
+
+def are_in_order(times: Sequence[float]) -> bool:
+    """Tell whether no time is lower than the one before it."""
+    if not isinstance(times, array):
+        return sorted(times) == times
+    when = np.asarray(times)
+    return bool((when[1:] >= when[:-1]).all())
 
 
 class Numbers(dict[bytes, int]):

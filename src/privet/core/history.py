@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.core.arrays import np
-from privet.core.coded import Coded, Counts
+from privet.core.coded import Coded, Counts, are_in_order, ends
 from privet.core.mask import sample
 from privet.core.pulse import CLASSES, KINDS
 from privet.core.verdicts import Action, decisions
@@ -109,7 +109,7 @@ class Tallies:
             if not self._counted(*columns):
                 self._waiting.append(columns)
                 self._rows += len(rows)
-            self.newest = max(self.newest, max(rows.times))  # noqa: PLW3301  many arguments take longer
+            self.newest = max(self.newest, ends(rows.times)[1])
             if self._rows >= TOGETHER:
                 self._settle()
 
@@ -128,9 +128,8 @@ class Tallies:
             if hosts.count(b"-") < len(hosts):
                 return False
             hosts = Coded(np.array([b"-"], object), np.zeros(len(hosts), np.intp))
-        when = np.asarray(times, np.float64)
-        in_order = bool((when[1:] >= when[:-1]).all())
-        if not in_order or times[0] <= self._since or times[-1] - times[0] > FEW * MINUTE or len(hosts.present) > SITES:
+        few = times[0] > self._since and times[-1] - times[0] <= FEW * MINUTE and len(hosts.present) <= SITES
+        if not few or not are_in_order(times):
             return False
         for start, end in _minutes(times):
             minute, every = int(times[start] // MINUTE), hosts.places[start:end]

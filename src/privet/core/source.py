@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from privet.core.address import is_pseudonym
-from privet.core.coded import Answers, Coded, Tally
+from privet.core.coded import Answers, Coded, Hits, are_in_order, ends
 from privet.core.filters.plan import PSEUDONYM
 from privet.core.mask import sample
 from privet.core.parse import NO_ADDRESS, Rows
@@ -65,19 +65,19 @@ class Pace:
 
     def keep(self, times: Sequence[float], now: float, tolerance: float) -> Sequence[float]:
         """Return times, in the order of their lines, as they count."""
-        highest = max(times)
+        lowest, highest = ends(times)
         if highest > now + FUTURE:
             self.ahead += sum(time > now + FUTURE for time in times)
             times = [now if time > now + FUTURE else time for time in times]
-            highest = max(times)
-        if min(times) < max(self.newest, highest) - tolerance and not self._is_in_order(times, tolerance):
+            lowest, highest = ends(times)
+        if lowest < max(self.newest, highest) - tolerance and not self._is_in_order(times, tolerance):
             times = self._at_the_edge(times, tolerance)
         self.newest = max(self.newest, highest)
         return times
 
     def _is_in_order(self, times: Sequence[float], tolerance: float) -> bool:
         """Tell whether none is late, since each is as new as those before it."""
-        return times[0] >= self.newest - tolerance and sorted(times) == list(times)
+        return times[0] >= self.newest - tolerance and are_in_order(times)
 
     def _at_the_edge(self, times: Sequence[float], tolerance: float) -> list[float]:
         edge, moved = self.newest - tolerance, []
@@ -105,7 +105,7 @@ class SourceState:
         self.unparsed: Counter[str] = Counter()
         self.samples: dict[str, list[str]] = {}
         self.without_address = 0  # lines since the last one with an address
-        self.hits = Tally(MOST_HITS)  # of each client since somebody looked and cleared them
+        self.hits = Hits(MOST_HITS)  # of each client since somebody looked and cleared them
         self._lengths = Answers(len)  # of keys
         self.good = self.bad = b""  # the last line that was a request, more or less, and the last that was not
 

@@ -121,7 +121,7 @@ class _Lines:
             self.wrong["format"] = _changed(self._good, state.bad, unread, lines, "cannot be read")
         if self._is_wrong("addresses", blind / lines):
             self.wrong["addresses"] = _changed(self._good, state.bad, blind, lines, "have no client's address any more")
-        if state.hits.counts():
+        if state.hits.most[1]:
             self._look_at_clients(state, lines, max(1.0, now - self._since))
         if not self.wrong:
             self._good = state.good or self._good
@@ -141,8 +141,7 @@ class _Lines:
 
     def _look_at_clients(self, state: SourceState, lines: int, seconds: float) -> None:
         """Tell a proxy from a client that asks for very much: beside that one the others go on."""
-        hits = state.hits.counts()
-        most, total = max(hits.values()), hits.total()
+        most, total = state.hits.most
         if total < lines / 2 or most < NEARLY_ALL * total:
             self.wrong.pop("proxy", None)
             self._alone = self._missed = 0.0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pickle
+from array import array
 
 import numpy as np
+import pytest
 
-from privet.core.coded import Coded, Numbers
+from privet.core.coded import Coded, Hits, Numbers, are_in_order, ends
 
 TABLE = np.array([b"200", b"404", b"503", b"301"], object)
 
@@ -43,3 +45,31 @@ def test_numbers_go_to_another_process() -> None:
     again = pickle.loads(pickle.dumps(numbers))  # noqa: S301  our own
     assert list(again.items()) == [(b"404", 0), (b"301", 1)]
     assert again.of(column(3, 0)).tolist() == [1, 2]
+
+
+def test_hits_are_counted_alike_whichever_way_they_come() -> None:
+    hits = Hits(100)
+    assert hits.most == (0, 0)
+    hits.add(column(0, 1, 1))
+    assert hits.most == (2, 3)
+    hits.add([b"404", b"500"])
+    assert hits.most == (3, 5)
+    hits.add(Coded(np.array([b"404", b"200"], object), np.array([0, 0, 1])))
+    assert hits.most == (5, 8)
+    hits.clear()
+    assert hits.most == (0, 0)
+    hits.add(column(3, 3))
+    assert hits.most == (2, 2)
+
+
+def test_no_more_are_counted_where_there_are_too_many() -> None:
+    hits = Hits(2)
+    hits.add([b"a", b"b"])
+    hits.add([b"a"])
+    assert hits.most == (1, 2)
+
+
+@pytest.mark.parametrize("times", [[1.0, 2.0, 2.0], [2.0, 1.0], [1.0]])
+def test_times_may_be_arrays(times: list[float]) -> None:
+    assert ends(times) == ends(array("d", times)) == (min(times), max(times))
+    assert are_in_order(times) is are_in_order(array("d", times)) is (times[0] == 1.0)
