@@ -38,6 +38,7 @@ from privet.core.rate import Rate
 from privet.core.rules import Rule, Sifted, identity_of
 from privet.core.source import SourceState
 from privet.core.swarm import Swarms
+from privet.core.unshown import Unshown
 from privet.core.verdicts import Action, Verdict
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ PORTION = 1 << 20
 EMPTY: Mapping[str, Sequence[Subject]] = MappingProxyType({})
 
 
-class Batch(msgspec.Struct, frozen=True):
+class Batch(Unshown, msgspec.Struct, frozen=True):
     """Whole lines of one source, each with its newline, as one read brought them.
 
     Of `old` ones what they say is long ago may be so: they were there before the start, or their times are sure.

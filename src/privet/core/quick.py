@@ -2,8 +2,8 @@
 
 Only the rare bytes are looked at: where dots, colons, dashes and percent signs stand, and how far apart. Being a few
 too many does no harm, since a word without a spot is never changed. What parts a word from its neighbours becomes a
-zero byte for as long as the text is in pieces, because nothing cuts and joins as fast as `split` and `join`. Needs the
-extra `fast`; nothing imports this module but what has many lines to scrub.
+zero byte for as long as the text is in pieces, because nothing cuts and joins as fast as `split` and `join`. Nothing
+imports this module but what has many lines to scrub.
 """
 
 from __future__ import annotations

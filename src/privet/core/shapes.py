@@ -18,6 +18,7 @@ from privet.core.arrays import np
 from privet.core.cache import LONGEST, SIZE
 from privet.core.select import split_request
 from privet.core.texts import digest
+from privet.core.unshown import Unshown
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -40,7 +41,7 @@ _SUFFIX = re.compile(
 )
 
 
-class Url(msgspec.Struct, frozen=True, gc=False, eq=False):
+class Url(Unshown, msgspec.Struct, frozen=True, gc=False, eq=False):
     """What a request asks for. `path` is the shape of its path, `asset` what its suffix says."""
 
     site: bytes

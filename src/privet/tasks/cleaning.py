@@ -16,6 +16,7 @@ from privet.core.address import KEPT
 from privet.core.days import Days, all_begin
 from privet.core.mask import Mask
 from privet.core.scrub import replaced
+from privet.core.unshown import Unshown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ EXPORTS: dict[str, Variant] = {"ipcrypt-ndx": "ndx", "ipcrypt-pfx": "pfx"}
 """What may be ordered beside the masks, for exports only."""
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Order(Unshown, msgspec.Struct, frozen=True, kw_only=True):
     """What is to be done with every file.
 
     `mask` is a mode, or one of `EXPORTS`; `key` that of the export, or for pseudonyms 32 bytes for this run alone.

@@ -23,6 +23,7 @@ import msgspec
 
 from privet.adapters.store.host import KEY_BYTES, sealed_by
 from privet.adapters.store.seal import KeySeal
+from privet.core.unshown import Unshown
 from privet.ports import SealError, StoreError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _TOO_LONG = 1_000_000  # bytes: thousands of keys
 _REPEATED = b"repeated bans"
 
 
-class _Bucket(msgspec.Struct, array_like=True):
+class _Bucket(Unshown, msgspec.Struct, array_like=True):
     """A key, whose it is, and what it is for: what lasts no longer than `span` and ends before `ends`."""
 
     owner: str
@@ -55,7 +56,7 @@ class _Bucket(msgspec.Struct, array_like=True):
     key: bytes
 
 
-class _Epoch(msgspec.Struct, array_like=True):
+class _Epoch(Unshown, msgspec.Struct, array_like=True):
     begin: float
     secret: bytes
 

@@ -18,6 +18,7 @@ from privet.core.address import Subject
 from privet.core.bans import Ban
 from privet.core.notes import Note
 from privet.core.sight import NOBODY, Unseen
+from privet.core.unshown import Unshown
 from privet.core.verdicts import Action
 from privet.ports import SealError
 
@@ -48,7 +49,7 @@ Check = tuple[int, float]
 """What tells one state of a store from another one: how many rows, and the sum of their ends."""
 
 
-class _Inside(msgspec.Struct, array_like=True, gc=False):
+class _Inside(Unshown, msgspec.Struct, array_like=True, gc=False):
     """What is sealed. New fields go to the end, with a default: rows that are there stay readable."""
 
     subject: bytes

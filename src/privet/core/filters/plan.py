@@ -17,6 +17,7 @@ from privet.core.filters.swift import Swift
 from privet.core.filters.trees import Needles, halved, rated
 from privet.core.filters.views import BYTEWISE, History, View
 from privet.core.filters.watch import Watch, penalty
+from privet.core.unshown import Unshown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -35,7 +36,7 @@ _POOR = 2.0  # of a needle that stands in so many lines that these need a second
 _REMEMBERED = 4096  # combinations of expressions that lines may match
 
 
-class Found(msgspec.Struct):
+class Found(Unshown, msgspec.Struct):
     """The failures of one filter in a block: where their lines begin, whose they are, and when.
 
     `names` are failures of hosts whose name stands in the line, if the filter wants that looked up.
