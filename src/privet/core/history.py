@@ -33,7 +33,7 @@ SITES = 50
 
 COLUMNS = frozenset({"host", "status", "size"})
 OTHERS = "(others)"
-TOGETHER = 4096
+TOGETHER = 1024
 """Requests that are counted together."""
 
 FEW = 5
