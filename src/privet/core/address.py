@@ -26,6 +26,7 @@ KEPT = (24, 48)
 """Bits of IPv4 and of IPv6 addresses that the mask `truncate` leaves, if nothing else is said."""
 
 _V4_LEN, _V6_NET_LEN, _V6_LEN = 4, 8, 16
+_UNSPECIFIED = (bytes(_V4_LEN), bytes(_V6_LEN))
 _PLAIN_LENGTHS = (_V4_LEN, _V6_LEN)
 _NETWORK_LENGTHS = (_V4_LEN + 1, _V6_LEN + 1)
 LONGEST = 64  # "[" + 45 characters of the longest IPv6 text + "]" + port or zone
@@ -74,7 +75,7 @@ def client_key(text: bytes) -> bytes | None:
     Unspecified addresses (0.0.0.0, ::) are what the mask `drop` writes: nobody's address.
     """
     packed = pack(text)
-    return key_of(packed) if packed and any(packed) else None
+    return None if packed is None or packed in _UNSPECIFIED else key_of(packed)
 
 
 def text_of(key: bytes) -> bytes:

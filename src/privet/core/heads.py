@@ -39,6 +39,9 @@ SHORT = 48
 HELD = 8 << 20
 """Bytes of values of another field that are remembered: the name of a site may be what a visitor says."""
 
+TOGETHER = 2048
+"""Texts that are looked at together: what is made of more is larger than the CPU's caches, and new memory each time."""
+
 MOST_RESTS = 1000
 """Texts behind clients that are remembered: most often there is one."""
 
@@ -102,6 +105,11 @@ class Heads:
         full = self._count >= MOST or self._count + room > len(self._keys)
         if full or any(other.held > HELD for other in self._others):
             self._forget(room)
+        parts = [slice(start, start + TOGETHER) for start in range(0, len(starts), TOGETHER)]
+        places = [self._of(codes, starts[part], ends[part]) for part in parts]
+        return Coded(self._keys, np.concatenate(places) if places else np.empty(0, np.intp))
+
+    def _of(self, codes: Codes, starts: Places, ends: Places) -> Places:
         lengths = ends - starts
         words = codes.before(ends, SHORT).view(np.uint64)
         words = words.reshape(-1, _WORDS) & _KEPT.take(np.minimum(lengths, SHORT), axis=0)
@@ -117,7 +125,7 @@ class Heads:
             unknown = unknown[(places[unknown] >= first) & short[unknown]]
             self._words[places[unknown]] = words[unknown]
             self._remember(np.unique(places[unknown]))
-        return Coded(self._keys, places)
+        return places
 
     def others(self, places: Places) -> dict[str, Coded]:
         """Return the columns of the other fields at some places."""
@@ -148,9 +156,6 @@ class Heads:
 
     def _remember(self, places: Places) -> None:
         """Let places be found by their words."""
-        if 2 * self._count > len(self._slots):
-            self._slots = np.zeros(1 << (2 * self._count).bit_length(), np.int32)
-            places = np.flatnonzero((self._words[: self._count] != 0).any(axis=1))
         slots = self._slots_of(self._words[places])
         while len(places):
             free = self._slots[slots] == NOBODY
@@ -200,4 +205,4 @@ class Heads:
         for other in self._others:
             other.forget(MOST + lines)
         self._words = np.zeros((MOST + lines, _WORDS), np.uint64)
-        self._slots = np.zeros(1 << 14, np.int32)
+        self._slots = np.zeros(1 << (3 * (MOST + lines) // 2).bit_length(), np.int32)  # a third of them stay free
