@@ -29,8 +29,8 @@ format = "privet"
 source   = "web"
 findtime = "60s"
 maxretry = 5
-bantime  = "3s"
-patience = "6s"
+bantime  = "5s"
+patience = "9s"
 """
 
 
