@@ -47,6 +47,7 @@ _HELD = np.array([(1 << 64) - (1 << 8 * (8 - length)) for length in range(8)] + 
 
 _ZEROS, _SIX, _HIGH = (np.uint64(int(byte * 8, 16)) for byte in ("30", "06", "f0"))
 _PAIR = np.uint64(0x000000FF_000000FF)
+_PIECE = 1 << 16  # bytes that are looked at together: that fits into the CPU's caches
 _LONGEST = 16  # characters of a duration
 _OF_DURATIONS = np.isin(np.arange(256), np.frombuffer(DURATION, np.uint8))
 _STATUSES = np.array([*(b"%03d" % status for status in range(1000)), b"-"], object)
@@ -66,13 +67,12 @@ class Blockwise:
         self._quotes, self._wanted = 2 * len(shape.gaps), sorted(want & shape.quoted.keys())
         self._codes, self._heads = Codes(), Heads(shape.head, shape.named)
         self._timed = {name: place for place, (_, name) in shape.durations.items() if name in want}
-        self._room = np.empty((2, 0), bool)
 
     def parse(self, block: bytes) -> Rows | None:
         """Return the rows of a block; None when too many lines do not fit."""
         self._codes.take(block)
         codes = self._codes.all
-        places, total = self._places(codes[: len(block)])
+        places, total = _marks(codes[: len(block)]), block.count(b"\n")
         lines, starts, marks = self._lines(codes, places, total)
         columns, odd = self._numbers(codes, marks)
         fits = ~odd & self._fits(block, codes, starts, marks)
@@ -117,17 +117,6 @@ class Blockwise:
         """Return where durations begin and end."""
         before, after = len(self._shape.durations[place][0]), len(self._shape.gaps[place])
         return marks[2 * place + 1] + (1 + before), marks[2 * place + 2] - after
-
-    def _places(self, codes: Bytes) -> tuple[Places, int]:
-        """Return where quotes and line feeds stand, and how many lines these end."""
-        if len(codes) > self._room.shape[1]:
-            self._room = np.empty((2, 2 * len(codes)), bool)
-        quotes, feeds = self._room[:, : len(codes)]
-        np.equal(codes, _QUOTE, out=quotes)
-        np.equal(codes, _NEWLINE, out=feeds)
-        lines = int(np.count_nonzero(feeds))
-        np.logical_or(quotes, feeds, out=quotes)
-        return np.flatnonzero(quotes), lines
 
     def _lines(self, codes: Bytes, places: Places, total: int) -> tuple[Places, Places, Places]:
         """Return which lines have as many quotes as the format, where they begin, and their quotes and line feeds."""
@@ -245,6 +234,17 @@ class Blockwise:
             return [rows]
         half = len(lines) // 2
         return [*self._parts(lines[:half]), *self._parts(lines[half:])]
+
+
+def _marks(codes: Bytes) -> Places:
+    """Return where quotes and line feeds stand."""
+    found = []
+    for start in range(0, len(codes), _PIECE):
+        piece = codes[start : start + _PIECE]
+        marks = piece == _QUOTE
+        marks |= piece == _NEWLINE
+        found.append(marks.nonzero()[0] + start)
+    return np.concatenate(found)
 
 
 def _values(digits: npt.NDArray[np.uint64], lengths: Places) -> tuple[Places, Mask]:
