@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from privet.core.address import Subject
-from privet.core.coded import Counts
+from privet.core.columns import Counts
 from privet.core.formats import Literal, parse_format
 from privet.core.layout import layout
 from privet.core.leeches import Leeches, LeechRow, numbers

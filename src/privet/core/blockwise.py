@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from privet.core.coded import NONE, Coded, Counts
 from privet.core.codes import Codes
+from privet.core.columns import NONE, Coded, Counts
 from privet.core.heads import NOBODY, Heads
 from privet.core.layout import DURATION
 from privet.core.parse import Rows, together

@@ -5,6 +5,7 @@ Who counts rows by value looks each value up once, and the rows in an array. To 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from array import array
 from collections import Counter
 from collections.abc import Sequence
@@ -52,13 +53,13 @@ class _Array(Sequence[bytes]):
             self._values = self._made()
         return self._values
 
+    @abstractmethod
     def _of(self, places: Places) -> Self:
         """Return a column of other rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _made(self) -> list[bytes]:
         """Return the values."""
-        raise NotImplementedError
 
 
 class Coded(_Array):
@@ -129,7 +130,7 @@ class Answers:
             self._known[(self._known != NONE) & gone[self._known]] = NONE
 
 
-class Hits:
+class Frequencies:
     """Counts values of columns as long as there are not too `many`; those of arrays are not looked at."""
 
     def __init__(self, many: int) -> None:

@@ -72,13 +72,7 @@ class Places:
 class _Failures:
     """The failures in one block: which rows they are, whose, and when."""
 
-    def __init__(
-        self,
-        lines: Lines | Places,
-        rows: Chosen,
-        keys: Iterable[bytes],
-        times: Sequence[float],
-    ) -> None:
+    def __init__(self, lines: Lines | Places, rows: Chosen, keys: Iterable[bytes], times: Sequence[float]) -> None:
         self.size = lines.size
         self.lines = lines
         self._rows, self._keys, self._times = rows, keys, times
@@ -133,13 +127,7 @@ class Recent:
         self._blocks: deque[_Failures] = deque()
         self._size = 0
 
-    def note(
-        self,
-        lines: Lines | Places,
-        rows: Chosen,
-        keys: Iterable[bytes],
-        times: Sequence[float],
-    ) -> None:
+    def note(self, lines: Lines | Places, rows: Chosen, keys: Iterable[bytes], times: Sequence[float]) -> None:
         """Remember the failures in a block, and forget the oldest ones."""
         failures = _Failures(lines, rows, keys, times)
         self._shelf.put(failures)

@@ -13,7 +13,7 @@ import numpy as np
 
 from privet.core.address import client_key
 from privet.core.cache import LONGEST, SIZE
-from privet.core.coded import Coded, Numbers
+from privet.core.columns import Coded, Numbers
 
 if TYPE_CHECKING:
     import re

@@ -48,7 +48,7 @@ def untold(_block: bytes) -> list[bytes]:
 
 
 class Rows:
-    """The lines of one block, parsed: a column is a sequence of bytes with one value per row (see `core.coded`).
+    """The lines of one block, parsed: a column is a sequence of bytes with one value per row (see `core.columns`).
 
     `keys` are client keys, `times` seconds since the epoch. `bad` holds (reason, line) of what did
     not parse; `ignored` counts lines that are no requests. `lines` = rows + bad + ignored. An engine keeps
@@ -150,6 +150,8 @@ def _kept(column: Sequence[Value], good: Iterable[bool]) -> list[Value]:
 
 class TextPlan:
     """Parses one text format. `want` names the columns that somebody reads; a plan not `lean` has all quoted ones.
+
+    A lean one takes large blocks with numpy, where the format is for that: their columns are arrays then.
 
     It is `direct` if the clients of lines can be told without parsing them.
     """

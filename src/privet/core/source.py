@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from privet.core.address import is_pseudonym
-from privet.core.coded import Answers, Coded, Hits, are_in_order, ends
+from privet.core.columns import Answers, Coded, Frequencies, are_in_order, ends
 from privet.core.filters.plan import PSEUDONYM
 from privet.core.mask import sample
 from privet.core.parse import NO_ADDRESS, Rows
@@ -105,7 +105,7 @@ class SourceState:
         self.unparsed: Counter[str] = Counter()
         self.samples: dict[str, list[str]] = {}
         self.without_address = 0  # lines since the last one with an address
-        self.hits = Hits(MOST_HITS)  # of each client since somebody looked and cleared them
+        self.hits = Frequencies(MOST_HITS)  # of each client since somebody looked and cleared them
         self._lengths = Answers(len)  # of keys
         self.good = self.bad = b""  # the last line that was a request, more or less, and the last that was not
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from privet.core.arrays import np
 from privet.core.cache import LONGEST, SIZE
-from privet.core.coded import Coded
+from privet.core.columns import Coded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

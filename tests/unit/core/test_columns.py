@@ -8,7 +8,7 @@ from array import array
 import numpy as np
 import pytest
 
-from privet.core.coded import Coded, Hits, Numbers, are_in_order, ends
+from privet.core.columns import Coded, Frequencies, Numbers, are_in_order, ends
 
 TABLE = np.array([b"200", b"404", b"503", b"301"], object)
 
@@ -48,7 +48,7 @@ def test_numbers_go_to_another_process() -> None:
 
 
 def test_hits_are_counted_alike_whichever_way_they_come() -> None:
-    hits = Hits(100)
+    hits = Frequencies(100)
     assert hits.most == (0, 0)
     hits.add(column(0, 1, 1))
     assert hits.most == (2, 3)
@@ -63,7 +63,7 @@ def test_hits_are_counted_alike_whichever_way_they_come() -> None:
 
 
 def test_no_more_are_counted_where_there_are_too_many() -> None:
-    hits = Hits(2)
+    hits = Frequencies(2)
     hits.add([b"a", b"b"])
     hits.add([b"a"])
     assert hits.most == (1, 2)
