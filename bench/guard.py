@@ -103,6 +103,13 @@ class Guard:
                 found: dict[str, Any] = json.loads(answer.readline())
         return found
 
+    def run(self, verb: str, *words: str) -> subprocess.Popen[bytes]:
+        """Start a verb of the command line that asks the daemon."""
+        command = [PRIVET, verb, "--runtime", str(self._runtime), *words]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT)
+        self._stack.callback(end, process)
+        return process
+
     def status(self) -> dict[str, Any]:
         """Return what `privet status` tells."""
         return self.ask("status")

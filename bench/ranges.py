@@ -8,7 +8,6 @@ import signal
 import statistics
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -87,19 +86,21 @@ def loaded(settings: Settings) -> Iterator[Result]:
 def beside(settings: Settings) -> Iterator[Result]:
     """Ban single offenders while a long list is banned by hand."""
     words = [subject.reveal() for subject in prefixes(settings.scaled(PREFIXES))]
-    delays: list[float] = []
-    with Guard(settings, TRAP, "nftables") as guard, Watch() as watch, ThreadPoolExecutor(1) as apart:
+    listed, delays = settings.folder / "listed.txt", list[float]()
+    listed.write_text("\n".join(words), encoding="ascii")
+    with Guard(settings, TRAP, "nftables") as guard, Watch() as watch:
         pipe = guard.pipe()
-        listed = apart.submit(guard.ask, "ban", lists=["\n".join(words)], seconds=3600.0, agreed=True)
+        banning = guard.run("ban", "--file", str(listed), "--for", "1h", "--yes", "--json")
         for number in itertools.count():
             began = time.perf_counter()
             write(pipe, line(number, "/trap"))
             watch.wait_for(Subject.parse(client(number, 7)).packed, PATIENCE)
-            if listed.done():
+            if banning.poll() is not None:
                 break
             delays.append(1e3 * (time.perf_counter() - began))
-        if len(listed.result()["items"]) != len(words):
-            raise Failed("not all of the list was banned")
+        held = guard.in_kernel()
+        if banning.returncode or held < len(words):
+            raise Failed(f"{held:,} bans are in the kernel, and privet ban ended with {banning.returncode}")
     yield waiting(
         f"a line of a single offender written, while {len(words):,} are banned by hand → its address in the kernel",
         delays,

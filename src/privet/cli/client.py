@@ -13,7 +13,7 @@ from privet.cli.options import runtime_dir
 if TYPE_CHECKING:
     from pathlib import Path
 
-PATIENCE = 30.0  # seconds
+PATIENCE = 30.0  # seconds in which nothing comes
 
 
 def ask(runtime: str | None, verb: str, **request: object) -> dict[str, Any]:
@@ -50,7 +50,8 @@ def _received(line: socket.socket) -> dict[str, Any]:
     with suppress(ConnectionResetError):
         while part := line.recv(1 << 16):
             parts.append(part)
-    if not parts:
+    text = b"".join(parts).lstrip()  # of the blanks by which a daemon that has much to do shows that it is there
+    if not text:
         raise ConnectionResetError
-    answer: dict[str, Any] = json.loads(b"".join(parts))
+    answer: dict[str, Any] = json.loads(text)
     return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from privet.config.model import Config
     from privet.ports import Firewall
+
+SWITCH = 0.001  # seconds that a busy thread keeps the interpreter from others: the firewall asks for it after each call
 
 
 @click.command(
@@ -45,6 +48,7 @@ def command(config_path: str, runtime: str | None, state: str | None) -> None:
 
     shut_loggers()
     keep_small()
+    sys.setswitchinterval(SWITCH)
     config = load_config(config_path)
     log = make_log()
     for complaint in filter(None, (keep_private(), keep_from_swap())):

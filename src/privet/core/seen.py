@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +18,7 @@ import msgspec
 from privet.core.prefixes import PrefixSet, bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from privet.core.address import Subject
     from privet.core.parse import Rows
@@ -44,6 +45,31 @@ class Cost(msgspec.Struct, frozen=True):
     clients: int
     innocent: int
     at_least: bool = False
+
+
+class Census:
+    """Who had come when it was asked first: that takes a look at all clients of the current two hours."""
+
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
+
+    @cached_property
+    def _periods(self) -> Sequence[tuple[Numbers, Numbers]]:
+        return self._seen.periods
+
+    def cost(self, subjects: Iterable[Subject]) -> Cost:
+        """Say what a ban of all these subjects together would close out."""
+        prefixes = PrefixSet(subjects)
+        addresses = {4: 0, 6: 0}
+        came, guilty = 0, 0
+        for version in _LENGTHS:
+            ranges = list(_ranges(prefixes, version))
+            addresses[version] = sum(last - first + 1 for first, last in ranges)
+            known = {client for period, _ in self._periods for client in _within(period[version], ranges)}
+            bad = {client for _, period in self._periods for client in _within(period[version], ranges)}
+            came += len(known)
+            guilty += len(known & bad)
+        return Cost(addresses[4], addresses[6], came, came - guilty, self._seen.full)
 
 
 class Seen:
@@ -78,20 +104,19 @@ class Seen:
                 found.update(number.to_bytes(length) for number in period[version])
         return list(found)
 
-    def cost(self, subjects: Iterable[Subject]) -> Cost:
-        """Say what a ban of all these subjects together would close out."""
-        prefixes = PrefixSet(subjects)
-        periods = [*self._before, (_numbers(self._now), _numbers(self._guilty))]
-        addresses = {4: 0, 6: 0}
-        came, guilty = 0, 0
-        for version in _LENGTHS:
-            ranges = list(_ranges(prefixes, version))
-            addresses[version] = sum(last - first + 1 for first, last in ranges)
-            known = {client for period, _ in periods for client in _within(period[version], ranges)}
-            bad = {client for _, period in periods for client in _within(period[version], ranges)}
-            came += len(known)
-            guilty += len(known & bad)
-        return Cost(addresses[4], addresses[6], came, came - guilty, any(self._full))
+    def census(self) -> Census:
+        """Return what answers questions about those who came, as of the first one."""
+        return Census(self)
+
+    @property
+    def periods(self) -> list[tuple[Numbers, Numbers]]:
+        """The clients of each period, and the guilty among them."""
+        return [*self._before, (_numbers(self._now), _numbers(self._guilty))]
+
+    @property
+    def full(self) -> bool:
+        """Whether there were more clients than could be kept."""
+        return any(self._full)
 
     def _turn(self, now: float) -> None:
         """Begin the period that `now` lies in; what is older than a day goes."""

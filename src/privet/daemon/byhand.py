@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from privet.core.bans import Ban
+    from privet.core.seen import Census
     from privet.daemon.service import Daemon
 
 LONGEST = 100 * 366 * 86_400.0  # seconds of one ban: what the configuration allows, and dates can be told
@@ -76,7 +77,7 @@ class ByHand:
         """
         daemon, now = self._daemon, self._daemon.clock.now()
         plans = await self._plans(request, pid, now)
-        asks = [plan for plan in plans if plan.cost and not plan.refused]
+        asks = [plan async for plan in gently(plans) if plan.cost and not plan.refused]
         if not (request.get("agreed") or request.get("dry_run")) and (asks or len(plans) > MANY):
             return {"items": [self._item(plan, request, "asked") for plan in plans], "agreed": False}
         if request.get("dry_run"):
@@ -125,7 +126,7 @@ class ByHand:
             else [*self._around(one.members[0]), *self._inside(one.members[0])]
         )
         network = None if one.group else daemon.networks.of(one.members[0])
-        cost = None if daemon.engine.key_of(one.who) else daemon.seen.cost(one.members)
+        cost = None if daemon.engine.key_of(one.who) else daemon.seen.census().cost(one.members)
         items = [self._told(some, request) for some in merged(bans)]
         return {
             "subject": shown(daemon, one, reveal=bool(request.get("reveal"))),
@@ -160,7 +161,7 @@ class ByHand:
         entries = await self._entries(request)
         named = await found(self._daemon, [word for word, _, _ in entries])
         protected = {**self._daemon.protected, "your own ssh connection": PrefixSet(machine.ssh_peer_of(pid))}
-        given_why = printable(str(request.get("why") or ""), LONGEST_WHY)
+        given_why, census = printable(str(request.get("why") or ""), LONGEST_WHY), self._daemon.seen.census()
         plans = {}
         async for whom, (_, own, why) in gently(list(zip(named, entries, strict=True))):
             given = request.get("seconds")
@@ -170,7 +171,7 @@ class ByHand:
                 msgspec.structs.replace(verdict, action=one, scope="" if one is Action.DENY else verdict.scope)
                 for one in places  # a web server's list knows of no ports
             ]
-            plans[whom.who] = self._plan(whom, wanted, given_why or why, protected)
+            plans[whom.who] = self._plan(whom, wanted, given_why or why, protected, census)
         return list(plans.values())
 
     async def _entries(self, request: Request) -> list[tuple[str, float | None, str]]:
@@ -184,7 +185,7 @@ class ByHand:
                 raise Refusal(f"the list cannot be used: {error}") from None
             entries += [
                 (one.who.reveal() if isinstance(one.who, Subject) else as_text(one.who), one.seconds, one.why)
-                for one in listed
+                async for one in gently(listed)
             ]
         return entries
 
@@ -198,12 +199,14 @@ class ByHand:
             raise no_such(self._daemon, jail)
         return Verdict(Action.BAN, nobody, jail, 0.0, rule.bantime, 0, rule.scope, origin="administrator")
 
-    def _plan(self, whom: Whom, wanted: Sequence[Verdict], why: str, protected: Mapping[str, Any]) -> _Plan:
+    def _plan(
+        self, whom: Whom, wanted: Sequence[Verdict], why: str, protected: Mapping[str, Any], census: Census
+    ) -> _Plan:
         daemon, jail = self._daemon, wanted[0].jail
         both = [(base, one) for base in wanted for one in whom.members]
         verdicts = [msgspec.structs.replace(base, subject=one, group=whom.group) for base, one in both]
         refusals = [refusal(one, protected) for one in whom.members] * len(wanted)
-        cost = None if daemon.engine.key_of(whom.who) else daemon.seen.cost(whom.members)
+        cost = None if daemon.engine.key_of(whom.who) else census.cost(whom.members)
         if cost and cost.innocent > daemon.config.networks.most_innocent:
             refusals = [TOO_DEAR] * len(refusals)
         bans = [ban for one in whom.members for ban in daemon.bans_of(one) if ban.jail == jail]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 LARGEST = 8 << 20  # bytes of one request: some 300,000 subjects
 PATIENCE = 10.0  # seconds that a caller may take to ask
+ALIVE = 5.0  # seconds between the blanks that tell a caller that his answer is being worked at
 _PEER = struct.Struct("iII")  # struct ucred: pid, uid, gid
 
 
@@ -67,7 +68,11 @@ class Control:
                         line = await asyncio.wait_for(reader.readline(), PATIENCE)
                     except ValueError:  # longer than LARGEST: as little understood as nothing
                         line = b""
-                    answer = await self._answer(line, pid, user)
+                    working = asyncio.create_task(_show_life(writer))
+                    try:
+                        answer = await self._answer(line, pid, user)
+                    finally:
+                        working.cancel()
                 else:
                     answer = {"error": "not allowed"}
                 for piece in _encoded(answer):
@@ -121,6 +126,13 @@ class Control:
         if key is None:
             raise Refusal("a canary has an address")
         return {"seen": self._daemon.lookout.ask(key)}
+
+
+async def _show_life(writer: asyncio.StreamWriter) -> None:
+    """Send a blank now and then, which means nothing in front of JSON: who waits knows that it is worth it."""
+    while True:
+        await asyncio.sleep(ALIVE)
+        writer.write(b" ")
 
 
 def _encoded(answer: dict[str, Any]) -> Iterator[bytes]:

@@ -45,7 +45,8 @@ def costs(daemon: Daemon, verdicts: Iterable[Verdict]) -> dict[Subject | str, Co
     for verdict in verdicts:
         if daemon.engine.key_of(verdict.subject) is None:
             ranges.setdefault(verdict.group or verdict.subject, []).append(verdict.subject)
-    return {name: daemon.seen.cost(members) for name, members in ranges.items()}
+    census = daemon.seen.census()
+    return {name: census.cost(members) for name, members in ranges.items()}
 
 
 def too_dear(daemon: Daemon, cost: Cost | None) -> str | None:

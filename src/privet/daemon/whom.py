@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import chain
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AT_ONCE = 500  # things, some milliseconds
+_SOME = 8  # things between looks at the clock
+_TURN = 0.004  # seconds
 
 
 class Refusal(Exception):  # noqa: N818  it is an answer
@@ -51,10 +54,12 @@ async def found(daemon: Daemon, texts: Iterable[object]) -> list[Whom]:
 
 
 async def gently(things: Sequence[T]) -> AsyncIterator[T]:
-    """Yield things, and let everything else have its turn now and then."""
+    """Yield things, and let everything else have its turn every few milliseconds."""
+    due = 0.0
     for number, thing in enumerate(things):
-        if number % AT_ONCE == 0:
+        if number % _SOME == 0 and monotonic() >= due:
             await asyncio.sleep(0)
+            due = monotonic() + _TURN
         yield thing
 
 

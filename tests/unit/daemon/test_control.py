@@ -248,6 +248,26 @@ def test_who_says_nothing_is_hung_up_on(place: Served, monkeypatch: pytest.Monke
     play(place, scene)
 
 
+def test_who_waits_long_is_told_that_it_is_being_worked_at(place: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "ALIVE", 0.05)
+
+    async def slow(_request: object) -> dict[str, Any]:
+        await asyncio.sleep(0.3)
+        return {"items": []}
+
+    async def scene(place: Served) -> None:
+        monkeypatch.setattr(place.daemon.past, "tell", slow)
+        reader, writer = await asyncio.open_unix_connection(place.runtime / "control.sock")
+        writer.write(b'{"verb": "history"}\n')
+        assert await asyncio.wait_for(reader.readexactly(2), 5) == b"  "
+        rest = await asyncio.wait_for(reader.read(), 5)
+        assert json.loads(rest) == {"items": []}
+        assert rest.strip().count(b"\n") == 0
+        writer.close()
+
+    play(place, scene)
+
+
 def test_a_caller_who_leaves_at_once_does_no_harm(place: Served, capfd: pytest.CaptureFixture[str]) -> None:
     async def scene(place: Served) -> None:
         for _ in range(20):
