@@ -129,6 +129,16 @@ def ratio(these: Sequence[Cost], those: Sequence[Cost]) -> Spread:
     return Spread.of([one.cpu / other.cpu for one, other in zip(these, those, strict=True)])
 
 
+def pace() -> float:
+    """Return how many milliseconds a fixed loop takes: more on a core that is shared while others are at work there."""
+    took = []
+    for _ in range(9):
+        began = time.perf_counter()
+        sum(number * number for number in range(200_000))
+        took.append(1e3 * (time.perf_counter() - began))
+    return statistics.median(took)
+
+
 def cpu_of(pid: int) -> float:
     """Return the CPU seconds that a running process has used, all threads, to the nanosecond."""
     return time.clock_gettime(~pid << 3 | 2)  # what clock_getcpuclockid(3) would return
