@@ -20,6 +20,7 @@ from privet.core.columns import NONE, Coded, Counts
 from privet.core.heads import NOBODY, Heads
 from privet.core.layout import DURATION
 from privet.core.parse import Rows, together
+from privet.core.pieces import Pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +65,8 @@ class Blockwise:
         exact: Callable[[bytes], Rows],
     ) -> None:
         self._shape, self._want, self._seconds, self._exact = shape, want, seconds, exact
-        self._quotes, self._wanted = 2 * len(shape.gaps), sorted(want & shape.quoted.keys())
+        self._quotes = 2 * len(shape.gaps)
+        self._quoted = {name: shape.quoted[name] for name in sorted(want & shape.quoted.keys())}
         self._codes, self._heads = Codes(), Heads(shape.head, shape.named)
         self._timed = {name: place for place, (_, name) in shape.durations.items() if name in want}
 
@@ -72,8 +74,8 @@ class Blockwise:
         """Return the rows of a block; None when too many lines do not fit."""
         self._codes.take(block)
         codes = self._codes.all
-        places, total = _marks(codes[: len(block)]), block.count(b"\n")
-        lines, starts, marks = self._lines(codes, places, total)
+        places = _marks(codes[: len(block)])
+        lines, starts, marks, total = self._lines(codes, places)
         columns, odd = self._numbers(codes, marks)
         fits = ~odd & self._fits(block, codes, starts, marks)
         lines, marks, columns = _chosen(fits, lines, marks, columns)
@@ -87,27 +89,15 @@ class Blockwise:
         lines, marks, columns = _chosen(good, lines, marks, columns)
         if (total - len(lines)) * _ODD > total:
             return None
-        rows, texts = Rows(total), self._texts(block, marks, regular=len(places) == len(marks) * len(lines))
-        for name, place in self._timed.items():
-            texts[name] = self._between(*self._duration(marks, place))
-        if len(lines) < total and not self._add_odd(block, lines, rows, columns, tables, texts):
+        rows, timed = Rows(total), {name: self._between(*self._duration(marks, at)) for name, at in self._timed.items()}
+        pieces = Pieces(block, marks, self._quoted, regular=len(places) == len(marks) * len(lines))
+        if len(lines) < total and not self._add_odd(block, lines, rows, columns, tables, timed, pieces):
             return None
-        rows.columns = {**texts, **self._heads.others(columns["keys"])}
+        rows.columns = {**pieces.columns, **timed, **self._heads.others(columns["keys"])}
         rows.keys, rows.times = Coded(tables["keys"], columns.pop("keys")), array("d", columns.pop("times").tobytes())
         for name, column in columns.items():
             rows.columns[name] = Coded(tables[name], column) if name in tables else Counts(column)
         return rows
-
-    def _texts(self, block: bytes, marks: Places, *, regular: bool) -> dict[str, list[bytes]]:
-        """Return what stands inside of quotes; in a regular block all of them are marks."""
-        found: dict[str, list[bytes]] = {}
-        if regular:
-            pieces = block.split(b'"')
-            return {name: pieces[2 * self._shape.quoted[name] + 1 : -1 : self._quotes] for name in self._wanted}
-        for name in self._wanted:
-            first, last = 2 * self._shape.quoted[name], 2 * self._shape.quoted[name] + 1
-            found[name] = self._between(marks[first] + 1, marks[last])
-        return found
 
     def _between(self, starts: Places, ends: Places) -> list[bytes]:
         block = self._codes.block
@@ -118,16 +108,20 @@ class Blockwise:
         before, after = len(self._shape.durations[place][0]), len(self._shape.gaps[place])
         return marks[2 * place + 1] + (1 + before), marks[2 * place + 2] - after
 
-    def _lines(self, codes: Bytes, places: Places, total: int) -> tuple[Places, Places, Places]:
-        """Return which lines have as many quotes as the format, where they begin, and their quotes and line feeds."""
-        width = self._quotes + 1
-        if len(places) == total * width and np.all(codes[places[width - 1 :: width]] == _NEWLINE):
+    def _lines(self, codes: Bytes, places: Places) -> tuple[Places, Places, Places, int]:
+        """Return which lines have as many quotes as the format, where they begin, their quotes and line feeds.
+
+        And how many lines there are.
+        """
+        width, is_end = self._quotes + 1, codes[places] == _NEWLINE
+        total = int(np.count_nonzero(is_end))
+        if len(places) == total * width and is_end[width - 1 :: width].all():
             marks = places.reshape(total, width).T
-            return np.arange(total), np.concatenate(([0], marks[-1][:-1] + 1)), marks
-        ends = np.flatnonzero(codes[places] == _NEWLINE)
+            return np.arange(total), np.concatenate(([0], marks[-1][:-1] + 1)), marks, total
+        ends = is_end.nonzero()[0]
         lines = np.flatnonzero(np.diff(ends, prepend=-1) == width)
         starts = np.concatenate(([0], places[ends[:-1]] + 1))[lines]
-        return lines, starts, places[ends[lines] + np.arange(-self._quotes, 1)[:, None]]
+        return lines, starts, places[ends[lines] + np.arange(-self._quotes, 1)[:, None]], total
 
     def _fits(self, block: bytes, codes: Bytes, starts: Places, marks: Places) -> Mask:
         """Tell which lines have around their quotes what the format has there."""
@@ -198,11 +192,14 @@ class Blockwise:
         rows: Rows,
         columns: Columns,
         tables: dict[str, Table],
-        texts: dict[str, list[bytes]],
+        timed: dict[str, list[bytes]],
+        pieces: Pieces,
     ) -> bool:
         """Add the lines that are not among those taken, each at its place; False if a number has no room here."""
         split = block.split(b"\n")
-        others = np.setdiff1d(np.arange(rows.lines), lines)
+        is_other = np.ones(rows.lines, bool)
+        is_other[lines] = False
+        others = is_other.nonzero()[0]
         parts = self._parts([split[number] + b"\n" for number in others.tolist()])
         fits = np.repeat([bool(part) for part in parts], [part.lines for part in parts])
         order = np.argsort(np.concatenate((lines, others[fits])))
@@ -222,9 +219,10 @@ class Blockwise:
         tables["stamp"] = np.concatenate((tables["stamp"], np.array(odd.column("stamp"), object)))
         for name, column in columns.items():
             columns[name] = np.concatenate((column, more[name]))[order]
-        for name, values in texts.items():
+        for name, values in timed.items():
             both = [*values, *odd.column(name)]
-            texts[name] = [both[place] for place in order.tolist()]
+            timed[name] = [both[place] for place in order.tolist()]
+        pieces.add({name: odd.column(name) for name in self._quoted}, order)
         return True
 
     def _parts(self, lines: Sequence[bytes]) -> list[Rows]:

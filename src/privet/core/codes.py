@@ -26,7 +26,8 @@ class Codes:
         """Go on to another block."""
         end = PAD + len(block)
         if end + PAD > len(self._room):
-            self._room = np.full(end + end // 4 + PAD, ord(" "), np.uint8)
+            self._room = np.empty(end + end // 4 + PAD, np.uint8)
+            self._room[:PAD] = ord(" ")
             np.empty(2 * end, np.uint8)  # by which glibc learns to keep as much that is freed (see M_MMAP_THRESHOLD)
         self.block = block
         self._room[PAD:end] = np.frombuffer(block, np.uint8)

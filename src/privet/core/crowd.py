@@ -10,7 +10,7 @@ Numbers are given anew when their client is forgotten: who came last longest ago
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from privet.core.arrays import np
 from privet.core.columns import Answers, Coded
@@ -61,8 +61,9 @@ class Column:
     def grow(self, size: int) -> None:
         """Make room for as many clients."""
         if self._values is not None:
-            more = np.full(size - len(self._values), self.empty, self.kind)
-            self._values = np.concatenate([self._values, more])
+            old = self._values
+            self._values = np.empty(size, old.dtype)
+            self._values[: len(old)], self._values[len(old) :] = old, self.empty
 
     def clear(self, numbers: npt.NDArray[np.intp] | None = None) -> None:
         """Forget all, or some."""
@@ -79,8 +80,8 @@ class Crowd:
         self.evicted = 0
         self.forgotten = 0  # how many, so that numbers that are kept elsewhere can be forgotten, too
         self.most, self._keep = most, keep
-        self._numbers = _Numbers(self)
-        self._known = Answers(self._numbers.__getitem__)
+        self._numbers: dict[bytes, int] = {}
+        self._known = Answers(self._numbers_of)
         self._keys: list[bytes] = []
         self._free: list[int] = []
         self._columns: list[Column] = []
@@ -112,7 +113,7 @@ class Crowd:
         if isinstance(keys, Coded):
             numbers = self._known(keys).astype(np.intp)  # as numpy wants places to be
         else:
-            numbers = np.fromiter(map(self._numbers.__getitem__, keys), np.intp, len(keys))
+            numbers = np.array(self._numbers_of(keys), np.intp)
         self.see(numbers, times)
         return numbers
 
@@ -144,7 +145,7 @@ class Crowd:
     def carry(self, old: Crowd) -> None:
         """Take over the clients of another; its columns may then be taken, the others are empty."""
         self._numbers, self._keys, self._free = old._numbers, old._keys, old._free
-        self._numbers.crowd, self._known = self, old._known
+        self._known = old._known.by(self._numbers_of)
         self.evicted, self.forgotten = old.evicted, old.forgotten
         self.size, self._newest = old.size, old._newest
         for column in self._columns:
@@ -157,19 +158,25 @@ class Crowd:
             self._seen.values[:] += seconds
         self._newest += seconds
 
-    def enter(self, key: bytes) -> int:
-        """Give a number to a new client."""
-        if self._free:
-            number = self._free.pop()
+    def _numbers_of(self, keys: Sequence[bytes]) -> list[int]:
+        """Return the number of each client; who has none gets one."""
+        known = self._numbers
+        found = [*map(known.get, keys)]
+        if None not in found:
+            return cast("list[int]", found)
+        new = [*dict.fromkeys(key for key, number in zip(keys, found, strict=True) if number is None)]
+        again, first = min(len(self._free), len(new)), len(self._keys)
+        for key in new[:again]:
+            number = known[key] = self._free.pop()
             self._keys[number] = key
-            return number
-        number = len(self._keys)
-        self._keys.append(key)
-        if number >= self.size:
-            self.size += self.size // 4  # columns of many clients are large: not twice as many
+        known.update(zip(new[again:], range(first, first + len(new) - again), strict=True))
+        self._keys += new[again:]
+        if len(self._keys) > self.size:
+            while len(self._keys) > self.size:
+                self.size += self.size // 4  # columns of many clients are large: not twice as many
             for column in self._columns:
                 column.grow(self.size)
-        return number
+        return [*map(known.__getitem__, keys)]
 
     def make_room(self) -> npt.NDArray[np.intp]:
         """Forget, if there are many, who came last long ago; at the cap also one in eight, longest silent.
@@ -206,15 +213,3 @@ class Crowd:
             self._keys[number] = b""
         self._free += places
         self.forgotten += len(places)
-
-
-class _Numbers(dict[bytes, int]):
-    """The number of each client; who has none gets one."""
-
-    def __init__(self, crowd: Crowd) -> None:
-        super().__init__()
-        self.crowd = crowd
-
-    def __missing__(self, key: bytes) -> int:
-        number = self[key] = self.crowd.enter(key)
-        return number

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from privet.core.swarm import Baseline, Event
 
 NO_FILTERS: Mapping[str, FilterPlan] = MappingProxyType({})
-PORTION = 1 << 20
+PORTION = 3 << 19
 """Bytes that are best fed at once to detectors that look at whole blocks: they begin less often."""
 
 EMPTY: Mapping[str, Sequence[Subject]] = MappingProxyType({})

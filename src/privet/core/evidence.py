@@ -102,20 +102,19 @@ class _Failures:
 
 
 class Shelf:
-    """The failures of all rules in the last two large blocks: nobody keeps an older one for the sake of a few lines."""
+    """The failures of all rules in the large block that came last: nobody keeps an older one for the sake of a few."""
 
     def __init__(self) -> None:
-        self._before: list[_Failures] = []
         self._latest: list[_Failures] = []
 
     def put(self, failures: _Failures) -> None:
-        """Add failures; with those of a new block the ones of the last but one go."""
+        """Add failures; with those of a new block the ones of the block before it go."""
         if failures.size <= ROOM:
             return
         if self._latest and self._latest[0].lines is not failures.lines:
-            for one in self._before:
+            for one in self._latest:
                 one.clear()
-            self._before, self._latest = self._latest, []
+            self._latest.clear()
         self._latest.append(failures)
 
 

@@ -10,6 +10,7 @@ from privet.core.arrays import np
 from privet.core.crowd import Crowd
 from privet.core.evidence import Shelf
 from privet.core.parse import Rows
+from privet.core.pieces import Piece
 from privet.core.select import REQUEST_PARTS, parts_of, values_of
 from privet.core.texts import MOST, Texts, digest
 
@@ -68,6 +69,12 @@ class Registry:
         self.crowd = Crowd(max_clients)
         self.requests, self.hosts, self.agents, self.referers = Texts(), Texts(), Texts(), Texts()
         self.statuses, self.types = Texts(), Texts()
+        self.quoted = {
+            "request": self.requests,
+            "agent": self.agents,
+            "referer": self.referers,
+            "content_type": self.types,
+        }
         self.others: defaultdict[str, Texts] = defaultdict(Texts)  # by field
         self._latest = Facts(self, Rows(0))
         self._shared: dict[type, Shared] = {}
@@ -152,7 +159,7 @@ class Facts:
     @cached_property
     def requests(self) -> Places:
         """The request lines."""
-        return self._registry.requests.numbers(requests_of(self.rows))
+        return self._numbers(self._registry.requests, requests_of(self.rows))
 
     @cached_property
     def hosts(self) -> Places:
@@ -165,12 +172,12 @@ class Facts:
     @cached_property
     def agents(self) -> Places:
         """The agents."""
-        return self._registry.agents.numbers(self.rows.column("agent"))
+        return self._numbers(self._registry.agents, self.rows.column("agent"))
 
     @cached_property
     def referers(self) -> Places:
         """The referers."""
-        return self._registry.referers.numbers(self.rows.column("referer"))
+        return self._numbers(self._registry.referers, self.rows.column("referer"))
 
     @cached_property
     def statuses(self) -> Places:
@@ -180,7 +187,11 @@ class Facts:
     @cached_property
     def types(self) -> Places:
         """The content types."""
-        return self._registry.types.numbers(self.rows.column("content_type"))
+        return self._numbers(self._registry.types, self.rows.column("content_type"))
+
+    def _numbers(self, texts: Texts, column: Sequence[bytes]) -> Places:
+        """Return the numbers of a column that may be one of `core.pieces`."""
+        return column.numbers(self._registry.quoted) if isinstance(column, Piece) else texts.numbers(column)
 
     def texts(self, field: str) -> tuple[Texts, Places]:
         """Return the texts that one field has, and their numbers; the whole request line is one, too."""

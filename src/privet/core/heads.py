@@ -14,6 +14,7 @@ import numpy as np
 from privet.core.address import client_key
 from privet.core.cache import LONGEST, SIZE
 from privet.core.columns import Coded, Numbers
+from privet.core.quads import read_quads
 
 if TYPE_CHECKING:
     import re
@@ -41,6 +42,8 @@ HELD = 8 << 20
 
 TOGETHER = 2048
 """Texts that are looked at together: what is made of more is larger than the CPU's caches, and new memory each time."""
+
+QUAD = len("255.255.255.255")
 
 MOST_RESTS = 1000
 """Texts behind clients that are remembered: most often there is one."""
@@ -81,6 +84,18 @@ class Other:
         self._of = np.zeros(size, np.int32)
 
 
+class _Found:
+    """The places of texts, and the rows of those that have none: their words, and which of them are short."""
+
+    def __init__(self, places: Places, rows: Places, words: Words, short: npt.NDArray[np.bool_]) -> None:
+        self.places, self.rows, self.words, self.short = places, rows, words, short
+
+    def drop_known(self) -> None:
+        """Leave the rows that have no place still."""
+        left = (self.places[self.rows] == NOBODY).nonzero()[0]
+        self.rows, self.words, self.short = self.rows[left], self.words[left], self.short[left]
+
+
 class Heads:
     """The clients of texts, and what else stands there, by their places in tables, valid until the next block.
 
@@ -92,6 +107,7 @@ class Heads:
         self._groups = [number for number, name in enumerate(named, 1) if name != "client"]
         self._others = [Other(name) for name in named if name != "client"]
         self._rests: set[bytes]  # what may stand behind a client
+        self._usual: bytes  # the first of these
         self._known: dict[bytes, int]
         self._keys: npt.NDArray[Any]
         self._words: Words
@@ -105,27 +121,81 @@ class Heads:
         full = self._count >= MOST or self._count + room > len(self._keys)
         if full or any(other.held > HELD for other in self._others):
             self._forget(room)
-        parts = [slice(start, start + TOGETHER) for start in range(0, len(starts), TOGETHER)]
-        places = [self._of(codes, starts[part], ends[part]) for part in parts]
-        return Coded(self._keys, np.concatenate(places) if places else np.empty(0, np.intp))
+        if not len(starts):
+            return Coded(self._keys, np.empty(0, np.intp))
+        found = self._find(codes, starts, ends)
+        self._meet(codes, starts, ends, found)
+        return Coded(self._keys, found.places)
 
-    def _of(self, codes: Codes, starts: Places, ends: Places) -> Places:
-        lengths = ends - starts
-        words = codes.before(ends, SHORT).view(np.uint64)
-        words = words.reshape(-1, _WORDS) & _KEPT.take(np.minimum(lengths, SHORT), axis=0)
-        places = self._find(words)
-        short = (lengths <= SHORT) & (codes.all[starts] != 0)  # as the words have nothing but zeros before their text
-        places[~short] = NOBODY
-        unknown = np.flatnonzero(places == NOBODY)
-        if len(unknown):
-            first, fresh = self._count, dict[bytes, int]()
-            known = (fresh if one else self._known for one in short[unknown].tolist())
-            between = zip(known, starts[unknown].tolist(), ends[unknown].tolist(), strict=True)
-            places[unknown] = [self._place(there, codes.block[start:end]) for there, start, end in between]
-            unknown = unknown[(places[unknown] >= first) & short[unknown]]
-            self._words[places[unknown]] = words[unknown]
-            self._remember(np.unique(places[unknown]))
-        return places
+    def _find(self, codes: Codes, starts: Places, ends: Places) -> _Found:
+        """Return the places of short texts, and what is to be known of those that have none yet."""
+        places, left = np.zeros(len(starts), np.intp), []
+        for start in range(0, len(starts), TOGETHER):
+            part = slice(start, start + TOGETHER)
+            lengths = ends[part] - starts[part]
+            words = codes.before(ends[part], SHORT).view(np.uint64)
+            words = words.reshape(-1, _WORDS) & _KEPT.take(np.minimum(lengths, SHORT), axis=0)
+            short = (lengths <= SHORT) & (codes.all[starts[part]] != 0)  # as words have zeros before their text, too
+            slots = self._slots_of(words)
+            same, there = self._are_same(words, slots)
+            same &= short
+            places[part] = np.where(same, there, NOBODY)
+            rest = (~same).nonzero()[0]
+            left.append((rest + start, words[rest], slots[rest], short[rest]))
+        rows, words, slots, short = (np.concatenate(column) for column in zip(*left, strict=True))
+        found = _Found(places, rows, words, short)
+        sought = (short & (self._slots[slots] != NOBODY)).nonzero()[0]
+        while len(sought):  # in the next slots
+            slots = slots[sought] + 1 & len(self._slots) - 1
+            words, rows = words[sought], rows[sought]
+            same, there = self._are_same(words, slots)
+            places[rows[same]] = there[same]
+            sought = (~same & (there != NOBODY)).nonzero()[0]
+        found.drop_known()
+        return found
+
+    def _are_same(self, words: Words, slots: Places) -> tuple[npt.NDArray[np.bool_], Places]:
+        """Tell which texts have the places that are in some slots, and return these."""
+        there = self._slots[slots].astype(np.intp)
+        equal = self._words.take(there, axis=0) == words
+        same = equal[:, 0]
+        for place in range(1, _WORDS):  # which takes a third of the time of `all`
+            same &= equal[:, place]
+        return same, there
+
+    def _meet(self, codes: Codes, starts: Places, ends: Places, found: _Found) -> None:
+        """Give places to the texts that have none."""
+        if not len(found.rows):
+            return
+        first = self._count
+        self._enter_quads(ends[found.rows] - starts[found.rows], found)
+        fresh, places = dict[bytes, int](), found.places
+        left = (places[found.rows] == NOBODY).nonzero()[0]
+        rows = found.rows[left]
+        known = (fresh if one else self._known for one in found.short[left].tolist())
+        between = zip(known, starts[rows].tolist(), ends[rows].tolist(), strict=True)
+        places[rows] = [self._place(there, codes.block[start:end]) for there, start, end in between]
+        new = (found.short & (places[found.rows] >= first)).nonzero()[0]
+        there = places[found.rows[new]]
+        self._words[there] = found.words[new]
+        is_new = np.zeros(self._count - first, bool)
+        is_new[there - first] = True
+        self._remember(is_new.nonzero()[0] + first)
+
+    def _enter_quads(self, lengths: Places, found: _Found) -> None:
+        """Give places to IPv4 addresses with nothing but the usual behind them, all at once."""
+        size = len(self._usual)
+        if not size or size > SHORT - QUAD:
+            return
+        chars = found.words.view(np.uint8)
+        usual = (chars[:, SHORT - size :] == np.frombuffer(self._usual, np.uint8)).all(axis=1)
+        some = (found.short & usual & (lengths > size)).nonzero()[0]
+        numbers, rows = read_quads(chars[some, SHORT - size - QUAD : SHORT - size], lengths[some] - size)
+        each, places = np.unique(numbers, return_inverse=True)
+        keys, first = each.astype(">u4").tobytes(), self._count
+        self._count += len(each)
+        self._keys[first : self._count] = [keys[start : start + 4] for start in range(0, len(keys), 4)]
+        found.places[found.rows[some[rows]]] = places + first
 
     def others(self, places: Places) -> dict[str, Coded]:
         """Return the columns of the other fields at some places."""
@@ -138,21 +208,6 @@ class Heads:
             text = b"\n".join([b"", *told, key])  # as no other text begins
             places.append(self._known.get(text) or self._add(self._known, text, key, told))
         return Coded(self._keys, np.array(places, np.intp))
-
-    def _find(self, words: Words) -> Places:
-        """Return the places of short texts."""
-        places = np.zeros(len(words), np.intp)
-        rows, slots = np.arange(len(words)), self._slots_of(words)
-        while len(rows):
-            found = self._slots[slots]
-            equal = self._words.take(found, axis=0) == words
-            same = equal[:, 0]
-            for place in range(1, _WORDS):  # which takes a third of the time of `all`
-                same &= equal[:, place]
-            places[rows[same]] = found[same]
-            left = np.flatnonzero(~same & (found != NOBODY))
-            rows, words, slots = rows[left], words.take(left, axis=0), slots[left] + 1 & len(self._slots) - 1
-        return places
 
     def _remember(self, places: Places) -> None:
         """Let places be found by their words."""
@@ -183,6 +238,7 @@ class Heads:
             alone = not told and found.span(1) == (0, len(client))
             if alone and len(self._rests) < MOST_RESTS and len(rest) <= LONGEST:
                 self._rests.add(rest)
+                self._usual = self._usual or rest
             client = found[self._client + 1]
         key = client_key(client)
         return NOBODY if key is None else self._add(known, text, key, told)
@@ -199,7 +255,7 @@ class Heads:
 
     def _forget(self, lines: int = 0) -> None:
         """Begin anew, with room for so many lines; what is not used takes no memory."""
-        self._known, self._rests = {}, set()
+        self._known, self._rests, self._usual = {}, set(), b""
         self._keys = np.empty(MOST + lines, object)
         self._keys[NOBODY], self._count = b"", 1
         for other in self._others:

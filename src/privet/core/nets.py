@@ -53,7 +53,7 @@ class Keys:
         return network_key(network_of(Subject.of_key(key), self._prefixes))
 
     def _by_number(self, key: bytes) -> bytes | None:
-        number = self._networks.number(key) if self._networks else None
+        number = self._networks.number(key) if self._networks is not None else None
         return None if number is None else _ASN + number.to_bytes(4)
 
 

@@ -106,7 +106,7 @@ class SourceState:
         self.samples: dict[str, list[str]] = {}
         self.without_address = 0  # lines since the last one with an address
         self.hits = Frequencies(MOST_HITS)  # of each client since somebody looked and cleared them
-        self._lengths = Answers(len)  # of keys
+        self._are_pseudonyms = Answers(lambda keys: [*map(is_pseudonym, keys)])
         self.good = self.bad = b""  # the last line that was a request, more or less, and the last that was not
 
     @property
@@ -163,8 +163,10 @@ class SourceState:
         blind = {line for reason, line in rows.bad if reason == NO_ADDRESS}
         if rows.keys:
             self.without_address = _at_the_end(block, blind, {line for _, line in rows.bad}) if blind else 0
-            lengths = self._lengths(rows.keys).tolist() if isinstance(rows.keys, Coded) else map(len, rows.keys)
-            self.pseudonyms += sum(map(is_pseudonym, rows.keys)) if 16 in lengths else 0
+            if isinstance(rows.keys, Coded):
+                self.pseudonyms += int((self._are_pseudonyms(rows.keys) > 0).sum())
+            else:
+                self.pseudonyms += sum(map(is_pseudonym, rows.keys))
         for reason, line in rows.bad:
             self.unparsed[reason] += 1
             self.without_address += not rows.keys and reason == NO_ADDRESS

@@ -71,6 +71,19 @@ class Texts(dict[bytes, int]):
 
     def numbers(self, column: Sequence[bytes]) -> npt.NDArray[np.intp]:
         """Return the number of each text of a block."""
+        self.tidy()
+        if isinstance(column, Coded) and len(column.table) < len(column):
+            present, found = column.present, np.empty(len(column.table), np.intp)
+            found[present] = [*map(self.__getitem__, column.table[present].tolist())]
+            return found[column.places]
+        return self.of(column)
+
+    def of(self, some: Sequence[bytes]) -> npt.NDArray[np.intp]:
+        """Return the number of each text of a part of a block, which is tidied for first."""
+        return np.fromiter(map(self.__getitem__, some), np.intp, len(some))
+
+    def tidy(self) -> None:
+        """Forget all at the bound: at the beginning of a block."""
         if len(self.texts) >= self._size or self._long >= ROOM:
             self._long = 0
             self.clear()
@@ -78,11 +91,6 @@ class Texts(dict[bytes, int]):
             self.cleared += 1
             for fact in self._facts:
                 fact.clear()
-        if isinstance(column, Coded) and len(column.table) < len(column):
-            present, found = column.present, np.empty(len(column.table), np.intp)
-            found[present] = [*map(self.__getitem__, column.table[present].tolist())]
-            return found[column.places]
-        return np.fromiter(map(self.__getitem__, column), np.intp, len(column))
 
     def __missing__(self, text: bytes) -> int:
         number = len(self.texts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,15 +26,22 @@ def read_clf(text: bytes) -> float | None:
     found = _CLF.fullmatch(text)
     if found is None:
         return None
-    try:
-        midnight = datetime(int(found[3]), MONTHS[found[2]], int(found[1]), tzinfo=UTC).timestamp()
-    except (ValueError, KeyError):
+    midnight = _midnight(*found.group(1, 2, 3))
+    if midnight is None:
         return None
     hour, minute, second, zone_hours, zone_minutes = map(int, found.group(4, 5, 6, 8, 9))
     if hour > 23 or minute > 59 or second > 60:  # 60 is a leap second
         return None
     zone = zone_hours * 3600 + zone_minutes * 60
     return _sane(midnight + hour * 3600 + minute * 60 + second - (zone if found[7] == b"+" else -zone))
+
+
+@lru_cache(maxsize=64)  # days
+def _midnight(day: bytes, month: bytes, year: bytes) -> float | None:
+    try:
+        return datetime(int(year), MONTHS[month], int(day), tzinfo=UTC).timestamp()
+    except (ValueError, KeyError):
+        return None
 
 
 def read_epoch(text: bytes) -> float | None:

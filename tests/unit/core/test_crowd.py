@@ -74,3 +74,29 @@ def test_a_clock_that_is_set_makes_nobody_older(seconds: float) -> None:
     numbers(crowd, 7, 8, 1000.0 + seconds)
     crowd.make_room()
     assert len(crowd) == 7
+
+
+def test_new_clients_get_numbers_together() -> None:
+    crowd = Crowd(10_000)
+    column = crowd.column(-1, np.int32)
+    column.values[:] = -1
+    some = [b"%04d" % number for number in range(6000)]
+    mixed = [some[0], some[1], some[0], *some, some[5]]
+    numbers = crowd.numbers(mixed, np.arange(float(len(mixed))))
+    assert numbers.tolist() == [0, 1, 0, *range(6000), 5]
+    assert crowd.keys(numbers) == mixed
+    assert (column.values[:6000] == -1).all()
+    assert len(column.values) >= 6000
+
+
+def test_numbers_that_are_free_are_given_first() -> None:
+    crowd = Crowd(8, keep=10.0)
+    crowd.numbers([b"%d" % number for number in range(8)], np.full(8, 0.0))
+    gone = crowd.make_room()  # at the cap
+    assert len(gone)
+    new = crowd.meet([b"a", b"b", b"c", b"a"], np.full(4, 1.0)).tolist()
+    assert len(set(new)) == 3
+    assert new[0] == new[3]
+    assert set(gone.tolist()) <= set(new) or set(new) <= set(gone.tolist()) | {8, 9, 10}
+    assert crowd.keys(np.array(new)) == [b"a", b"b", b"c", b"a"]
+    assert len(crowd) == 8 - len(gone) + 3

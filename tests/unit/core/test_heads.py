@@ -129,3 +129,16 @@ def test_long_names_of_sites_are_not_remembered_for_ever(monkeypatch: pytest.Mon
         sites = heads.others(found.places)["host"]
         assert sites[0] == text.partition(b" ")[0]
         assert len(sites.table) <= 22
+
+
+def test_new_clients_with_the_usual_behind_them_are_told_together() -> None:
+    heads = Heads(HEAD, ["client"])
+    assert keys(heads, [b"192.0.2.1 - - "]) == [client_key(b"192.0.2.1")]
+    clients = [b"10.%d.%d.%d" % (place >> 16, place >> 8 & 255, place & 255) for place in range(1, 5000)]
+    others = [b"0.0.0.0", b"10.0.0.256", b"10.0.0.01", b"10.0.0.", b"10.0.0.1.2", b"nobody", b"2001:db8::7", b"1.2.3"]
+    texts = [client + b" - - " for client in [*clients, *others, *clients[:100], b"192.0.2.1"]]
+    texts += [b"10.0.0.1 - bob ", b" - - ", b"10.0.0.1 - - - "]
+    expected = [client_key(text.split(b" ")[0]) or b"" for text in texts[:-1]]
+    expected.append(b"")
+    assert keys(heads, texts) == expected
+    assert keys(heads, texts[::-1]) == expected[::-1]

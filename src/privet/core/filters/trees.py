@@ -204,6 +204,8 @@ class _Exact(msgspec.Struct, frozen=True):
         """Return the texts of both in a row, None if they are too many or a date may stand between them."""
         if len(self.texts) * len(other.texts) > _STEPS:
             return None
+        if self is _NOTHING:
+            return other
         if any(one and two and not (_wordy(one[-1]) or _wordy(two[0])) for one in self.texts for two in other.texts):
             return None
         texts = frozenset(one + two for one in self.texts for two in other.texts)
@@ -227,6 +229,15 @@ def _joined(sets: Sequence[_Exact | Needles | None]) -> _Exact | None:
 
 def _wordy(character: str) -> bool:
     return character.isalnum() or character == "_"
+
+
+@lru_cache(maxsize=256)  # of a thousand in a row most are single letters
+def _letters(codes: frozenset[int], folded: bool) -> _Exact | None:  # noqa: FBT001  said once
+    letters = {chr(code) for code in codes}
+    if "\n" in letters or (folded and not all(letter.isascii() for letter in letters)):
+        return None
+    small = frozenset(letter.lower() if letter.isascii() else letter for letter in letters)
+    return _Exact(small, folded and any(letter.isalpha() for letter in small))
 
 
 class _Run:
@@ -317,11 +328,7 @@ class _Run:
         return self._characters(codes) if len(codes) <= 2 * _WIDEST else None
 
     def _characters(self, codes: list[int]) -> _Exact | None:
-        letters = {chr(code) for code in codes}
-        if "\n" in letters or (self._folded and not all(letter.isascii() for letter in letters)):
-            return None
-        small = frozenset(letter.lower() if letter.isascii() else letter for letter in letters)
-        return _Exact(small, self._folded and any(letter.isalpha() for letter in small))
+        return _letters(frozenset(codes), self._folded)
 
     @staticmethod
     def _union(sets: list[_Exact | None]) -> _Exact | None:

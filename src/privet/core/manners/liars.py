@@ -115,9 +115,10 @@ class FakeBrowser:
         if not len(assets):
             return assets
         hosts = facts.hosts[assets]
-        sites = np.unique(hosts) if (hosts != hosts[0]).any() else hosts[:1]
-        until = np.array([self._until(self._hosts.texts[site][:LONGEST]) for site in sites.tolist()])
-        return assets[times[assets] > until[np.searchsorted(sites, hosts)]]
+        until = np.zeros(hosts.max() + 1)
+        for site in np.bincount(hosts).nonzero()[0].tolist():
+            until[site] = self._until(self._hosts.texts[site][:LONGEST])
+        return assets[times[assets] > until[hosts]]
 
     def _until(self, host: bytes) -> float:
         """Return until when nothing new can be told of a site."""
