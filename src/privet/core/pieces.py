@@ -7,6 +7,7 @@ in the CPU's caches when they are looked up, and do not take more memory than th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, overload
 
 from privet.core.arrays import np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _PART = 1 << 16  # bytes that are cut together
 _SOME = 1024  # lines that are
+_MANY = 8  # of so many texts one may be cut out by itself, before lists are made
 
 
 class Pieces:
@@ -36,6 +38,7 @@ class Pieces:
         self._more: Lists = {}
         self._order: Places | None = None
         self._lists: Lists | None = None
+        self._asked = 0  # how many texts were asked for one by one
         self._numbers: dict[str, Places] = {}
         self._texts: Mapping[str, Texts] | None = None  # that these are numbers of
 
@@ -55,18 +58,20 @@ class Pieces:
     def lists(self) -> Lists:
         """The columns as lists."""
         if self._lists is None:
-            parts = list(self._parts())
-            self._lists = {name: [text for part in parts for text in part[name]] for name in self._quoted}
+            nothing: Lists = dict.fromkeys(self._quoted, ())
+            lists = next(self._parts(len(self._block), max(1, self._marks.shape[1])), nothing)
             if self._order is not None:
                 order = self._order.tolist()
-                both = {name: [*texts, *self._more[name]] for name, texts in self._lists.items()}
-                self._lists = {name: [texts[place] for place in order] for name, texts in both.items()}
+                both = {name: [*texts, *self._more[name]] for name, texts in lists.items()}
+                lists = {name: [texts[place] for place in order] for name, texts in both.items()}
+            self._lists = lists
         return self._lists
 
     def text(self, name: str, row: int) -> bytes:
         """Return one text; to make lists for the sake of a few would take longer."""
-        if self._lists is not None:
-            return self._lists[name][row]
+        self._asked += 1
+        if self._lists is not None or self._asked > len(self) // _MANY:
+            return self.lists[name][row]
         row = range(len(self))[row]
         place: int = row if self._order is None else self._order.item(row)
         own: int = self._marks.shape[1]
@@ -82,7 +87,7 @@ class Pieces:
             parts: dict[str, list[Places]] = {name: [] for name in names}
             for name in names:
                 texts[name].tidy()
-            for part in [*self._parts(), *([self._more] if self._more else ())]:
+            for part in chain(self._parts(_PART, _SOME), [self._more] if self._more else ()):
                 for name in names:
                     parts[name].append(texts[name].of(part[name]))
             self._numbers = {name: np.concatenate(some) for name, some in parts.items()}
@@ -91,19 +96,19 @@ class Pieces:
             self._texts = texts
         return self._numbers
 
-    def _parts(self) -> Iterator[Lists]:
-        """Cut the columns out, those of some lines at a time."""
+    def _parts(self, size: int, lines: int) -> Iterator[Lists]:
+        """Cut the columns out, those of so many bytes or lines at a time."""
         block, width = self._block, len(self._marks) - 1
         if self._regular:
             start = 0
             while start < len(block):
-                end = block.rfind(b"\n", start, start + _PART) + 1 or block.index(b"\n", start) + 1
+                end = block.rfind(b"\n", start, start + size) + 1 or block.index(b"\n", start) + 1
                 pieces = block[start:end].split(b'"')
                 yield {name: pieces[2 * place + 1 : -1 : width] for name, place in self._quoted.items()}
                 start = end
             return
-        for start in range(0, self._marks.shape[1], _SOME):
-            marks = self._marks[:, start : start + _SOME]
+        for start in range(0, self._marks.shape[1], lines):
+            marks = self._marks[:, start : start + lines]
             yield {
                 name: [
                     block[first:last]

@@ -35,13 +35,16 @@ def values_of(rows: Rows, field: str, chosen: Sequence[int]) -> Sequence[bytes]:
         if field == "target" and "path" in rows.columns:
             return list(map(_joined, values_of(rows, "path", chosen), values_of(rows, "query", chosen)))
         if field in ("path", "query") and "target" in rows.columns:
-            column, place = rows.columns["target"], 2 * (field == "query")
-            return [column[row].partition(b"?")[place] for row in chosen]
-        column, place = rows.column("request"), REQUEST_PARTS.index(field)
-        return [PARTS[column[row]][place] for row in chosen]
-    column = rows.column(field)
-    if field == "query":  # Apache writes %q with its question mark
-        return [column[row].removeprefix(b"?") for row in chosen]
+            place = 2 * (field == "query")
+            return [target.partition(b"?")[place] for target in _picked(rows.columns["target"], chosen)]
+        place = REQUEST_PARTS.index(field)
+        return [PARTS[request][place] for request in _picked(rows.column("request"), chosen)]
+    found = _picked(rows.column(field), chosen)
+    return [query.removeprefix(b"?") for query in found] if field == "query" else found  # Apache writes %q with its "?"
+
+
+def _picked(column: Sequence[bytes], chosen: Sequence[int]) -> Sequence[bytes]:
+    """Return some values of a column, which itself may be quicker to go through than to look into."""
     return column if len(chosen) == len(column) else [column[row] for row in chosen]
 
 
