@@ -16,6 +16,9 @@ import msgspec
 PSEUDONYM_NET = bytes.fromhex("0100000000000000")
 """The first 8 bytes of 100::/64 (RFC 6666, discard-only), where pseudonyms live."""
 
+PSEUDONYM_KEY = 16
+"""Bytes of the key of a pseudonym, and of no other."""
+
 IPV6_CLIENT = 64
 """Bits of an IPv6 client, unless the configuration says fewer: what a provider gives to one customer."""
 

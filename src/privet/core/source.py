@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
-from privet.core.address import is_pseudonym
+from privet.core.address import PSEUDONYM_KEY, is_pseudonym
 from privet.core.columns import Answers, Coded, Frequencies, are_in_order, ends
 from privet.core.filters.plan import PSEUDONYM
 from privet.core.mask import sample
@@ -166,7 +166,7 @@ class SourceState:
             if isinstance(rows.keys, Coded):
                 self.pseudonyms += int((self._are_pseudonyms(rows.keys) > 0).sum())
             else:
-                self.pseudonyms += sum(map(is_pseudonym, rows.keys))
+                self.pseudonyms += sum(map(is_pseudonym, rows.keys)) if PSEUDONYM_KEY in map(len, rows.keys) else 0
         for reason, line in rows.bad:
             self.unparsed[reason] += 1
             self.without_address += not rows.keys and reason == NO_ADDRESS
