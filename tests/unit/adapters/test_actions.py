@@ -296,6 +296,7 @@ def test_a_slow_action_holds_up_neither_the_caller_nor_another_action(make: Make
 
     assert time.monotonic() - began < 1.0
     until(lambda: out.exists() and len(out.read_text().split()) == 100)
+    until(lambda: actions.state()[1].runs == 100)  # counted when it has ended, a moment after what it writes
     slow, quick = actions.state()
     assert (slow.runs, slow.waiting, quick.runs) == (0, 100, 100)
 
