@@ -105,7 +105,7 @@ def widened(key: bytes, length: int) -> bytes:
 
 def is_pseudonym(key: bytes) -> bool:
     """Tell whether a client key is a pseudonym."""
-    return len(key) == _V6_LEN
+    return len(key) == PSEUDONYM_KEY
 
 
 class Subject(msgspec.Struct, frozen=True, order=True, gc=False, array_like=True):

@@ -6,7 +6,6 @@ fed meanwhile.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,7 +16,7 @@ from privet.core.networks import as_text
 from privet.daemon.byhand import no_such
 from privet.daemon.past import token_name
 from privet.daemon.who import reveal
-from privet.daemon.whom import AT_ONCE, Refusal, gently, shown
+from privet.daemon.whom import Refusal, gently, shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -149,10 +148,8 @@ class _First(Generic[T]):
 
 
 async def _counting(daemon: Daemon, jails: Collection[str]) -> AsyncIterator[Standing]:
-    """Yield who has failures that count for these jails now, and let everything else have its turn now and then."""
-    for number, one in enumerate(daemon.engine.standings(daemon.clock.now())):
-        if number % AT_ONCE == 0:
-            await asyncio.sleep(0)
+    """Yield who has failures that count for these jails now."""
+    async for one in gently(daemon.engine.standings(daemon.clock.now())):
         if one.count and one.jail.name in jails:
             yield one
 

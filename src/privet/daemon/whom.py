@@ -14,7 +14,7 @@ from privet.core.networks import as_number, as_text
 from privet.core.recidive import Who
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from privet.core.bans import Ban
     from privet.core.mask import Mask
@@ -53,7 +53,7 @@ async def found(daemon: Daemon, texts: Iterable[object]) -> list[Whom]:
     return whom
 
 
-async def gently(things: Sequence[T]) -> AsyncIterator[T]:
+async def gently(things: Iterable[T]) -> AsyncIterator[T]:
     """Yield things, and let everything else have its turn every few milliseconds."""
     due = 0.0
     for number, thing in enumerate(things):
