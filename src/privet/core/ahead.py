@@ -45,7 +45,10 @@ MOMENT = 0.1
 PLENTIFUL = 8
 """With fewer failures than this at a limit, lines that cannot be failures are to be told from those that can."""
 
-MANY = 4096
+LATE = 2.0
+"""Seconds by which a line may come later than its time, as those of slow requests do, and still be foreseen."""
+
+MANY = 16_384
 """Clients beyond whom those are forgotten who have more than a few failures left."""
 
 REMEMBERED = 1000
@@ -58,15 +61,14 @@ class Foreseeing(Protocol):
     """A window that knows how many failures are left."""
 
     @property
-    def clients(self) -> Iterable[bytes]:
-        """Return the keys of those of whom there are failures."""
-
-    @property
     def least(self) -> int:
         """Return how many failures it takes at least."""
 
-    def left(self, key: bytes, then: float) -> int:
-        """Return how many failures of a client may come until a time, of which the last may reach a limit."""
+    def left(self, key: bytes, since: float, then: float) -> int:
+        """Return how many failures of a client may come between two times, of which the last may reach a limit."""
+
+    def near(self, few: int) -> Iterable[bytes]:
+        """Return the keys of those clients who may have no more than a few failures left."""
 
 
 class Clients(Protocol):
@@ -109,10 +111,9 @@ class ByClient:
 
     def __init__(self, plan: Clients, windows: Sequence[Foreseeing], now: float, hold: float) -> None:
         self.hold = hold
-        self._plan, self._windows, self._then = plan, windows, now + AHEAD
+        self._plan, self._windows, self._now = plan, windows, now
         self._few = min((window.least for window in windows), default=PLENTY) // _PART or 1
-        keys = {key for window in windows for key in window.clients}
-        self._room = self._of_few({text_of(key) for key in keys})
+        self._room = self._of_few()
         self._waiting: list[Sequence[bytes | None]] = []  # whose lines wait
         self.add = self._adding()
 
@@ -137,17 +138,16 @@ class ByClient:
 
     def fed(self, now: float) -> None:
         """Take note that all that waited has been fed."""
-        self._then = now + AHEAD
+        self._now = now
         self._waiting.clear()
         if len(self._room) > MANY:
-            few = self._of_few(self._room)
             self._room.clear()
-            self._room.update(few)
+            self._room.update(self._of_few())
 
-    def _of_few(self, known: Iterable[bytes | None]) -> dict[bytes | None, int]:
+    def _of_few(self) -> dict[bytes | None, int]:
         """Return how many lines may come of those clients who have only a few left."""
-        left = {who: self._left(self._plan.key_of(who)) for who in known if who is not None}
-        room: dict[bytes | None, int] = {who: some for who, some in left.items() if some <= self._few}
+        keys = {key for window in self._windows for key in window.near(self._few)}
+        room: dict[bytes | None, int] = {text_of(key): self._left(key) for key in keys}
         room[None] = 0  # who cannot be told is never sure
         return room
 
@@ -161,7 +161,9 @@ class ByClient:
         return some > waiting
 
     def _left(self, key: bytes) -> int:
-        return min([window.left(key, self._then) for window in self._windows], default=PLENTY)
+        return min(
+            [window.left(key, self._now - LATE, self._now + AHEAD) for window in self._windows], default=PLENTY
+        )
 
 
 class ByWindow:
@@ -175,21 +177,21 @@ class ByWindow:
         hold: float,
     ) -> None:
         self.hold = hold
-        self._failures, self._watched, self._then = failures, watched, now + AHEAD
+        self._failures, self._watched, self._now = failures, watched, now
         self._room: dict[tuple[Foreseeing, bytes], int] = {}  # failures that may still come, where some wait
 
     def add(self, block: bytes) -> bool:
         """Take lines that wait; tell whether all of them can."""
-        room, patient = self._room, True
+        room, since, then, patient = self._room, self._now - LATE, self._now + AHEAD, True
         with self._watched():
             for window, keys in self._failures(block):
                 for key in keys:
                     some = room.get((window, key))
-                    room[window, key] = some = (window.left(key, self._then) if some is None else some) - 1
+                    room[window, key] = some = (window.left(key, since, then) if some is None else some) - 1
                     patient = patient and some > 0
         return patient
 
     def fed(self, now: float) -> None:
         """Take note that all that waited has been fed."""
-        self._then = now + AHEAD
+        self._now = now
         self._room.clear()

@@ -132,16 +132,23 @@ class Window:
         """Return how many failures it takes at least to reach a limit."""
         return self._first_look - 1
 
-    def left(self, key: bytes, then: float) -> int:
-        """Return how many failures of a client may come until a time, of which the last may reach a limit.
+    def left(self, key: bytes, since: float, then: float) -> int:
+        """Return how many failures of a client may come between two times, of which the last may reach a limit.
 
         Where they come out of order it may be fewer.
         """
-        seen = self.clients.get(key)
-        if seen is None:
-            return self.least
-        closed = all(limit.until.get(key, then) > then for limit in self.limits)
-        return PLENTY if closed else int(seen[0]) - len(seen)
+        seen, left = self.clients.get(key), PLENTY
+        for limit in self.limits:
+            until = limit.until.get(key, 0.0)
+            if until <= then:
+                start = max(since - limit.findtime, until)
+                left = min(left, limit.lowest - (len(seen) - bisect_left(seen, start, 1) if seen else 0))
+        return left
+
+    def near(self, few: int) -> list[bytes]:
+        """Return the keys of those clients who may have no more than a few failures left."""
+        enough = self._first_look - few
+        return [key for key, seen in self.clients.items() if len(seen) >= enough]
 
     def failing(self, limit: Limit, now: float) -> int:
         """Return how many clients have failures that still count for a limit."""

@@ -74,12 +74,17 @@ class Rate:
         """Return how many failures it takes at least to reach the limit."""
         return self._limit.lowest
 
-    def left(self, key: bytes, then: float) -> int:
-        """Return how many failures of a client may come until a time, of which the last may reach the limit."""
+    def left(self, key: bytes, since: float, then: float) -> int:
+        """Return how many failures of a client may come between two times, of which the last may reach the limit."""
         if self._limit.until.get(key, then) > then:
             return PLENTY
         seen = self.clients.get(key)
-        return self.least - (ceil(seen[2]) if seen else 0)
+        return self.least - (ceil(seen[2]) if seen and seen[1] >= since - self._limit.findtime else 0)
+
+    def near(self, few: int) -> list[bytes]:
+        """Return the keys of those clients who may have no more than a few failures left."""
+        enough = self.least - few
+        return [key for key, seen in self.clients.items() if seen[2] >= enough]
 
     def failing(self, limit: Limit, now: float) -> int:
         """Return how many clients have failures that still count."""

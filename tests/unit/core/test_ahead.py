@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from privet.config.compile import engine_for
 from privet.config.model import Config, EngineConfig, SourceConfig
-from privet.core.ahead import AHEAD, HOLD, MANY, MOMENT
+from privet.core.ahead import AHEAD, HOLD, LATE, MANY, MOMENT, VALID
 from privet.core.engine import Batch, Engine
 from privet.core.jails import Jail, Matches, Predicate
 from tests.unit.processes import line
@@ -67,7 +67,7 @@ def test_no_line_waits_that_brings_a_verdict(
         *(a_jail(f"j{limit}", limit, counting=counting) for limit in limits),
         *(a_jail(f"p{limit}", limit, counting=counting, predicates=PROBE) for limit in probes),
     )
-    now, fed, held, waited = BEGIN, BEGIN, b"", 0
+    now, begun, fed, held, waited = BEGIN, BEGIN, BEGIN, b"", 0
     ahead = engine.ahead("web", now)
     assert ahead
     for number, read in enumerate(reads):
@@ -86,6 +86,9 @@ def test_no_line_waits_that_brings_a_verdict(
         assert not (verdicts and patient)
         ahead.fed(now)
         fed, held, waited = now, b"", 0
+        if now >= begun + VALID:
+            ahead, begun = engine.ahead("web", now), now
+            assert ahead
 
 
 def test_of_many_clients_many_lines_can_wait() -> None:
@@ -105,6 +108,15 @@ def test_of_one_client_as_many_as_he_has_left() -> None:
     assert ahead
 
     assert [ahead.add(lines("192.0.2.1")) for _ in range(5)] == [True, True, True, True, False]
+
+
+def test_failures_that_no_longer_count_keep_nobody_waiting() -> None:
+    engine = an_engine(a_jail())
+    engine.feed(Batch("web", lines(*["192.0.2.1"] * 7)), BEGIN)
+    for later, patient in ((50.0, False), (60.0 + LATE, False), (61.0 + LATE, True)):
+        ahead = engine.ahead("web", BEGIN + later)
+        assert ahead
+        assert ahead.add(lines("192.0.2.1", at=BEGIN + later)) is patient
 
 
 def test_who_is_banned_keeps_nobody_waiting() -> None:
