@@ -161,9 +161,7 @@ class ByClient:
         return some > waiting
 
     def _left(self, key: bytes) -> int:
-        return min(
-            [window.left(key, self._now - LATE, self._now + AHEAD) for window in self._windows], default=PLENTY
-        )
+        return min([window.left(key, self._now - LATE, self._now + AHEAD) for window in self._windows], default=PLENTY)
 
 
 class ByWindow:

@@ -7,11 +7,13 @@ import socket
 import struct
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from privet.adapters import machine
+from privet.adapters.machine import sockets
 from privet.core.address import Subject
 
 TRIE = """\
@@ -169,8 +171,41 @@ def test_a_connection_of_this_machine_is_found_as_the_kernel_writes_it() -> None
             server.listen()
             with socket.create_connection(server.getsockname()[:2]), server.accept()[0] as accepted:
                 text = Path("/proc/thread-self/net", "tcp" if whole == 32 else "tcp6").read_text()
-                found = machine.established(text, [server.getsockname()[1]])
-                assert found == {os.fstat(accepted.fileno()).st_ino: Subject.parse(f"{address}/{whole}")}
+                port, peer = server.getsockname()[1], Subject.parse(f"{address}/{whole}")
+                socket_of = os.fstat(accepted.fileno()).st_ino
+                assert machine.established(text, [port]) == {socket_of: peer}
+                told = [one for one in sockets.established() or () if one.port == port]
+                assert told == [sockets.Connection(port, peer.packed, socket_of)]
+                assert address not in repr(told)
+
+
+def test_of_many_connections_each_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=8) as server, ExitStack() as stack:
+        port = server.getsockname()[1]
+        for _ in range(400):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            stack.enter_context(server.accept()[0])
+
+        told = [one for one in sockets.established() or () if one.port == port]
+        assert len({one.inode for one in told}) == 400
+
+
+def test_a_mapped_peer_is_an_ipv4_one() -> None:
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)), server.accept()[0]:
+            (one,) = [one for one in sockets.established() or () if one.port == port]
+            assert one.peer == bytes([127, 0, 0, 1])
+
+
+def test_without_the_kernels_monitor_proc_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "_SOCK_DIAG", 31)  # there is no such protocol
+    assert sockets.established() is None
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)), server.accept()[0] as accepted:
+            found = machine.connected([port])
+            assert found == {os.fstat(accepted.fileno()).st_ino: Subject.parse("127.0.0.1")}
 
 
 def test_ports_of_sshd() -> None:

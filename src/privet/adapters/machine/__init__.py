@@ -15,6 +15,7 @@ from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import TYPE_CHECKING
 
+from privet.adapters.machine import sockets
 from privet.core.address import Subject, mask_bits, pack
 
 if TYPE_CHECKING:
@@ -83,9 +84,8 @@ def logins() -> frozenset[Subject]:
 
 def ssh_sessions() -> frozenset[Subject]:
     """Return the peers of ssh connections that have logged in: to be connected is what attackers are, too."""
-    text = _read(_NET / "tcp") + _read(_NET / "tcp6")
     folder = _SSHD[1].glob("*.conf") if _SSHD[1].is_dir() else ()
-    peers = established(text, ssh_ports("\n".join(map(_read, (_SSHD[0], *folder)))))
+    peers = connected(ssh_ports("\n".join(map(_read, (_SSHD[0], *folder)))))
     sockets = _session_sockets() if peers else ()
     return frozenset(peers[inode] for inode in sockets if inode in peers)
 
@@ -177,6 +177,14 @@ def utmp_peers(data: bytes) -> list[tuple[int, Subject]]:
 def ssh_ports(text: str) -> frozenset[int]:
     """Parse the ports from sshd's configuration."""
     return frozenset({_SSH, *map(int, _SSH_PORT.findall(text))})
+
+
+def connected(ports: Collection[int]) -> dict[int, Subject]:
+    """Return the peers of established connections to local ports, by socket."""
+    told = sockets.established()
+    if told is None:  # a kernel without the monitor
+        return established(_read(_NET / "tcp") + _read(_NET / "tcp6"), ports)
+    return {one.inode: _whole(one.peer) for one in told if one.port in ports}
 
 
 def established(text: str, ports: Iterable[int]) -> dict[int, Subject]:
