@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     T = TypeVar("T")
 
+SELDOM = 10  # seconds between looks at a firewall that is to hold nothing
 CALM = 0.05  # seconds after somebody changed the rules before the next look, however often that happens
 
 
@@ -68,6 +69,7 @@ class Enforcement:
         self._slept = 0.0
         self._unchanged = False  # since another daemon left it
         self._suspect = self._to_compare = False  # whether bans are, or may be, missing in the firewall
+        self._rested = 0  # how many looks were left out
         self._looking = asyncio.Lock()
         self._flushing: asyncio.Task[None] | None = None
         self._stirred: asyncio.Task[None] | None = None
@@ -134,9 +136,23 @@ class Enforcement:
             await asyncio.shield(self._flushing)
 
     async def look(self) -> None:
-        """Make again what somebody removed, and book what is over: to be called every second."""
+        """Make again what somebody removed, and book what is over: to be called every second.
+
+        Where nothing is banned that is done every `SELDOM` seconds, as it takes a thread.
+        """
+        self.ledger.expire(self._clock())
+        self._rested += 1
+        if self._rested >= SELDOM or not self._is_idle():
+            await self._look()
+
+    def _is_idle(self) -> bool:
+        """Tell whether there is nothing that somebody could have removed, and nothing to be tried again."""
+        holds = self.ledger.pending or next(iter(self.ledger), None) is not None
+        return self._asked and not (holds or self.problem or self._suspect or self._to_compare)
+
+    async def _look(self) -> None:
+        self._rested = 0
         async with self._looking:
-            self.ledger.expire(self._clock())
             try:
                 await self._repair()
             except FirewallError as error:
@@ -232,7 +248,7 @@ class Enforcement:
     async def _see(self) -> None:
         """Look at what somebody changed, and go on listening."""
         if await self.call(self.firewall.seen):
-            await self.look()
+            await self._look()
         await asyncio.sleep(CALM)
         await self._watch()
 

@@ -32,16 +32,21 @@ class Rounds:
 
     async def run(self) -> None:
         """Go round every second until `stop` is called."""
-        count = 0
-        while not self._stop.is_set():
-            try:
-                await asyncio.wait_for(self._stop.wait(), TICK)
-            except TimeoutError:
-                count += 1
-                try:
-                    self._look(everything=count % MINUTE == 0)
-                except Exception:  # the one supervisor: what fails here must not end the watch over all the rest
-                    self._daemon.log.exception("a look around failed, the next one follows")
+        self._wait(1)
+        try:
+            await self._stop.wait()
+        finally:
+            self._timer.cancel()
+
+    def _wait(self, count: int) -> None:
+        self._timer = asyncio.get_running_loop().call_later(TICK, self._go_round, count)
+
+    def _go_round(self, count: int) -> None:
+        self._wait(count + 1)
+        try:
+            self._look(everything=count % MINUTE == 0)
+        except Exception:  # the one supervisor: what fails here must not end the watch over all the rest
+            self._daemon.log.exception("a look around failed, the next one follows")
 
     def stop(self) -> None:
         """Have `run` come to its end."""
