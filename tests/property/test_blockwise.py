@@ -42,7 +42,7 @@ OTHERS = (
 
 
 def plan_for(text: str) -> TextPlan:
-    plan = plan_of(parse_format(text), WANT, lean=True)
+    plan = plan_of(parse_format(text), WANT, arrays=True)
     assert isinstance(plan, TextPlan)
     return plan
 

@@ -33,7 +33,7 @@ LINES = st.one_of(
 
 
 def auto() -> AutoPlan:
-    return AutoPlan(("host", "user", "status", "size"), UTC)
+    return AutoPlan(("host", "user", "request", "status", "size", "referer", "agent"), UTC)
 
 
 def said(rows: Rows) -> tuple[object, ...]:

@@ -54,15 +54,15 @@ def plan_for(
     zone: tzinfo = UTC,
     proxies: Proxies | None = None,
     *,
-    lean: bool = False,
+    arrays: bool = False,
 ) -> Plan | AutoPlan:
     """Make the parser of a source; stamps that carry no offset are in `zone`, the word of `proxies` is believed.
 
-    A lean one has no other columns of a text than those of `want`, those of large blocks as arrays.
+    It has no other columns of a text than those of `want`; with `arrays` those of large blocks are arrays.
     """
     if source.format == "auto":
-        return AutoPlan(want, zone, proxies, lean=lean)
-    return plan_of(parse_format(source.format), want, zone, proxies, lean=lean)
+        return AutoPlan(want, zone, proxies, arrays=arrays)
+    return plan_of(parse_format(source.format), want, zone, proxies, arrays=arrays)
 
 
 def is_plain(config: Config, source: SourceConfig) -> bool:
@@ -126,7 +126,7 @@ def engine_for(  # noqa: PLR0913  each is a thing of its own
             continue
         jails = [jail for jail in config.jails.values() if name in jail.sources]
         columns = set(want).union(*(_columns_for(jail) for jail in jails))
-        plans[name] = plan_for(source, columns, zone, proxies, lean=any(jail.by_blocks for jail in jails))
+        plans[name] = plan_for(source, columns, zone, proxies, arrays=any(jail.by_blocks for jail in jails))
     return Engine(
         plans,
         config.jails.values(),

@@ -232,4 +232,4 @@ class Window:
             if len(limit.until) > self._cap:
                 for key in sorted(limit.until, key=limit.until.__getitem__)[: -self._cap]:
                     del limit.until[key]
-        return min(max(_SWEEP_FROM, len(self.clients) >> 1), self._cap - len(self.clients))
+        return min(max(_SWEEP_FROM, len(self.clients)), self._cap - len(self.clients))

@@ -149,17 +149,19 @@ def _kept(column: Sequence[Value], good: Iterable[bool]) -> list[Value]:
 
 
 class TextPlan:
-    """Parses one text format. `want` names the columns that somebody reads; a plan not `lean` has all quoted ones.
+    """Parses one text format. `want` names the columns that somebody reads.
 
-    A lean one takes large blocks with numpy, where the format is for that: their columns are arrays then.
+    With `arrays` large blocks are taken with numpy, where the format is for that: their columns are arrays then.
 
     It is `direct` if the clients of lines can be told without parsing them.
     """
 
-    def __init__(self, fmt: Format, want: Iterable[str], zone: tzinfo, proxies: Proxies, *, lean: bool = False) -> None:
+    def __init__(
+        self, fmt: Format, want: Iterable[str], zone: tzinfo, proxies: Proxies, *, arrays: bool = False
+    ) -> None:
         self.format = fmt
-        unquoted = frozenset(want) | ALWAYS
-        parts = segments(fmt, unquoted, unquoted if lean else fmt.fields)
+        self._want = frozenset(want) | ALWAYS
+        parts = segments(fmt, self._want)
         self._client = "client" if "client" in fmt.fields else "forwarded"
         self._names = [name for segment in parts for name in segment.names]
         self._exact = re.compile(b"(?:" + b'"'.join(s.regex for s in parts) + b"|([^\n]*))\n")
@@ -172,11 +174,11 @@ class TextPlan:
             re.compile(b"(?:" + (beginning(fmt, plain=plain) or b"()") + b"|)[^\n]*+\n") for plain in (False, True)
         )
         self.plain: Callable[[bytes], list[bytes]] = plain.findall
-        self._want, self._many, self._pause = unquoted, lean, 0
+        self._arrays, self._pause = arrays, 0
 
     def parse(self, block: bytes) -> Rows:
         """Parse whole lines, each with its newline."""
-        if self._many and len(block) >= LARGE and (found := self._by_columns(block)) is not None:
+        if self._arrays and len(block) >= LARGE and (found := self._by_columns(block)) is not None:
             return found
         return in_parts(self._part, block)
 
@@ -418,8 +420,11 @@ def plan_of(
     zone: tzinfo = UTC,
     proxies: Proxies | None = None,
     *,
-    lean: bool = False,
+    arrays: bool = False,
 ) -> Plan:
-    """Make the parser of a format; `proxies` are those whose word about a client is believed, `lean` as `TextPlan`."""
+    """Make the parser of a format, with `arrays` as in `TextPlan`.
+
+    `proxies` are those whose word about a client is believed.
+    """
     proxies = proxies or Proxies()
-    return JsonPlan(fmt, proxies) if fmt.keys else TextPlan(fmt, want, zone, proxies, lean=lean)
+    return JsonPlan(fmt, proxies) if fmt.keys else TextPlan(fmt, want, zone, proxies, arrays=arrays)

@@ -29,10 +29,10 @@ class AutoPlan:
     direct = True  # where a line is not, `clients` says so
 
     def __init__(
-        self, want: Iterable[str], zone: tzinfo, proxies: Proxies | None = None, *, lean: bool = False
+        self, want: Iterable[str], zone: tzinfo, proxies: Proxies | None = None, *, arrays: bool = False
     ) -> None:
         want = tuple(want)
-        self._plans = [plan_of(named(name), want, zone, proxies, lean=lean) for name in (*reversed(APACHE), "json")]
+        self._plans = [plan_of(named(name), want, zone, proxies, arrays=arrays) for name in (*reversed(APACHE), "json")]
         self._current: Plan | None = None
 
     @property

@@ -22,16 +22,13 @@ class Segment(msgspec.Struct, frozen=True):
     names: list[str]
 
 
-def segments(fmt: Format, unquoted: frozenset[str], quoted: frozenset[str]) -> list[Segment]:
+def segments(fmt: Format, want: frozenset[str]) -> list[Segment]:
     """Split a format at its double quotes: even segments stand outside of quotes, odd ones inside.
 
-    Of those outside and of those inside the named columns are captured.
+    Of both the wanted columns are captured.
     """
     seen: set[str] = set()
-    return [
-        _segment(part, number % 2 == 1, (unquoted, quoted)[number % 2], seen)
-        for number, part in enumerate(split_at_quotes(fmt))
-    ]
+    return [_segment(part, number % 2 == 1, want, seen) for number, part in enumerate(split_at_quotes(fmt))]
 
 
 def split_at_quotes(fmt: Format) -> list[list[Literal | Field]]:

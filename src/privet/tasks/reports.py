@@ -76,7 +76,7 @@ def summed(
     Raises SourceError where not one line could be read, FormatError for the format.
     """
     source = SourceConfig(name="log", format=format_text)
-    plan = plan_for(source, want, local_zone(), lean=True)  # which tells a wrong format before anything is read
+    plan = plan_for(source, want, local_zone(), arrays=True)  # which tells a wrong format before anything is read
 
     def one(path: str, count: Callable[[int], None]) -> tuple[S, Read]:
         sums, read = make(path), Read()

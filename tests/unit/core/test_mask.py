@@ -21,7 +21,7 @@ PSEUDONYM = Mask("pseudonym", KEY)
 MODES = {"drop": Mask("drop"), "truncate": Mask("truncate"), "pseudonym": PSEUDONYM}
 EACH_MODE = pytest.mark.parametrize("mask", MODES.values(), ids=MODES)
 V4, V6 = b"192.0.2.77", b"2001:db8:1:2::77"
-WANT = ("host", "user", "status", "size")
+WANT = ("host", "user", "request", "status", "size", "referer", "agent")
 
 SPELLINGS = [
     b"%b", b"[%b]", b"[%b]:443", b"%b:443", b"(%b)", b"%b,", b"%b.", b"%b;", b"'%b'", b"<%b>", b"x=%b&y", b"/%b/",

@@ -24,7 +24,7 @@ from privet.core.parse import (
 from privet.core.select import values_of
 
 STORY = 1431857103.0  # 17 May 2015, 10:05:03 UTC
-WANT = ("host", "user", "status", "size")
+WANT = ("host", "user", "request", "status", "size", "referer", "agent")
 LINES = {
     "common": b'192.0.2.1 - alice [17/May/2015:10:05:03 +0000] "GET /a?b=c HTTP/1.1" 404 31\n',
     "combined": (
@@ -80,7 +80,7 @@ def fields(rows: Rows, *names: str) -> list[bytes]:
 
 @pytest.mark.parametrize("name", LINES)
 def test_named_formats(name: str) -> None:
-    rows = parsed(name, LINES[name])
+    rows = parsed(name, LINES[name], (*WANT, "content_type", "cookie"))
     assert rows.keys == [client_key(b"192.0.2.1")]
     assert rows.times == [STORY]
     seen = fields(rows, "user", "method", "path", "query", "status", "size")
@@ -206,7 +206,7 @@ def test_json_keys_may_hold_dots_and_a_format_no_status() -> None:
      {"method": b"GET", "path": b"/a b"}),
 ])  # fmt: skip
 def test_format_strings(text: str, line: bytes, seen: dict[str, bytes]) -> None:
-    rows = parsed(text, line + b"\n", ("status", "size", "host", "method", "path", "query", "target"))
+    rows = parsed(text, line + b"\n", (*WANT, "method", "path", "query", "target"))
     assert rows.keys == [client_key(b"192.0.2.1")], rows.bad
     assert rows.times == [STORY]
     assert fields(rows, *seen) == list(seen.values())

@@ -19,7 +19,7 @@ ALL = {"common": COMMON, "combined": COMBINED, "vhost_combined": VHOST, "privet"
 
 
 def auto() -> AutoPlan:
-    return AutoPlan(("host", "user", "status", "size"), UTC)
+    return AutoPlan(("host", "user", "request", "status", "size", "referer", "agent"), UTC)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -28,7 +28,7 @@ LINE = b'%b:80 192.0.2.1 - - [17/May/2015:10:05:03 +0000] "%b" %b %b "%b" "%b"\n
 
 def rows(**fields: bytes) -> Rows:
     usual = {"host": b"example.org", "request": b"GET / HTTP/1.1", "status": b"200", "size": b"5", "referer": b"-"}
-    plan = plan_of(named("vhost_combined"), ("host", "status", "size"))
+    plan = plan_of(named("vhost_combined"), ("host", "request", "status", "size", "referer", "agent"))
     parsed = plan.parse(LINE % tuple((usual | {"agent": b"x"} | fields).values()))
     assert len(parsed) == 1, parsed.bad
     return parsed
@@ -241,7 +241,7 @@ def test_many_jails_at_once_answer_as_each_alone() -> None:
     )
     for text in ("combined", '%h %l %u %t "%m %U%q %H" %>s %b "%{Referer}i" "%{User-Agent}i"'):
         fmt = named(text) if text == "combined" else parse_format(text)
-        parsed = plan_of(fmt, ("status", "method", "path", "query")).parse(block)
+        parsed = plan_of(fmt, ("status", "request", "method", "path", "query", "agent")).parse(block)
         together = [list(one) for one in Sieve(list(SEVERAL.values()), Registry(9))(parsed)]
         assert together == [list(Sieve([predicates], Registry(9))(parsed)[0]) for predicates in SEVERAL.values()]
         assert together[0] == list(range(56))
