@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench import generate
 from bench.guard import Guard, write
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 
 RATE = 1000
 SECONDS = 10
+BEFORE = 60
+"""Seconds whose lines the daemon has seen before: by then most of those who ask too often are banned."""
+
+PACE = 0.02
+"""Seconds to wait after each half a second's lines of these: as fast as that the daemon keeps up."""
+
+READY = 5
+"""Seconds that it takes to make such lines and to have them read."""
+
+CALM = 8
+"""Seconds of live lines until the pipe has lent its input again, as it does some seconds after a crowd."""
 PROBES = 97
 """One line in so many is watched on its way to a verdict, so that it meets a timer of some 16 ms at all its phases."""
 
@@ -35,18 +46,25 @@ PROBE = (
 def flowing(settings: Settings) -> Iterator[Result]:
     """Measure a second's thousand lines, each written by itself."""
     seconds = SECONDS // 4 if settings.quick else SECONDS
-    shares, floors = [], []
+    shares, first, floors = [], [], []
     for _ in range(settings.rounds):
-        shares.append(_share(settings, seconds))
+        shares.append(_share(settings, seconds, settings.scaled(BEFORE)))
+        first.append(_share(settings, seconds, 0))
         floors.append(100 * sum(_relayed(seconds // 2 or 1)))
-    whole = Spread.of([100 * (pipe + daemon) for pipe, daemon in shares])
+    whole = Spread.of([100 * (one.pipe + one.daemon) for one in shares])
     yield Result(
-        f"{RATE:,} lines/s arriving singly, {seconds} s: share of a core that pipe and daemon take",
-        f"{whole} %; pipe {Spread.of([100 * pipe for pipe, _ in shares])} %, "
-        f"daemon {Spread.of([100 * daemon for _, daemon in shares])} %",
+        f"{RATE:,} lines/s arriving singly, {seconds} s after a minute of such lines: share of a core that pipe and "
+        "daemon take",
+        f"{whole} %; {_parts(shares)}",
         "≤ 2 %",
         whole.median <= 2,
         {"percent": whole.median},
+    )
+    at_first = Spread.of([100 * (one.pipe + one.daemon) for one in first])
+    yield Result(
+        "the same right after the start, when all who ask too often are found for the first time",
+        f"{at_first} %; {_parts(first)}",
+        values={"first_percent": at_first.median},
     )
     yield Result(
         "the same through two Python programs that only hand the lines on, by the same timer",
@@ -57,15 +75,38 @@ def flowing(settings: Settings) -> Iterator[Result]:
     yield waiting("the same: write of a line → verdict on it", delays, 20)
 
 
-def _share(settings: Settings, seconds: int) -> tuple[float, float]:
-    """Return the shares of a core that pipe and daemon took."""
-    measured = cores()[1]
+class Share(NamedTuple):
+    """What pipe and daemon took of a core, and how many clients were banned each second meanwhile."""
+
+    pipe: float
+    daemon: float
+    bans: float
+
+
+def _share(settings: Settings, seconds: int, before: int) -> Share:
+    """Measure for some seconds, after the lines of so many seconds before."""
+    feeder, measured = cores()
+    calm, ahead = (CALM, READY) if before else (0, 1)
     with pinned([measured]), Guard(settings, ONE, "null") as guard:
-        lines = _lines(seconds + 1)
+        lines = _lines(before + calm + seconds + 1, ahead - before)
+        earlier, lines = lines[: RATE * before], lines[RATE * before :]
         pipe = guard.pipe()
-        shares = _fed(pipe, guard.daemon, lines)
-        guard.settled(len(lines))
-    return shares
+        for start in range(0, len(earlier), RATE // 2):
+            write(pipe, b"".join(earlier[start : start + RATE // 2]))
+            time.sleep(PACE)
+        guard.settled(len(earlier))
+        with pinned([feeder]):
+            _feed(pipe, lines[: RATE * calm])
+        bans = guard.in_kernel()
+        shares = _fed(pipe, guard.daemon, lines[RATE * calm :])
+        guard.settled(len(earlier) + len(lines))
+        bans = guard.in_kernel() - bans
+    return Share(*shares, bans / (seconds + 1))
+
+
+def _parts(shares: Sequence[Share]) -> str:
+    pipe, daemon = (Spread.of([100 * share for share in column]) for column in list(zip(*shares, strict=True))[:2])
+    return f"pipe {pipe} %, daemon {daemon} %; {Spread.of([one.bans for one in shares])} bans a second"
 
 
 def _relayed(seconds: int) -> tuple[float, float]:
@@ -120,9 +161,9 @@ def _decided(guard: Guard) -> list[float]:
     return [datetime.fromisoformat(entry["timestamp"]).timestamp() for entry in told if entry.get("jail") == "probe"]
 
 
-def _lines(seconds: int) -> list[bytes]:
-    """Make the lines of some seconds from now."""
-    words = ["access", "--lines", str(RATE * seconds), "--rate", str(RATE), "--start", str(time.time() + 1)]
+def _lines(seconds: int, ahead: float = 1) -> list[bytes]:
+    """Make the lines of some seconds, of which the first begins so many seconds from now."""
+    words = ["access", "--lines", str(RATE * seconds), "--rate", str(RATE), "--start", str(time.time() + ahead)]
     return [text.encode() for _, text in generate.generate(generate.parse(words))]
 
 
