@@ -307,8 +307,10 @@ class TestPieces:
 
     def test_live(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(live, "SECONDS", 4)
-        share, floor, delay = live.flowing(settings)
+        monkeypatch.setattr(live, "CALM", 1)
+        share, first, floor, delay = live.flowing(settings)
         assert 0 < floor.values["floor_percent"] < share.values["percent"] < 100
+        assert 0 < first.values["first_percent"] < 100
         assert 0 < delay.values["p50_ms"] < 1000
 
     @pytest.mark.parametrize("piece", ["single", "burst", "apache"])
