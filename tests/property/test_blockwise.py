@@ -11,9 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from privet.core.address import Subject
-from privet.core.columns import Counts
+from privet.core.blocks.columns import Counts
+from privet.core.blocks.layout import layout
 from privet.core.formats import Literal, parse_format
-from privet.core.layout import layout
 from privet.core.leeches import Leeches, LeechRow, numbers
 from privet.core.parse import PAUSE, Rows, TextPlan, plan_of
 from tests.property.test_parse import HARMLESS, HOSTILE, PLAIN, line
@@ -21,7 +21,7 @@ from tests.property.test_parse import HARMLESS, HOSTILE, PLAIN, line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from privet.core.blockwise import Blockwise
+    from privet.core.blocks.blockwise import Blockwise
 
 WANT = ("status", "size", "request", "agent", "host", "duration_us", "content_type")
 FORMATS = (

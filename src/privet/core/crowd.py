@@ -13,7 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
 from privet.core.arrays import np
-from privet.core.columns import Answers, Coded
+from privet.core.blocks.columns import Answers, Coded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

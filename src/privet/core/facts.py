@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from privet.core.arrays import np
+from privet.core.blocks.pieces import Piece
 from privet.core.crowd import Crowd
 from privet.core.evidence import Shelf
 from privet.core.parse import Rows
-from privet.core.pieces import Piece
 from privet.core.select import REQUEST_PARTS, parts_of, values_of
 from privet.core.texts import MOST, Texts, digest
 
@@ -190,7 +190,7 @@ class Facts:
         return self._numbers(self._registry.types, self.rows.column("content_type"))
 
     def _numbers(self, texts: Texts, column: Sequence[bytes]) -> Places:
-        """Return the numbers of a column that may be one of `core.pieces`."""
+        """Return the numbers of a column that may be one of `core.blocks.pieces`."""
         return column.numbers(self._registry.quoted) if isinstance(column, Piece) else texts.numbers(column)
 
     def texts(self, field: str) -> tuple[Texts, Places]:

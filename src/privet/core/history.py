@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.core.arrays import np
-from privet.core.columns import Coded, Counts, are_in_order, ends
+from privet.core.blocks.columns import Coded, Counts, are_in_order, ends
 from privet.core.mask import sample
 from privet.core.pulse import CLASSES, KINDS
 from privet.core.verdicts import Action, decisions

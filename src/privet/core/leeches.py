@@ -21,7 +21,7 @@ import msgspec
 
 from privet.core.address import Subject
 from privet.core.arrays import np
-from privet.core.columns import Counts, Numbers
+from privet.core.blocks.columns import Counts, Numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

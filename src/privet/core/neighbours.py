@@ -12,7 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from privet.core.arrays import np
-from privet.core.columns import some_of
+from privet.core.blocks.columns import some_of
 from privet.core.crowd import NOBODY, Crowd
 from privet.core.detect import Limit, Reached
 from privet.core.facts import order_of, previous

@@ -27,7 +27,7 @@ from privet.core.segments import ALWAYS, beginning, segments
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from privet.core.blockwise import Blockwise
+    from privet.core.blocks.blockwise import Blockwise
 
 Value = TypeVar("Value")
 
@@ -48,7 +48,7 @@ def untold(_block: bytes) -> list[bytes]:
 
 
 class Rows:
-    """The lines of one block, parsed: a column is a sequence of bytes with one value per row (see `core.columns`).
+    """The lines of one block, parsed: a column is a sequence of bytes, one value per row (see `core.blocks.columns`).
 
     `keys` are client keys, `times` seconds since the epoch. `bad` holds (reason, line) of what did
     not parse; `ignored` counts lines that are no requests. `lines` = rows + bad + ignored. An engine keeps
@@ -216,8 +216,8 @@ class TextPlan:
     @cached_property
     def _blockwise(self) -> Blockwise | None:
         """What takes large blocks with numpy; None where the format is not for it."""
-        from privet.core import blockwise  # noqa: PLC0415  it imports this module
-        from privet.core.layout import layout  # noqa: PLC0415  likewise
+        from privet.core.blocks import blockwise  # noqa: PLC0415  it imports this module
+        from privet.core.blocks.layout import layout  # noqa: PLC0415  likewise
 
         shape = layout(self.format, self._want)
         return blockwise.Blockwise(shape, self._want, self._finish.times, self._exactly) if shape else None

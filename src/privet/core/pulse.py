@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.core.arrays import np
-from privet.core.columns import Numbers
+from privet.core.blocks.columns import Numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

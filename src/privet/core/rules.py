@@ -7,7 +7,7 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from privet.core.arrays import np
-from privet.core.columns import Coded, some_of
+from privet.core.blocks.columns import Coded, some_of
 from privet.core.detect import Limit, Window
 from privet.core.distinct import Distinct
 from privet.core.evidence import Recent

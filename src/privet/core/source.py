@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from privet.core.address import PSEUDONYM_KEY, is_pseudonym
-from privet.core.columns import Answers, Coded, Frequencies, are_in_order, ends
+from privet.core.blocks.columns import Answers, Coded, Frequencies, are_in_order, ends
 from privet.core.filters.plan import PSEUDONYM
 from privet.core.mask import sample
 from privet.core.parse import NO_ADDRESS, Rows

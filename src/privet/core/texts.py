@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from privet.core.arrays import np
+from privet.core.blocks.columns import Coded
 from privet.core.cache import LONGEST, SIZE
-from privet.core.columns import Coded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

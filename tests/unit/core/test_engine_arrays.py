@@ -12,7 +12,7 @@ import pytest
 from privet.config.compile import engine_for
 from privet.config.loader import load
 from privet.core import history, parse
-from privet.core.columns import Coded
+from privet.core.blocks.columns import Coded
 from privet.core.engine import Batch
 from privet.core.history import Tallies
 from tests.unit.core import traffic

@@ -12,7 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from privet.core.arrays import np
-from privet.core.columns import Counts, some_of
+from privet.core.blocks.columns import Counts, some_of
 from privet.core.crowd import NOBODY, Crowd
 from privet.core.facts import previous
 from privet.core.manners.asked import FEED, FEED_TYPE, FULL, GET, REFUSED, UNCHANGED, UNTYPED, Asked, before, mixed

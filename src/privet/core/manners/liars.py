@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from privet.core.address import Subject, is_pseudonym
 from privet.core.arrays import np
+from privet.core.blocks.columns import some_of
 from privet.core.cache import LONGEST, Cache
-from privet.core.columns import some_of
 from privet.core.facts import UNTOLD
 from privet.core.manners.asked import ASSET, ASSET_TYPE, BROWSER, FEED, GET, PAGE, PAGE_TYPE, Asked
 from privet.core.manners.memory import Clients

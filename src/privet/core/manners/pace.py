@@ -6,7 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from privet.core.arrays import np
-from privet.core.columns import some_of
+from privet.core.blocks.columns import some_of
 from privet.core.manners.asked import ASSET, GET, HEAD, REFUSED, Asked
 from privet.core.manners.memory import Clients
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from privet.core.address import client_key
-from privet.core.quads import read_quads
+from privet.core.blocks.quads import read_quads
 
 WIDTH = 15
 

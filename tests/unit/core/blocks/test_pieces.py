@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from privet.core import pieces as module
-from privet.core.pieces import Pieces
+from privet.core.blocks import pieces as module
+from privet.core.blocks.pieces import Pieces
 from privet.core.texts import Texts
 
 QUOTED = {"request": 0, "agent": 2}

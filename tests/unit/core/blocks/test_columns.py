@@ -8,7 +8,7 @@ from array import array
 import numpy as np
 import pytest
 
-from privet.core.columns import Coded, Frequencies, Numbers, are_in_order, ends
+from privet.core.blocks.columns import Coded, Frequencies, Numbers, are_in_order, ends
 
 TABLE = np.array([b"200", b"404", b"503", b"301"], object)
 

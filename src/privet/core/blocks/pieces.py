@@ -1,4 +1,4 @@
-"""What stands inside of the double quotes of a block's lines, for `core.blockwise`: cut out when somebody asks.
+"""What stands inside of the double quotes of a block's lines, for `core.blocks.blockwise`: cut out when somebody asks.
 
 Who wants the numbers of texts (`core.texts`) has them cut out of a part of the block at a time, so that they are still
 in the CPU's caches when they are looked up, and do not take more memory than the block.

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from privet.core.address import client_key
+from privet.core.blocks.columns import Coded, Numbers
+from privet.core.blocks.quads import read_quads
 from privet.core.cache import LONGEST, SIZE
-from privet.core.columns import Coded, Numbers
-from privet.core.quads import read_quads
 
 if TYPE_CHECKING:
     import re
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from privet.core.codes import Codes
+    from privet.core.blocks.codes import Codes
     from privet.core.parse import Rows
 
     Places = npt.NDArray[np.intp]

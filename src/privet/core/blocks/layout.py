@@ -1,4 +1,4 @@
-"""How the lines of a format are laid out around their double quotes, for `core.blockwise`."""
+"""How the lines of a format are laid out around their double quotes, for `core.blocks.blockwise`."""
 
 from __future__ import annotations
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from privet.core.codes import Codes
-from privet.core.columns import NONE, Coded, Counts
-from privet.core.heads import NOBODY, Heads
-from privet.core.layout import DURATION
+from privet.core.blocks.codes import Codes
+from privet.core.blocks.columns import NONE, Coded, Counts
+from privet.core.blocks.heads import NOBODY, Heads
+from privet.core.blocks.layout import DURATION
+from privet.core.blocks.pieces import Pieces
 from privet.core.parse import Rows, together
-from privet.core.pieces import Pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from privet.core.layout import Layout
+    from privet.core.blocks.layout import Layout
 
     Bytes = npt.NDArray[np.uint8]
     Places = npt.NDArray[np.intp]

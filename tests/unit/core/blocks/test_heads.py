@@ -8,10 +8,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from privet.core import heads as module
 from privet.core.address import client_key
-from privet.core.codes import Codes
-from privet.core.heads import Heads
+from privet.core.blocks import heads as module
+from privet.core.blocks.codes import Codes
+from privet.core.blocks.heads import Heads
 from privet.core.parse import Rows
 
 HEAD = re.compile(rb'([^" \n]++) [^" \n]*+ [^" \n]*+ ')
