@@ -69,7 +69,7 @@ class Enforcement:
         self._slept = 0.0
         self._unchanged = False  # since another daemon left it
         self._suspect = self._to_compare = False  # whether bans are, or may be, missing in the firewall
-        self._rested = 0  # how many looks were left out
+        self._idle = 0  # seconds without anything to look after
         self._looking = asyncio.Lock()
         self._flushing: asyncio.Task[None] | None = None
         self._stirred: asyncio.Task[None] | None = None
@@ -138,11 +138,11 @@ class Enforcement:
     async def look(self) -> None:
         """Make again what somebody removed, and book what is over: to be called every second.
 
-        Where nothing is banned that is done every `SELDOM` seconds, as it takes a thread.
+        Where nothing is banned, and nothing was a moment ago, that is done every `SELDOM` seconds: it takes a thread.
         """
         self.ledger.expire(self._clock())
-        self._rested += 1
-        if self._rested >= SELDOM or not self._is_idle():
+        self._idle = self._idle + 1 if self._is_idle() else 0
+        if self._idle <= SELDOM or self._idle % SELDOM == 0:
             await self._look()
 
     def _is_idle(self) -> bool:
@@ -151,7 +151,6 @@ class Enforcement:
         return self._asked and not (holds or self.problem or self._suspect or self._to_compare)
 
     async def _look(self) -> None:
-        self._rested = 0
         async with self._looking:
             try:
                 await self._repair()

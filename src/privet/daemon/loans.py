@@ -1,7 +1,7 @@
 """Inputs that pipes have lent to the daemon: it looks at all of them by one timer, and feeds lines when it matters.
 
 Of pipe and daemon only one has to wake up for a few lines. The daemon is the one, as verdicts are its own: lines that
-can wait (`core.ahead`) are fed together, the others at once; the pipe takes them within a second.
+can wait (`core.ahead`) are fed together, the others at once; the pipe takes them half a second later.
 """
 
 from __future__ import annotations

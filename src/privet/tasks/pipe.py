@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 LINGER = 0.016  # seconds that lines may wait for company
-HOLD = 1.0  # seconds that they may when the daemon has read them already
+HOLD = 0.5  # seconds that they may when the daemon has read them already
 BACK = 0.3  # seconds that the daemon may take to give the input back
 SOON = 0.005  # seconds between looks meanwhile
 AGAIN = 5.0  # seconds until the input is lent again
