@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from privet.core.bans import Ban
 
 EDITS = {
-    "a byte was flipped": (
-        "UPDATE kept SET sealed = CAST(substr(sealed, 1, 20) || x'00' || substr(sealed, 22) AS BLOB) WHERE rowid = 3"
+    "bytes were changed": (  # eight: one of them may be zero already
+        "UPDATE kept SET sealed = CAST(substr(sealed, 1, 20) || zeroblob(8) || substr(sealed, 29) AS BLOB) "
+        "WHERE rowid = 3"
     ),
     "a ban was made longer": "UPDATE kept SET until = until + 3600 WHERE rowid = 3",
     "a ban was put into another jail": "UPDATE kept SET jail = 'web' WHERE rowid = 3",
