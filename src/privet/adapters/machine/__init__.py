@@ -86,8 +86,8 @@ def ssh_sessions() -> frozenset[Subject]:
     """Return the peers of ssh connections that have logged in: to be connected is what attackers are, too."""
     folder = _SSHD[1].glob("*.conf") if _SSHD[1].is_dir() else ()
     peers = connected(ssh_ports("\n".join(map(_read, (_SSHD[0], *folder)))))
-    sockets = _session_sockets() if peers else ()
-    return frozenset(peers[inode] for inode in sockets if inode in peers)
+    own = _session_sockets() if peers else ()
+    return frozenset(peers[inode] for inode in own if inode in peers)
 
 
 def ssh_peer(environ: Mapping[str, str]) -> frozenset[Subject]:
