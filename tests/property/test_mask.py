@@ -20,6 +20,7 @@ from privet.core.formats import named
 from privet.core.mask import Mask, Masks, combined, masked_log, sample
 from privet.core.parse import plan_of
 from privet.core.recognise import AutoPlan
+from privet.core.rewrite import FEW, Rewriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -307,3 +308,39 @@ def test_numpy_counts_lines_and_compares_how_they_begin_as_python_does(parts: li
     assert quick.lines(block) == block.count(b"\n")
     for begin in (b"Jan 01 ", b"x", b"Jan 01 00:00:00 hostname"):
         assert quick.all_begin(block, begin) == all_begin(block, begin)
+
+
+USUAL = [
+    b'%b - - [%b] "GET /%b HTTP/1.1" 200 31 "%b" "%b"\n',
+    b'e.org:80 %b - - [%b] "GET /%b HTTP/1.1" 200 31 "%b" "%b"\n',
+    b'%b - - [%b] "GET /%b HTTP/1.1" 404 - "%b" "%b" 12 "-" "-"\n',
+]
+
+
+@settings(max_examples=150)
+@given(
+    st.sampled_from(USUAL),
+    st.lists(st.tuples(PLAIN, TEXTS, TEXTS, TEXTS), min_size=1, max_size=6),
+    st.lists(
+        st.tuples(st.integers(0, 12_000), st.sampled_from([b"", b'"', b"\n", b" ", b"\\", b"x", b"]"])), max_size=2
+    ),
+)
+def test_lines_that_are_rewritten_come_out_as_if_they_were_parsed(
+    shape: bytes, parts: list[tuple[str, bytes, bytes, bytes]], changes: list[tuple[int, bytes]]
+) -> None:
+    lines = [shape % (client.encode(), STAMP, *texts) for client, *texts in parts]
+    block = b"".join(lines * (FEW // len(lines) + 1))
+    for place, text in changes:  # wherever they fall: most of them into values, some between
+        block = block[:place] + text + block[place + 1 :]
+    block = block.removesuffix(b"\n") + b"\n"
+    usual = shape % (b"192.0.2.1", STAMP, b"x", b"x", b"x")
+    for plans in (
+        (AutoPlan(WANT, UTC), AutoPlan(WANT, UTC)),
+        2 * (plan_of(named("combined"), WANT),),
+        2 * (plan_of(named("vhost_combined"), WANT),),
+    ):
+        for plan in plans:
+            plan.parse(usual)  # so that what is recognised knows the format
+        masks = Masks("pseudonym", KEY)
+        expected = masked_log(plans[0].parse(block), plans[0], masks, b"web")
+        assert Rewriter(plans[1], b"web").masked(block, masks) == expected

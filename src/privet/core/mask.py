@@ -15,7 +15,17 @@ from hashlib import blake2b
 from socket import AF_INET6, inet_ntop
 from typing import TYPE_CHECKING
 
-from privet.core.address import KEPT, PSEUDONYM_NET, is_pseudonym, key_of, mask_bits, pack, unpack
+from privet.core.address import (
+    KEPT,
+    LONGEST,
+    PSEUDONYM_NET,
+    client_key,
+    is_pseudonym,
+    key_of,
+    mask_bits,
+    pack,
+    unpack,
+)
 from privet.core.cache import Cache
 from privet.core.scrub import DROPPED_V4, DROPPED_V6, Scrubber, replaced
 from privet.core.times import write_clf
@@ -54,16 +64,17 @@ class Mask(Scrubber):
         self._keyed = blake2b(key=key, digest_size=8, person=b"privet-log")
         self._kept, self._mode = kept, mode
         self.clients: Cache[bytes] = Cache(self._client, 16_384)
+        self.texts: Cache[bytes] = Cache(self._of_text, 16_384, LONGEST)
         self.values: Cache[bytes] = Cache(self.scrub, 4_096)
 
     @property
     def remembered(self) -> int:
         """How many words this remembers, or what takes as much memory."""
-        return len(self._words) + len(self.clients) + _WORDS_OF_A_VALUE * len(self.values)
+        return len(self._words) + len(self.clients) + len(self.texts) + _WORDS_OF_A_VALUE * len(self.values)
 
     def forget(self) -> None:
         """Give back what that takes, at once: this refers to itself, so that it might stay for long."""
-        for cache in (self._words, self.clients, self.values):
+        for cache in (self._words, self.clients, self.texts, self.values):
             cache.clear()
 
     def name(self, subject: Subject) -> str:
@@ -78,6 +89,13 @@ class Mask(Scrubber):
     def _client(self, key: bytes) -> bytes:
         """Return the masked text of a client key; what is masked already stays."""
         return unpack(key) if is_pseudonym(key) else self._text(key)
+
+    def _of_text(self, text: bytes) -> bytes:
+        """Return the masked text of a client's address. Raises ValueError for what is none."""
+        key = client_key(text)
+        if key is None:
+            raise ValueError("no client's address")
+        return self.clients[key]
 
     def _shown(self, packed: bytes) -> bytes:
         if len(packed) == 4:
@@ -205,10 +223,18 @@ def _requests(rows: Rows) -> Sequence[bytes]:
 
 def _stamps(rows: Rows) -> Sequence[bytes]:
     column = rows.columns.get("stamp", ())
-    others = {stamp for stamp in set(column) if len(stamp) != 26 or stamp[2:3] != b"/" or stamp[6:7] != b"/"}
-    if column and not others:
+    if column and all(map(_is_clf, set(column))):
         return column
-    return [write_clf(time) if stamp in others else stamp for stamp, time in zip(column, rows.times, strict=True)]
+    return list(map(stamped, column, rows.times))
+
+
+def stamped(stamp: bytes, time: float) -> bytes:
+    """Return a stamp as the combined format has it."""
+    return stamp if _is_clf(stamp) else write_clf(time)
+
+
+def _is_clf(stamp: bytes) -> bool:
+    return len(stamp) == 26 and stamp[2:3] == b"/" and stamp[6:7] == b"/"
 
 
 _DROP = Mask("drop")

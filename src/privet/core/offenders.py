@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.core.address import Subject, client_key
+from privet.core.lines import line_feeds
 from privet.core.pulse import Pulse
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Offenders:
 
     def add(self, block: bytes) -> None:
         """Count the bans in whole lines of a log of fail2ban."""
-        self.lines += block.count(b"\n")
+        self.lines += line_feeds(block)
         self._count(found.groups() for found in _BAN.finditer(block))
 
     def rows(self, limit: int | None = None) -> list[OffenderRow]:

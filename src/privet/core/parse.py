@@ -22,6 +22,7 @@ from privet.core.address import client_key, text_of
 from privet.core.cache import Cache
 from privet.core.formats import Field, Format, FormatError
 from privet.core.forwarded import BEHIND, Proxies, marks
+from privet.core.lines import line_feeds
 from privet.core.segments import ALWAYS, beginning, segments
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ class TextPlan:
         return in_parts(self._part, block)
 
     def _part(self, block: bytes) -> Rows:
-        rows = Rows(block.count(b"\n"))
+        rows = Rows(line_feeds(block))
         if rows.lines < FEW or not self._at_once(block, rows):
             self._slow(block, rows)
         return rows
@@ -232,7 +233,7 @@ class TextPlan:
         return rows
 
     def _exactly(self, block: bytes) -> Rows:
-        rows = Rows(block.count(b"\n"))
+        rows = Rows(line_feeds(block))
         self._slow(block, rows)
         return rows
 
@@ -337,7 +338,7 @@ class JsonPlan:
 
     def clients(self, block: bytes) -> list[bytes | None]:
         """Return None for each line."""
-        return [None] * block.count(b"\n")
+        return [None] * line_feeds(block)
 
     def key_of(self, who: bytes) -> bytes:
         """Return the key of such a client."""

@@ -11,12 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from privet.core.formats import APACHE, named
+from privet.core.lines import line_feeds
 from privet.core.parse import NO_ADDRESS, NO_TIME, NOT_IN_FORMAT, NOT_TOLD, Plan, Rows, plan_of, together, untold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import tzinfo
 
+    from privet.core.formats import Format
     from privet.core.forwarded import Proxies
 
 _TELLING = {NOT_TOLD: 3, NO_ADDRESS: 2, NO_TIME: 1, NOT_IN_FORMAT: 0}
@@ -24,7 +26,7 @@ _TELLING = {NOT_TOLD: 3, NO_ADDRESS: 2, NO_TIME: 1, NOT_IN_FORMAT: 0}
 
 
 class AutoPlan:
-    """Parses lines of any named format; `format` is the one that fitted last, None before the first."""
+    """Parses lines of any named format."""
 
     direct = True  # where a line is not, `clients` says so
 
@@ -36,14 +38,19 @@ class AutoPlan:
         self._current: Plan | None = None
 
     @property
+    def format(self) -> Format | None:
+        """The format that fitted last, None before the first line."""
+        return self._current.format if self._current else None
+
+    @property
     def name(self) -> str:
         """What is known of the format."""
-        return f"auto ({self._current.format.name})" if self._current else "auto (not yet recognised)"
+        return f"auto ({self.format.name})" if self.format else "auto (not yet recognised)"
 
     @property
     def fields(self) -> frozenset[str] | None:
         """The fields of the lines seen, None before the first."""
-        return self._current.format.fields if self._current else None
+        return self.format.fields if self.format else None
 
     def parse(self, block: bytes) -> Rows:
         """Parse whole lines, each with its newline."""
@@ -68,7 +75,7 @@ class AutoPlan:
 
     def clients(self, block: bytes) -> list[bytes | None]:
         """Return who each line is of, None where that cannot be told at sight."""
-        return self._current.clients(block) if self._current else [None] * block.count(b"\n")
+        return self._current.clients(block) if self._current else [None] * line_feeds(block)
 
     def key_of(self, who: bytes) -> bytes:
         """Return the key of such a client."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from privet.core.address import PSEUDONYM_KEY, is_pseudonym
 from privet.core.blocks.columns import Answers, Coded, Frequencies, are_in_order, ends
 from privet.core.filters.plan import PSEUDONYM
+from privet.core.lines import line_feeds
 from privet.core.mask import sample
 from privet.core.parse import NO_ADDRESS, Rows
 from privet.core.plurals import counted
@@ -192,7 +193,7 @@ class SourceState:
         """Count the lines of a block of which only failures are known."""
         columns = list(found)
         places = columns[0].places if len(columns) == 1 else {place for one in columns for place in one.places}
-        lines = block.count(b"\n")
+        lines = line_feeds(block)
         self.lines += lines
         self.parsed += len(places)
         self.ignored += lines - len(places)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from privet.adapters.sources.files import FileSource
 from privet.adapters.sources.journal import JournalSource
+from privet.core.lines import line_feeds
 
 if TYPE_CHECKING:
     import asyncio
@@ -151,7 +152,7 @@ class Intakes:
         if block and peer.hello:
             self._take(peer.hello.source, block)
         else:
-            self.nameless += block.count(b"\n")
+            self.nameless += line_feeds(block)
         if peer.lent and peer.hello:
             self.loans.borrow(peer, peer.hello.source)
         if peer.wants_back:

@@ -28,6 +28,7 @@ from privet.config.loader import load
 from privet.core.engine import Batch
 from privet.core.guard import refusal
 from privet.core.history import COLUMNS as COUNTED
+from privet.core.lines import line_feeds
 from privet.core.lookout import Lookout
 from privet.core.mask import Masks
 from privet.core.seen import Seen
@@ -209,7 +210,7 @@ class Daemon:
     def take(self, source: str, block: bytes, *, old: bool = False) -> None:
         """Feed whole lines of a source to the engine and act on its verdicts; `old` ones were there at the start."""
         if source not in self.engine.sources:
-            self.unknown_lines += block.count(b"\n")
+            self.unknown_lines += line_feeds(block)
             return
         now = self.clock.now()
         config = self.config.sources.get(source)

@@ -14,6 +14,7 @@ import msgspec
 
 from privet.core.address import KEPT
 from privet.core.days import Days, all_begin
+from privet.core.lines import line_feeds
 from privet.core.mask import Mask
 from privet.core.scrub import replaced
 from privet.core.unshown import Unshown
@@ -112,5 +113,5 @@ def _ways() -> Ways:
     try:
         from privet.core import quick  # noqa: PLC0415  need not be there, and is slow to import
     except ImportError:
-        return Ways(replaced, all_begin, lambda block: block.count(b"\n"))
+        return Ways(replaced, all_begin, line_feeds)
     return Ways(quick.replaced, quick.all_begin, quick.lines)

@@ -20,6 +20,7 @@ from privet.config.loader import parse
 from privet.core.address import Subject
 from privet.core.engine import Batch
 from privet.core.leeches import COLUMNS, Leeches
+from privet.core.lines import line_feeds
 from privet.core.manners.habits import FIELDS, Habits
 from privet.core.manners.known import Known
 from privet.core.mask import Masks, masked_log
@@ -161,7 +162,7 @@ class _Stage:
         self.spared += sum(time < until(key, 0.0) for key, time in zip(rows.keys, rows.times, strict=True))
         block = masked_log(rows, self._plan, self._masks, source.encode())
         self._file.write(block)
-        self.log_lines += block.count(b"\n")
+        self.log_lines += line_feeds(block)
         self.found.update(_ADDRESS_LIKE.findall(block))
         if len(self.excerpt) < EXCERPT:
             self.excerpt.append(block.partition(b"\n")[0].decode("ascii", "backslashreplace"))

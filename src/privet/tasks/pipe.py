@@ -30,9 +30,10 @@ from privet.adapters.progress import Progress
 from privet.adapters.sinks.handover import Handover
 from privet.adapters.sources.inputs import READ, Onward
 from privet.config.compile import MASKED_COLUMNS, plan_for
-from privet.core.lines import LineSplitter
-from privet.core.mask import Mask, Masks, masked_log
+from privet.core.lines import LineSplitter, line_feeds
+from privet.core.mask import Mask, Masks
 from privet.core.plurals import counted
+from privet.core.rewrite import Rewriter
 from privet.core.wire import Hello
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ HOLD = 0.5  # seconds that they may when the daemon has read them already
 BACK = 0.3  # seconds that the daemon may take to give the input back
 SOON = 0.005  # seconds between looks meanwhile
 AGAIN = 5.0  # seconds until the input is lent again
+TOGETHER = 4  # reads that are masked as one block
 READS = 64  # reads in a row, some 4 MiB, before everything else gets its turn
 TICK = 1.0  # seconds between looks at the clock, the log file and the daemon
 STDERR = 2
@@ -107,8 +109,8 @@ class Pipe:
         self.taken = 0
         self._input, self._log, self._raw = lines, log, raw
         self._splitter = LineSplitter()
-        self._plan = plan_for(source, MASKED_COLUMNS, local_zone(), proxies)
         self._site = source.name.encode()
+        self._rewriter = Rewriter(plan_for(source, MASKED_COLUMNS, local_zone(), proxies), self._site)
         self._keys = DayKeys(runtime / "keys")
         self._day, self._masks = "", Masks("drop", None)
         self._handover = Handover(runtime / "intake.sock", self._hello)
@@ -202,9 +204,15 @@ class Pipe:
 
     def _drain(self, onward: Onward) -> bool:
         """Take what the daemon has read; False when no more comes."""
-        while data := onward.read():
-            self._take(self._splitter.feed(data), heard=True)
-        return data is not None
+        data: bytes | None = b""
+        while data is not None:
+            pieces: list[bytes] = []
+            while len(pieces) < TOGETHER and (data := onward.read()):
+                pieces.append(data)
+            self._take(self._splitter.feed(b"".join(pieces)), heard=True)
+            if data == b"":
+                return True
+        return False
 
     def _finish(self) -> None:
         """Write and hand on what is left."""
@@ -258,7 +266,8 @@ class Pipe:
         """Mask and write whole lines, and hand them on unless the daemon has heard them."""
         if not block:
             return
-        self.taken += block.count(b"\n")
+        lines = line_feeds(block)
+        self.taken += lines
         self._note()
         self._handover.missed = self._input.dropped + self._splitter.too_long
         masks = self._masks_of(time.time())
@@ -266,11 +275,11 @@ class Pipe:
             self._log.write(masks.site(self._site).scrub(block))
         else:
             if heard:
-                self._handover.heard(block.count(b"\n"), self.taken, self._log.lost)
+                self._handover.heard(lines, self.taken, self._log.lost)
             else:
                 self._handover.put(block, self.taken, self._log.lost, time.monotonic())
             self._note()
-            self._log.write(masked_log(self._plan.parse(block), self._plan, masks, self._site))
+            self._log.write(self._rewriter.masked(block, masks))
         self._written = self.taken
         self._note()
 

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from privet.core.lines import line_feeds
 from privet.core.wire import BACK, Hello, Lines, Loan, pack_hello, pack_lines, pack_loan
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Handover:
         while self._size > BUFFER:
             oldest = self._waiting.popleft()
             self._size -= len(oldest)
-            self._dropped += oldest.count(b"\n")
+            self._dropped += line_feeds(oldest)
         self.push(taken, unwritten, now)
 
     def push(self, taken: int, unwritten: int, now: float) -> None:
@@ -80,7 +81,7 @@ class Handover:
             if not self._send(packet):
                 break
             self._size -= len(self._waiting[0])
-            self._sent += self._waiting.popleft().count(b"\n")
+            self._sent += line_feeds(self._waiting.popleft())
             self._given_up = False
 
     def catch_up(self, taken: int, unwritten: int) -> bool:
@@ -156,7 +157,7 @@ class Handover:
         while (room := self.fileno()) is not None and time.monotonic() < end:
             select.select([], [room], [], FAREWELL)
             self.push(taken, unwritten, end)
-        self._dropped += sum(data.count(b"\n") for data in self._waiting)
+        self._dropped += sum(map(line_feeds, self._waiting))
         self._waiting.clear()
         self._hang_up()
 

@@ -6,6 +6,8 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from privet.core.lines import line_feeds
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -35,7 +37,7 @@ class LogFile:
                 break
             self.complaint = None
         if view:
-            self.lost += bytes(view).count(b"\n")
+            self.lost += line_feeds(bytes(view))
 
     def follow(self) -> None:
         """Open the file anew if it was renamed or removed; where that is not allowed, go on with the old one."""
@@ -75,7 +77,7 @@ class Nowhere:
 
     def write(self, block: bytes) -> None:
         """Count what is not written."""
-        self.lost += block.count(b"\n")
+        self.lost += line_feeds(block)
 
     def follow(self) -> None:
         """Have nothing to follow."""

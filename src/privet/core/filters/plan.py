@@ -17,6 +17,7 @@ from privet.core.filters.swift import Swift
 from privet.core.filters.trees import Needles, halved, rated
 from privet.core.filters.views import BYTEWISE, History, View
 from privet.core.filters.watch import Watch, penalty
+from privet.core.lines import line_feeds
 from privet.core.unshown import Unshown
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class FilterPlan:
             self._seek(block)
         if self._swift:
             failures = sum(len(columns.places) for columns in self._found.values())
-            self._dense = 2 * failures >= block.count(b"\n")
+            self._dense = 2 * failures >= line_feeds(block)
         for ring in self._rings:
             for place, failure in ring.failures(block, now):
                 self._book(ring.filter, place, failure)
