@@ -55,6 +55,7 @@ REMEMBERED = 1000
 """As many lines of a client may come at most, before it is asked again."""
 
 _PART = 2  # a client has few failures left when it is less than half
+_SCARCE = 3  # and so few that he is asked about when all that waited has been fed, when it is a third of that
 
 
 class Foreseeing(Protocol):
@@ -115,12 +116,14 @@ class ByClient:
         self._few = min((window.least for window in windows), default=PLENTY) // _PART or 1
         self._room = self._of_few()
         self._waiting: list[Sequence[bytes | None]] = []  # whose lines wait
+        self._scarce: list[bytes | None] = []  # those of them who have few left
         self.add = self._adding()
 
     def _adding(self) -> Callable[[bytes], bool]:
         """Return `add`, as a function that has at hand all that it needs."""
         room, few, has_more, note = self._room, self._few, self._has_more, self._waiting.append
         left, plain, clients = room.get, self._plan.plain, self._plan.clients
+        scarce, note_scarce = few // _SCARCE, self._scarce.append
 
         def add(block: bytes) -> bool:
             patient = True
@@ -130,8 +133,10 @@ class ByClient:
             note(found)
             for who in found:
                 room[who] = some = left(who, few) - 1
-                if some <= 0:
-                    patient = has_more(who) and patient
+                if some <= scarce:
+                    note_scarce(who)
+                    if some <= 0:
+                        patient = has_more(who) and patient
             return patient
 
         return add
@@ -139,10 +144,19 @@ class ByClient:
     def fed(self, now: float) -> None:
         """Take note that all that waited has been fed."""
         self._now = now
-        self._waiting.clear()
         if len(self._room) > MANY:
             self._room.clear()
             self._room.update(self._of_few())
+        else:
+            self._ask_again()
+        self._scarce.clear()
+        self._waiting.clear()
+
+    def _ask_again(self) -> None:
+        """Ask about those who have few lines left: now nothing waits that is to be counted, and caches are warm."""
+        for who in set(self._scarce):
+            if who is not None:
+                self._room[who] = min(self._left(self._plan.key_of(who)), REMEMBERED)
 
     def _of_few(self) -> dict[bytes | None, int]:
         """Return how many lines may come of those clients who have only a few left."""
