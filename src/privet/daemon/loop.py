@@ -11,11 +11,14 @@ import asyncio
 import select
 import selectors
 from math import inf
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+SELDOM = 4
+"""One in so many looks, the first among them, is followed by a wait for everything else: a mere sleep costs less."""
 
 
 class Waiting(selectors.EpollSelector):
@@ -48,14 +51,18 @@ class Waiting(selectors.EpollSelector):
         if now > self._due + every and wait(0):  # whoever was held up hears first what is new
             self._due = now
             return
+        calm = 0
         while not glance(now):  # what is in here runs cold each time, so it is as little as can be
             rest = end - now
             if rest < every:
                 self._due = now + every
                 wait(max(0.0, rest) * 1000)  # less would be for ever
                 return
-            if wait(every * 1000):
+            if calm % SELDOM:
+                sleep(every)
+            elif wait(every * 1000):
                 break
+            calm += 1
             now = monotonic()
         self._due = now + every
 
