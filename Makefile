@@ -1,6 +1,5 @@
 # Every target sets itself up: .venv from the hashed requirements and, for the tests as root, Debian packages.
 
-export PYTHON ?= python3
 BIN := .venv/bin
 
 # Two workers: the end-to-end tests keep to one (they share the machine), everything else goes to both.
