@@ -32,22 +32,32 @@ class Lines:
     def __init__(self, block: bytes, rows: Rows) -> None:
         self.size = len(block)
         self._block, self._count = block, len(rows)
-        self._bad = rows.bad
+        self._bad, self._alone = rows.bad, LINES if len(rows) == rows.lines else 0
         self._lines: list[bytes] | None = None
         self._starts: list[int] | None = None
 
     def __getitem__(self, row: int) -> bytes:
-        if self._lines is None:
-            lines = [line for _, line in self._good()] if self._bad else [*filter(None, self._block.split(b"\n"))]
-            self._lines = lines if len(lines) == self._count else []
-        return self._lines[row] if self._lines else b""
+        if self._alone and self._lines is None:  # to find a few lines takes less than to part all of them
+            self._alone -= 1
+            after = self._count - row
+            if after < row:
+                return self._block.rsplit(b"\n", after + 1)[-after - 1]
+            return self._block.split(b"\n", row + 1)[row]
+        lines = self._parted()
+        return lines[row] if lines else b""
 
     def place(self, row: int) -> int:
         """Return where the line of a row begins in the block; 0 when that is not sure."""
-        line = self[row]
         if self._starts is None:
-            self._starts = [start for start, _ in self._good()] if self._lines else []
-        return self._starts[row] if line else 0
+            self._starts = [start for start, _ in self._good()] if self._parted() else []
+        return self._starts[row] if self._starts else 0
+
+    def _parted(self) -> list[bytes]:
+        """Return the lines of all rows; none when it is not sure which is which."""
+        if self._lines is None:
+            lines = [line for _, line in self._good()] if self._bad else [*filter(None, self._block.split(b"\n"))]
+            self._lines = lines if len(lines) == self._count else []
+        return self._lines
 
     def _good(self) -> Iterator[tuple[int, bytes]]:
         """Yield the lines that parsed and where they begin, and with them those that were ignored."""

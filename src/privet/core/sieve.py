@@ -112,6 +112,11 @@ class Sieve:
         return chosen
 
     @property
+    def matches(self) -> bool:
+        """Whether there are regular expressions at all."""
+        return any(field.expressions for field in self._fields.values())
+
+    @property
     def slow(self) -> list[str]:
         """What took too long, and what that means for it."""
         told = [(field, one) for field, each in self._fields.items() for one in each.expressions]

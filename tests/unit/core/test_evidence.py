@@ -132,3 +132,15 @@ def test_no_block_is_kept_for_the_sake_of_one_line() -> None:
     finally:
         tracemalloc.stop()
     assert shown(many, line("192.0.2.1", 40, "/29")) == [requests("/29")]
+
+
+@pytest.mark.parametrize("blank", [b"", b"\n"])
+def test_every_line_is_found_by_its_row_be_it_the_first_that_is_asked_for_or_a_later_one(blank: bytes) -> None:
+    texts = [line("192.0.2.1", n, f"/{n}") for n in range(7)]
+    block = b"".join(texts[:3]) + blank + b"".join(texts[3:])
+    rows = plan_of(named("common")).parse(block)
+    expected = [text[:-1] for text in texts]
+    assert [evidence.Lines(block, rows)[row] for row in range(7)] == expected
+    lines = evidence.Lines(block, rows)
+    assert [lines[row] for row in (6, 0, 3, 1, 2, 5, 4)] == [expected[row] for row in (6, 0, 3, 1, 2, 5, 4)]
+    assert [block[lines.place(row) :].split(b"\n")[0] for row in range(7)] == expected
