@@ -64,17 +64,17 @@ class Mask(Scrubber):
         self._keyed = blake2b(key=key, digest_size=8, person=b"privet-log")
         self._kept, self._mode = kept, mode
         self.clients: Cache[bytes] = Cache(self._client, 16_384)
-        self.texts: Cache[bytes] = Cache(self._of_text, 16_384, LONGEST)
+        self.starts: Cache[bytes] = Cache(self._start, 16_384, LONGEST)
         self.values: Cache[bytes] = Cache(self.scrub, 4_096)
 
     @property
     def remembered(self) -> int:
         """How many words this remembers, or what takes as much memory."""
-        return len(self._words) + len(self.clients) + len(self.texts) + _WORDS_OF_A_VALUE * len(self.values)
+        return len(self._words) + len(self.clients) + len(self.starts) + _WORDS_OF_A_VALUE * len(self.values)
 
     def forget(self) -> None:
         """Give back what that takes, at once: this refers to itself, so that it might stay for long."""
-        for cache in (self._words, self.clients, self.texts, self.values):
+        for cache in (self._words, self.clients, self.starts, self.values):
             cache.clear()
 
     def name(self, subject: Subject) -> str:
@@ -90,12 +90,12 @@ class Mask(Scrubber):
         """Return the masked text of a client key; what is masked already stays."""
         return unpack(key) if is_pseudonym(key) else self._text(key)
 
-    def _of_text(self, text: bytes) -> bytes:
-        """Return the masked text of a client's address. Raises ValueError for what is none."""
-        key = client_key(text)
+    def _start(self, text: bytes) -> bytes:
+        """Return a line feed and a client's address, masked. Raises ValueError for what is none of both."""
+        key = client_key(text[1:]) if text.startswith(b"\n") else None
         if key is None:
-            raise ValueError("no client's address")
-        return self.clients[key]
+            raise ValueError("no client's address at the beginning of a line")
+        return b"\n" + self.clients[key]
 
     def _shown(self, packed: bytes) -> bytes:
         if len(packed) == 4:

@@ -78,8 +78,8 @@ class AutoPlan:
         return self._current.clients(block) if self._current else [None] * line_feeds(block)
 
     def key_of(self, who: bytes) -> bytes:
-        """Return the key of such a client."""
-        return self._current.key_of(who) if self._current else who
+        """Return the key of such a client: formats that can tell clients at sight tell all of them alike."""
+        return self._plans[0].key_of(who)
 
     def client_span(self, line: bytes, reason: str = NO_ADDRESS) -> tuple[int, int] | None:
         """Return where the client stands that cannot be read, for this reason; None where no format has one."""

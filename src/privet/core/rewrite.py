@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 FEW = 40
 """Lines: below, to parse them costs less, as that touches less code after a sleep."""
 
+PAUSE = 4
+"""Blocks: where one does not fit, those after it will hardly do, as where visitors log in."""
+
 _SITES, _STAMPS = 1024, 4096  # texts remembered: of hosts, and of what follows a client
 _BEGINNINGS: tuple[list[Literal | Field], ...] = [], [Field("host"), Literal(b":"), Field("port"), Literal(b" ")]
 _TIME = [Field("user"), Literal(b" ["), Field("time", "clf"), Literal(b"] ")]
@@ -38,8 +41,8 @@ _ENDINGS = (
 )
 _NUMBERS = [Literal(b" "), Field("status"), Literal(b" "), Field("size"), Literal(b" ")]
 _WRITTEN = ["request", "referer", "agent"]  # of what stands in quotes
-_OTHERS = {*_WRITTEN, *DURATIONS, "", "content_type", "cookie"}
-_HOST = re.compile(rb"([\w.-]+):(?:\d+|-)")
+_OTHERS = {*DURATIONS, "", "content_type", "cookie"}  # that nobody writes
+_HOST = re.compile(rb"\n([\w.-]+):(?:\d+|-)")
 _STAMP = re.compile(rb"- - \[([^\]]*)\] ")
 
 
@@ -69,28 +72,31 @@ class Rewriter:
         self._plan, self._site = plan, site
         self._format: Format | None = None
         self._shape: _Shape | None = None
+        self._pause = 0
 
     def masked(self, block: bytes, masks: Masks) -> bytes:
         """Return the lines of a block as the masked log holds them (see `masked_log`)."""
         if self._plan.format is not self._format:
             self._format = self._plan.format
             self._shape = _shape_of(self._format) if self._format else None
-        if self._shape:
+        if self._shape and not self._pause:
             masks.tidy()
             try:
                 return self._rewritten(self._shape, block, masks)
             except ValueError:
-                pass
+                self._pause = PAUSE
+        else:
+            self._pause = max(0, self._pause - 1)
         return masked_log(self._plan.parse(block), self._plan, masks, self._site)
 
     def _rewritten(self, shape: _Shape, block: bytes, masks: Masks) -> bytes:
         """Return lines rewritten. Raises ValueError if one of them does not fit."""
-        pieces, width = block.split(b'"'), shape.width
+        pieces, width = (b"\n" + block).split(b'"'), shape.width
         count = len(pieces) // width
         if count < FEW or len(pieces) != count * width + 1 or pieces[-1] != b"\n" or b'\\"' in block:
             raise _Odd
-        heads = b"".join(pieces[0:-1:width]).split(b"\n")
-        if len(heads) != count or line_feeds(block) != count:
+        heads = pieces[0:-1:width]  # each with the line feed before it, so that none is left for the other pieces
+        if line_feeds(block) != count:
             raise _Odd
         for place, column in shape.told.items():
             if not column.fullmatch(b"\n".join(pieces[place::width])):
@@ -111,17 +117,17 @@ class Rewriter:
         begun, sites, hosts, stamps = [], [], shape.hosts, shape.stamps
         if hosts is None:
             only = masks.site(self._site)
-            texts = only.texts
+            starts = only.starts
             for head in heads:
-                client, _, after = head.partition(b" ")
-                begun.append(b"\n" + texts[client] + stamps[after])
+                start, _, after = head.partition(b" ")
+                begun.append(starts[start] + stamps[after])
         else:
             for head in heads:
                 host, _, rest = head.partition(b" ")
                 client, _, after = rest.partition(b" ")
                 site = hosts[host]
                 mask = masks.site(self._site if site == b"-" else site)
-                begun.append(b"\n" + mask.texts[client] + stamps[after])
+                begun.append(mask.starts[b"\n" + client] + stamps[after])
                 sites.append(mask)
             only = sites[0]
         if sites.count(only) == len(sites):
@@ -136,10 +142,10 @@ def _shape_of(fmt: Format) -> _Shape | None:
     parts = split_at_quotes(fmt)
     head, quoted, outside = parts[0], parts[1::2], parts[2::2]
     names = [one[0].name if len(one) == 1 and isinstance(one[0], Field) else "?" for one in quoted]
-    others = {one.name for part in outside[1:] for one in part if isinstance(one, Field)}.union(names)
+    others = {one.name for part in outside[1:] for one in part if isinstance(one, Field)}
     fits = outside[:1] == [_NUMBERS] and outside[-1] == [] and [name for name in names if name in _WRITTEN] == _WRITTEN
     begins = next((begin for begin in _BEGINNINGS if head in [begin + end for end in _ENDINGS]), None)
-    if not fits or begins is None or not others <= _OTHERS:
+    if not fits or begins is None or not others <= _OTHERS or not {*names} <= _OTHERS.union(_WRITTEN):
         return None
     columns = {2 * number: expression(part, frozenset())[0] for number, part in enumerate(outside[:-1], start=1)}
     return _Shape(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SELDOM = 4
+SELDOM = 2
 """One in so many looks, the first among them, is followed by a wait for everything else: a mere sleep costs less."""
 
 

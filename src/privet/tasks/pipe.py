@@ -51,7 +51,6 @@ HOLD = 0.5  # seconds that they may when the daemon has read them already
 BACK = 0.3  # seconds that the daemon may take to give the input back
 SOON = 0.005  # seconds between looks meanwhile
 AGAIN = 5.0  # seconds until the input is lent again
-TOGETHER = 4  # reads that are masked as one block
 READS = 64  # reads in a row, some 4 MiB, before everything else gets its turn
 TICK = 1.0  # seconds between looks at the clock, the log file and the daemon
 STDERR = 2
@@ -204,15 +203,9 @@ class Pipe:
 
     def _drain(self, onward: Onward) -> bool:
         """Take what the daemon has read; False when no more comes."""
-        data: bytes | None = b""
-        while data is not None:
-            pieces: list[bytes] = []
-            while len(pieces) < TOGETHER and (data := onward.read()):
-                pieces.append(data)
-            self._take(self._splitter.feed(b"".join(pieces)), heard=True)
-            if data == b"":
-                return True
-        return False
+        while data := onward.read():
+            self._take(self._splitter.feed(data), heard=True)
+        return data is not None
 
     def _finish(self) -> None:
         """Write and hand on what is left."""

@@ -41,7 +41,7 @@ main(sys.argv[2:])
 """
 )
 HANDLERS = [
-    "privet.tasks.pipe:.masked_log",
+    "privet.core.rewrite:.masked_log",
     "privet.tasks.pipe:Pipe._take",
     "privet.tasks.pipe:Pipe._tick",
     "privet.tasks.pipe:Pipe._masks_of",

@@ -99,3 +99,13 @@ def test_a_client_that_is_a_name_is_found_in_any_format(first: str) -> None:
         assert span
         assert b"dsl.example.net." not in named[: span[0]] + named[span[1] :]
     assert plan.client_span(b"noise") is None
+
+
+def test_a_client_told_at_sight_has_the_same_key_after_lines_of_another_format() -> None:
+    plan = AutoPlan((), UTC)
+    line = b'192.0.2.1 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "-"\n'
+    (key,) = plan.parse(line).keys
+    (who,) = plan.clients(line)
+    assert who is not None
+    plan.parse(b'{"ts":1431857103.5,"status":200,"remote_ip":"192.0.2.2","request":"GET / HTTP/1.1"}\n')
+    assert plan.key_of(who) == key

@@ -13,10 +13,10 @@ from privet.core.formats import parse_format
 from privet.core.mask import Masks, masked_log
 from privet.core.parse import plan_of
 from privet.core.recognise import AutoPlan
-from privet.core.rewrite import FEW, Rewriter
+from privet.core.rewrite import FEW, PAUSE, Rewriter
 
 if TYPE_CHECKING:
-    from privet.core.parse import Plan
+    from privet.core.parse import Plan, Rows
 
 KEY = bytes(range(32))
 NGINX = (
@@ -88,6 +88,9 @@ def test_a_format_that_was_recognised_is_rewritten(monkeypatch: pytest.MonkeyPat
     b'192.0.2.1 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "-" 203.0.113.9\n',
     b'192.0.2.1 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-\n',
     b'" "-"\n',
+    b'203.0.113.9 - - [17/May/2015:10:05:03 +0000]"GET /b HTTP/1.1" 200 5 "-" "x" \n',
+    b'203.0.113.9"GET /b HTTP/1.1" 200 5 "-" "x" - - [17/May/2015:10:05:03 +0000] \n',
+    b"203.0.113.9 - - [17/May/2015:10:05:03 +0000] \n" + 2 * b'"GET / HTTP/1.1" 200 5 "-" "-"' + b"\n",
     b'host.example - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "-"\n',
     b'- - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "-"\n',
 ])  # fmt: skip
@@ -105,6 +108,7 @@ def test_a_block_with_an_odd_line_comes_out_as_if_it_was_parsed(text: str, odd: 
     '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" "%{X-Forwarded-For}i"',
     '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" %v "x"',
     '%h %l %u %t "%r" %>s %b "%{User-Agent}i" "%{Referer}i"',
+    '%h %l %u %t "%r" %>s %b "%{X}i" %{Referer}i "%{Referer}i" "%{User-Agent}i"',
     '%h %l %u %t "%m %U" %>s %b "%{Referer}i" "%{User-Agent}i"',
     '%h %l %u %t %D "%r" %>s %b "%{Referer}i" "%{User-Agent}i"',
     '%h %l %u %{%s}t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"',
@@ -113,3 +117,18 @@ def test_other_formats_are_parsed(text: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(rewrite, "masked_log", lambda *_: b"parsed")
     block = b"".join(lines_of(COMBINED))
     assert Rewriter(plan_for(text), b"web").masked(block, Masks("drop", None)) == b"parsed"
+
+
+def test_where_a_block_does_not_fit_the_next_ones_are_parsed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = b"".join(lines_of(COMBINED))
+    rewriter, masks = Rewriter(plan_for("combined"), b"web"), Masks("drop", None)
+    parsed: list[bytes] = []
+
+    def parses(rows: Rows, *_: object) -> bytes:
+        parsed.append(b"")
+        return b"%d" % rows.lines
+
+    monkeypatch.setattr(rewrite, "masked_log", parses)
+    for block in [usual + b"odd\n"] + [usual] * (PAUSE + 3):
+        rewriter.masked(block, masks)
+    assert len(parsed) == 1 + PAUSE
