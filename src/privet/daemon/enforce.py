@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     T = TypeVar("T")
 
-SELDOM = 10  # seconds between looks at a firewall that is to hold nothing
+SELDOM = 10  # seconds between looks at a firewall that is to hold nothing, or tells what others do
 CALM = 0.05  # seconds after somebody changed the rules before the next look, however often that happens
 
 
@@ -138,7 +138,8 @@ class Enforcement:
     async def look(self) -> None:
         """Make again what somebody removed, and book what is over: to be called every second.
 
-        Where nothing is banned, and nothing was a moment ago, that is done every `SELDOM` seconds: it takes a thread.
+        Where nothing is banned, and nothing was a moment ago, or the firewall tells what others do, that is done every
+        `SELDOM` seconds: it takes a thread.
         """
         self.ledger.expire(self._clock())
         self._idle = self._idle + 1 if self._is_idle() else 0
@@ -146,9 +147,9 @@ class Enforcement:
             await self._look()
 
     def _is_idle(self) -> bool:
-        """Tell whether there is nothing that somebody could have removed, and nothing to be tried again."""
-        holds = self.ledger.pending or next(iter(self.ledger), None) is not None
-        return self._asked and not (holds or self.problem or self._suspect or self._to_compare)
+        """Tell whether there is nothing that somebody could have removed unnoticed, and nothing to be tried again."""
+        holds = self._watched is None and next(iter(self.ledger), None) is not None
+        return self._asked and not (holds or self.ledger.pending or self.problem or self._suspect or self._to_compare)
 
     async def _look(self) -> None:
         async with self._looking:

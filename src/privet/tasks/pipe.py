@@ -268,7 +268,7 @@ class Pipe:
             self._log.write(masks.site(self._site).scrub(block))
         else:
             if heard:
-                self._handover.heard(lines, self.taken, self._log.lost)
+                self._handover.heard(lines)
             else:
                 self._handover.put(block, self.taken, self._log.lost, time.monotonic())
             self._note()
@@ -313,6 +313,7 @@ class Pipe:
                 self._say(complaint)
         if not self._raw:
             self._handover.push(self.taken, self._log.lost, now)
+            self._handover.tell(self.taken, self._log.lost)
         self._note()
 
     def _hello(self) -> Hello:

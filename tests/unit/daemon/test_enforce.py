@@ -15,7 +15,7 @@ from privet.adapters.firewall.null import NullFirewall
 from privet.core.address import Subject
 from privet.core.bans import ADOPTED, Ban, Later, Order
 from privet.core.verdicts import Action, Verdict
-from privet.daemon.enforce import Enforcement
+from privet.daemon.enforce import SELDOM, Enforcement
 from privet.daemon.log import make_log
 from privet.ports import FirewallError
 from tests.unit.daemon.serving import until
@@ -58,7 +58,7 @@ class Firewall(NullFirewall):
         lost, self.lost = self.lost, False
         return lost
 
-    def watch(self) -> int:  # type: ignore[override]  # the other one has none
+    def watch(self) -> int:
         return self.ends[0]
 
     def seen(self) -> bool:
@@ -387,3 +387,21 @@ def test_what_the_firewall_does_later_waits_behind_the_rest_and_is_not_lost() ->
         assert place.ledger.totals() == dict.fromkeys(place.ledger.totals(), 0) | {"ordered": 2, "in_kernel": 2}
 
     play(scene, door)
+
+
+def test_a_firewall_that_tells_what_others_do_is_asked_seldom() -> None:
+    asked = []
+
+    class Counting(Firewall):
+        def repair(self) -> bool:
+            asked.append(1)
+            return super().repair()
+
+    async def scene(place: Enforcement, _firewall: Firewall) -> None:
+        await place.open()
+        await place.restore([ban()])
+        for _ in range(4 * SELDOM):
+            await place.look()
+        assert len(asked) == SELDOM + 3
+
+    play(scene, Counting())

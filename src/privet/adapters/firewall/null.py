@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING
 
 from privet.core.bans import Held
@@ -28,6 +29,7 @@ class NullFirewall:
         self._allowed: frozenset[Subject] = frozenset()
         self._paused_until = -math.inf
         self._room = _ROOM
+        self._watch = -1
 
     def open(self) -> None:
         """Do nothing: there is no structure."""
@@ -78,8 +80,11 @@ class NullFirewall:
         """Return how long the pause lasts still."""
         return max(0.0, self._paused_until - self._clock())
 
-    def watch(self) -> None:
-        """Return nothing: nobody else reaches this memory."""
+    def watch(self) -> int:
+        """Return a descriptor that never becomes readable: nobody else reaches this memory."""
+        if self._watch < 0:
+            self._watch = os.eventfd(0, os.EFD_CLOEXEC)
+        return self._watch
 
     def seen(self) -> bool:
         """Say that nothing happened."""
@@ -99,4 +104,7 @@ class NullFirewall:
         self._ends.clear()
 
     def close(self) -> None:
-        """Do nothing: the bans stay."""
+        """Release the descriptor; the bans stay."""
+        if self._watch >= 0:
+            os.close(self._watch)
+            self._watch = -1

@@ -33,6 +33,7 @@ class Handover:
         self._socket: socket.socket | None = None
         self._greeted = self._given_up = False
         self._waiting: deque[bytes] = deque()
+        self._told: Lines | None = None  # the totals, while nothing else says them
         self._size = 0
         self._next_try = 0.0
 
@@ -77,9 +78,9 @@ class Handover:
         if self._socket and not self._greeted:
             self._greeted = self._send(pack_hello(self._hello()))
         while self._greeted and self._waiting:
-            packet = pack_lines(Lines(self._waiting[0], taken, self.lost, unwritten))
-            if not self._send(packet):
+            if not self._send(pack_lines(Lines(self._waiting[0], taken, self.lost, unwritten))):
                 break
+            self._told = Lines(b"", taken, self.lost, unwritten)
             self._size -= len(self._waiting[0])
             self._sent += line_feeds(self._waiting.popleft())
             self._given_up = False
@@ -140,11 +141,15 @@ class Handover:
             if not said:
                 self._hang_up()
 
-    def heard(self, lines: int, taken: int, unwritten: int) -> None:
-        """Take note of lines that the daemon has read itself, and let it know of the totals."""
+    def heard(self, lines: int) -> None:
+        """Take note of lines that the daemon has read itself."""
         self._sent += lines
-        if self._socket and self._greeted:
-            self._send(pack_lines(Lines(b"", taken, self.lost, unwritten)))
+
+    def tell(self, taken: int, unwritten: int) -> None:
+        """Let the daemon know of the totals, unless it does."""
+        totals = Lines(b"", taken, self.lost, unwritten)
+        if self._greeted and totals != self._told and self._send(pack_lines(totals)):
+            self._told = totals
 
     def part(self) -> None:
         """Hang up on a daemon that does not answer."""
@@ -159,6 +164,7 @@ class Handover:
             self.push(taken, unwritten, end)
         self._dropped += sum(map(line_feeds, self._waiting))
         self._waiting.clear()
+        self.tell(taken, unwritten)
         self._hang_up()
 
     def _connect(self) -> None:
@@ -169,7 +175,7 @@ class Handover:
         except OSError:
             connection.close()
             return
-        self._socket, self._greeted = connection, False
+        self._socket, self._greeted, self._told = connection, False, None
 
     def _send(self, packet: bytes) -> bool:
         if self._socket is None:
