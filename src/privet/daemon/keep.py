@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     T = TypeVar("T")
 
+SELDOM = 5  # seconds between looks at stores of which nothing is known to be wrong
 PATIENCE = 5.0  # seconds that a caller waits for what was changed to be stored
 _OLD_KEY = "key"  # to all that was stored, before there was a ring
 _COUNT = re.compile(r"\d+")  # of what waits: it changes every second
@@ -98,6 +99,7 @@ class Keeper:
         self._kept, self._clock, self._log, self._again = kept, clock, log, again
         self._losses = {stores.bans: 0, stores.notes: 0}
         self._said: str | None = None
+        self._looks = 0
         self._writing: asyncio.Task[None] | None = None
         self._pool = ThreadPoolExecutor(1, "store")
 
@@ -131,12 +133,14 @@ class Keeper:
             await asyncio.wait([self._writing], timeout=PATIENCE)
 
     async def look(self) -> None:
-        """Store what could not be stored, and erase what has ended: to be called every second."""
+        """Store what could not be stored, now and then erase what has ended: to be called every second."""
         if self._writing is not None and not self._writing.done():
             return  # a disk that hangs
         if self.stores.problem:
             await self._renew()
-        self._writing = asyncio.get_running_loop().create_task(self._write(expire=True))
+        self._looks += 1
+        expire = self._looks % SELDOM == 0 or self.problem is not None
+        self._writing = asyncio.get_running_loop().create_task(self._write(expire=expire))
         await self._writing
 
     async def _renew(self) -> None:
