@@ -279,10 +279,8 @@ class Engine:
     def watches(self, source: str) -> list[Watch]:
         """Return where regular expressions say what they look at, for whoever bounds the time that they take."""
         filters, sifted = self.sources[source].filters, self._sieves.get(source)
-        return [
-            *([filters.watch] if filters else ()),
-            *([sifted.sieve.watch] if sifted and sifted.sieve.matches else ()),
-        ]
+        sieve = sifted.sieve if sifted and sifted.sieve.matches else None
+        return [one.watch for one in (filters, sieve) if one]
 
     def slow(self, source: str) -> list[str]:
         """Return the expressions that took too long on a source, and what that means for them."""

@@ -82,18 +82,22 @@ class Rewriter:
         if self._shape and not self._pause:
             masks.tidy()
             try:
-                return self._rewritten(self._shape, block, masks)
+                written = self._rewritten(self._shape, block, masks)
             except ValueError:
-                self._pause = PAUSE
+                self._pause, written = PAUSE, None
+            if written is not None:
+                return written
         else:
             self._pause = max(0, self._pause - 1)
         return masked_log(self._plan.parse(block), self._plan, masks, self._site)
 
-    def _rewritten(self, shape: _Shape, block: bytes, masks: Masks) -> bytes:
-        """Return lines rewritten. Raises ValueError if one of them does not fit."""
+    def _rewritten(self, shape: _Shape, block: bytes, masks: Masks) -> bytes | None:
+        """Return lines rewritten, None if they are few. Raises ValueError if one of them does not fit."""
         pieces, width = (b"\n" + block).split(b'"'), shape.width
         count = len(pieces) // width
-        if count < FEW or len(pieces) != count * width + 1 or pieces[-1] != b"\n" or b'\\"' in block:
+        if count < FEW:
+            return None
+        if len(pieces) != count * width + 1 or pieces[-1] != b"\n" or b'\\"' in block:
             raise _Odd
         heads = pieces[0:-1:width]  # each with the line feed before it, so that none is left for the other pieces
         if line_feeds(block) != count:

@@ -132,3 +132,6 @@ def test_where_a_block_does_not_fit_the_next_ones_are_parsed_at_once(monkeypatch
     for block in [usual + b"odd\n"] + [usual] * (PAUSE + 3):
         rewriter.masked(block, masks)
     assert len(parsed) == 1 + PAUSE
+    for block in (usual[: usual.index(b"\n") + 1], usual):  # a few lines are parsed, and tell nothing of others
+        rewriter.masked(block, masks)
+    assert len(parsed) == 2 + PAUSE
