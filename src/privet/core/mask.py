@@ -64,13 +64,14 @@ class Mask(Scrubber):
         self._keyed = blake2b(key=key, digest_size=8, person=b"privet-log")
         self._kept, self._mode = kept, mode
         self.clients: Cache[bytes] = Cache(self._client, 16_384)
-        self.starts: Cache[bytes] = Cache(self._start, 16_384, LONGEST)
+        self.starts: Cache[bytes] = Cache(self._start, 32_768, LONGEST)
         self.values: Cache[bytes] = Cache(self.scrub, 4_096)
 
     @property
     def remembered(self) -> int:
         """How many words this remembers, or what takes as much memory."""
-        return len(self._words) + len(self.clients) + len(self.starts) + _WORDS_OF_A_VALUE * len(self.values)
+        texts = self._words.remembered + self.clients.remembered + self.starts.remembered
+        return texts + _WORDS_OF_A_VALUE * self.values.remembered
 
     def forget(self) -> None:
         """Give back what that takes, at once: this refers to itself, so that it might stay for long."""
@@ -95,7 +96,7 @@ class Mask(Scrubber):
         key = client_key(text[1:]) if text.startswith(b"\n") else None
         if key is None:
             raise ValueError("no client's address at the beginning of a line")
-        return b"\n" + self.clients[key]
+        return b"\n" + self._client(key)
 
     def _shown(self, packed: bytes) -> bytes:
         if len(packed) == 4:
