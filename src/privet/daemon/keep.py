@@ -188,10 +188,7 @@ class Keeper:
             puts, drops = changing.changes()
             if not puts and not drops:
                 return
-            try:
-                await self.call(store.put, puts)
-            finally:
-                await self.call(store.drop, drops)
+            await self.call(_store, store, puts, drops)
 
     async def call(self, work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Do some work in the thread that writes."""
@@ -206,6 +203,14 @@ class Keeper:
         elif self._said and not problem:
             self._log.info("the store works again")
         self._said = kind
+
+
+def _store(store: Store[Any], puts: Sequence[Any], drops: Sequence[Any]) -> None:
+    """Bring a store up to date. Raises StoreError."""
+    try:
+        store.put(puts)
+    finally:
+        store.drop(drops)
 
 
 def _expire(stores: Iterable[Store[Any]], now: float) -> None:

@@ -28,7 +28,7 @@ from privet.adapters.notify import sd_notify
 from privet.adapters.privileges import INTAKES
 from privet.adapters.progress import Progress
 from privet.adapters.sinks.handover import Handover
-from privet.adapters.sources.inputs import READ, Onward
+from privet.adapters.sources.inputs import AT_ONCE, READ, Onward
 from privet.config.compile import MASKED_COLUMNS, plan_for
 from privet.core.lines import LineSplitter, line_feeds
 from privet.core.mask import Mask, Masks
@@ -205,6 +205,8 @@ class Pipe:
         """Take what the daemon has read; False when no more comes."""
         while data := onward.read():
             self._take(self._splitter.feed(data), heard=True)
+            if len(data) < AT_ONCE:
+                break
         return data is not None
 
     def _finish(self) -> None:

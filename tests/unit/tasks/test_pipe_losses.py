@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from privet.adapters.sources.inputs import READ
+from privet.adapters.sources.inputs import AT_ONCE
 from tests.privacy.search import leaks
 from tests.unit.processes import PRIVET, ask, config, daemon, line, until
 
@@ -24,7 +24,7 @@ CLIENT = "203.0.113.77"
 NEVER = '[jail.never]\nsource = "web"\nmaxretry = 1000000\n'
 KILLS = 3
 TEXT = line(CLIENT, "/00000000") + "\n"
-ONE_READ = READ // len(TEXT) + 1
+ONE_READ = AT_ONCE // len(TEXT) + 1
 
 
 class Server:

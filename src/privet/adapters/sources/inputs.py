@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PIPE_SIZE = 1 << 20  # bytes: a web server's writes wait when its pipe is full
 READ = 1 << 16  # bytes: blocks of this size stay in the cache, and fit a packet to the daemon
+AT_ONCE = 1 << 17  # bytes of what the daemon has read: no more is lost of it when an intake is killed
 _RECEIVE_BUFFER = 64 << 20  # bytes asked of the kernel, which may grant less
 _DATAGRAM = 1 << 16
 _KEPT, _ROOM = 100_000, 64 << 20  # datagrams not yet taken, and their bytes; more are dropped and counted
@@ -69,7 +70,7 @@ class StreamInput:
 
     def read(self) -> bytes | None:
         """Return what has come, b"" when nothing has, None at the end."""
-        return _read(self._descriptor)
+        return _read(self._descriptor, READ)
 
     def finish(self) -> None:
         """Have nothing to do: what has come waits in the pipe."""
@@ -107,7 +108,7 @@ class Onward:
 
     def read(self) -> bytes | None:
         """Return what has come, b"" when nothing has, None when no more comes this way."""
-        return _read(self._descriptor)
+        return _read(self._descriptor, AT_ONCE)
 
     @property
     def ended(self) -> bool:
@@ -127,9 +128,9 @@ class Onward:
         os.close(self._descriptor)
 
 
-def _read(descriptor: int) -> bytes | None:
+def _read(descriptor: int, size: int) -> bytes | None:
     try:
-        return os.read(descriptor, READ) or None
+        return os.read(descriptor, size) or None
     except BlockingIOError:
         return b""
 
