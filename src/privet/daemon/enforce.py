@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from privet.core.address import Subject
     from privet.core.bans import Ban
     from privet.core.ledger import Told
+    from privet.daemon.rounds import Work
     from privet.ports import Firewall
 
     P = ParamSpec("P")
@@ -135,16 +136,15 @@ class Enforcement:
         if self._flushing is not None:
             await asyncio.shield(self._flushing)
 
-    async def look(self) -> None:
-        """Make again what somebody removed, and book what is over: to be called every second.
+    def look(self) -> Work | None:
+        """Book what is over; return the work of making again what somebody removed: to be called every second.
 
         Where nothing is banned, and nothing was a moment ago, or the firewall tells what others do, that is done every
         `SELDOM` seconds: it takes a thread.
         """
         self.ledger.expire(self._clock())
         self._idle = self._idle + 1 if self._is_idle() else 0
-        if self._idle <= SELDOM or self._idle % SELDOM == 0:
-            await self._look()
+        return self._look() if self._idle <= SELDOM or self._idle % SELDOM == 0 else None
 
     def _is_idle(self) -> bool:
         """Tell whether there is nothing that somebody could have removed unnoticed, and nothing to be tried again."""

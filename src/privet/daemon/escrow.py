@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from privet.config.model import Config
     from privet.core.mask import Masks
     from privet.core.parse import Rows
+    from privet.daemon.rounds import Work
     from privet.daemon.service import Daemon
 
 FOLDER = "escrow"  # in the directory of what outlasts a restart
@@ -83,11 +84,12 @@ class Escrow:
             self.lost += self._collected.left_out
             self._collected.left_out = 0
 
-    async def look(self) -> None:
-        """Seal the hour that is over, and remove what is too old: to be called every second."""
-        now, batches = self._daemon.clock.now(), self._batches
-        if batches is None:
-            return
+    def look(self) -> Work | None:
+        """Return the work of sealing the hour that is over, and removing what is too old: to be called every second."""
+        return self._look(self._batches) if self._batches else None
+
+    async def _look(self, batches: Batches) -> None:
+        now = self._daemon.clock.now()
         if now >= self._tidy:  # first, as that may make room
             self._tidy = now + HOUR
             await self._expire(batches, now - self._keep)

@@ -15,10 +15,11 @@ from privet.daemon.whom import gently
 from privet.ports import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from privet.adapters.lists import Fetched
     from privet.config.model import FeedConfig
+    from privet.daemon.rounds import Work
     from privet.daemon.service import Daemon
 
 ORIGIN = "feed"
@@ -60,23 +61,26 @@ class Lists:
         self._daemon = daemon
         self._jails: set[str] | None = None  # under which their bans stand
 
-    async def look(self) -> None:
-        """Read the lists that are due, and let go of those that are gone from the configuration."""
+    def look(self) -> Work | None:
+        """Return the work of reading lists that are due, and letting go of those that are configured no more."""
         wanted = self._daemon.config.feeds
         self.feeds = {
             name: self.feeds[name] if name in self.feeds and self.feeds[name].config == config else Feed(config)
             for name, config in wanted.items()
         }
-        jails = {jail_of(name) for name in wanted}
+        jails, now = {jail_of(name) for name in wanted}, self._daemon.clock.now()
+        due = [feed for feed in self.feeds.values() if now >= feed.due]
+        return self._follow(jails, due) if due or jails != self._jails else None
+
+    async def _follow(self, jails: set[str], due: Iterable[Feed]) -> None:
         if jails != self._jails:
             self._jails = jails
             gone = [ban for ban in self._daemon.bans() if ban.origin == ORIGIN and ban.jail not in jails]
             async for ban in gently(gone):
                 self._daemon.lift(ban)
             await self._daemon.settle()
-        for feed in self.feeds.values():
-            if self._daemon.clock.now() >= feed.due:
-                await self._renew(feed)
+        for feed in due:
+            await self._renew(feed)
 
     def state(self) -> list[dict[str, Any]]:
         """Return what is known of the lists."""

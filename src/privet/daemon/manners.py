@@ -9,6 +9,7 @@ from privet.adapters.manners import MannersFiles
 
 if TYPE_CHECKING:
     from privet.config.model import Config
+    from privet.daemon.rounds import Work
     from privet.daemon.service import Daemon
 
 
@@ -27,16 +28,18 @@ class MannersKeeper:
             self._files.refresh(local=True)
         self._daemon.engine.know(self._files.known())
 
-    async def look(self) -> None:
-        """Read what is due."""
-        if self._files.due:
-            before, files = self.problems, self._files
-            changed = await asyncio.to_thread(files.refresh)
-            for problem in files.problems:
-                if problem not in before:
-                    self._daemon.log.warning(problem)
-            if changed and files is self._files:
-                self._daemon.engine.know(files.known())
+    def look(self) -> Work | None:
+        """Return the work of reading what is due."""
+        return self._read(self._files) if self._files.due else None
+
+    async def _read(self, files: MannersFiles) -> None:
+        before = self.problems
+        changed = await asyncio.to_thread(files.refresh)
+        for problem in files.problems:
+            if problem not in before:
+                self._daemon.log.warning(problem)
+        if changed and files is self._files:
+            self._daemon.engine.know(files.known())
 
     @property
     def problems(self) -> list[str]:

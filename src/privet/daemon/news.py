@@ -13,6 +13,7 @@ from privet.core.plurals import counted
 
 if TYPE_CHECKING:
     from privet.config.model import Config
+    from privet.daemon.rounds import Work
     from privet.daemon.service import Daemon
     from privet.ports import Notifier
 
@@ -42,13 +43,14 @@ class Herald:
         """Take note that the clock was set forward by so much."""
         self._news.shift(seconds)
 
-    async def look(self) -> None:
-        """Hand over a message if it is time for one; to be called every second."""
+    def look(self) -> Work | None:
+        """Return the work of handing over a message, if it is time for one: to be called every second."""
         lines = self._news.take(self._daemon.clock.now())
-        if not lines or self._notifier is None:
-            return
+        return self._hand_over(lines, self._notifier) if lines and self._notifier else None
+
+    async def _hand_over(self, lines: list[str], notifier: Notifier) -> None:
         head = f"privet on {os.uname().nodename}: {counted(len(lines), 'piece')} of news"
-        trouble = await asyncio.to_thread(self._notifier.tell, "\n".join([head, "", *lines, ""]))
+        trouble = await asyncio.to_thread(notifier.tell, "\n".join([head, "", *lines, ""]))
         if trouble:
             self.failed += 1
             self._news.back(lines, self._daemon.clock.now())

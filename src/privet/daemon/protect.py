@@ -20,6 +20,7 @@ from privet.ports import FirewallError
 if TYPE_CHECKING:
     from privet.config.model import Config
     from privet.core.address import Subject
+    from privet.daemon.rounds import Work
     from privet.daemon.service import Daemon
 
 FRESH = 5.0  # seconds for which facts are true enough for a ban: to look costs some 10 ms
@@ -80,10 +81,15 @@ class Protection:
         if self._asking:
             await asyncio.wait([self._asking], timeout=FIRST)
 
-    async def look(self) -> None:
-        """Ask what is due, and let the firewalls know: to be called every second."""
+    def look(self) -> Work | None:
+        """Ask what is due, and return the work of telling the firewalls: to be called every second."""
         self.learn(OLD)
         self._ask()
+        told = [self._told.get(place.name) for place in self._daemon.places.values()]
+        return None if told.count(self._allowed) == len(told) else self.tell()
+
+    async def tell(self) -> None:
+        """Let the firewalls know whom they are to let through."""
         for place in self._daemon.places.values():
             allowed = self._allowed
             if allowed != self._told.get(place.name):

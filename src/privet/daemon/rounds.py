@@ -12,9 +12,11 @@ from privet.adapters.pressure import load_now
 from privet.daemon.tables import look as look_at_networks
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from privet.daemon.service import Daemon
+
+    Work = Coroutine[Any, Any, None]
 
 TICK = 1.0  # seconds between looks at files, the firewall and the clock
 MINUTE = 60  # ticks
@@ -57,13 +59,21 @@ class Rounds:
         if self._going:
             await asyncio.wait(self._going.values())
 
-    def begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Begin some work, unless that of the same name is not done yet: what hangs holds up nothing."""
+    def begin(self, name: str, look: Callable[[], Work | None]) -> None:
+        """Look, and begin the work that there is, unless that of the same name is not done yet.
+
+        So what hangs holds up nothing. Nearly always there is none, and to see that costs less than a task.
+        """
         if name in self._going:
-            work.close()
             return
-        task = self._going[name] = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(partial(self._done, name))
+        try:
+            work = look()
+        except Exception:  # as if the work had failed
+            self._daemon.log.exception("a look around failed, the next one follows", what=name)
+            return
+        if work is not None:
+            task = self._going[name] = asyncio.get_running_loop().create_task(work)
+            task.add_done_callback(partial(self._done, name))
 
     def failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Log what went wrong in a callback: by itself asyncio would print it as it is."""
@@ -86,12 +96,12 @@ class Rounds:
         if everything:
             daemon.engine.memory.expire(daemon.clock.now())
             daemon.sight.waiting.expire(daemon.clock.now())
-            begin("vigilance", daemon.vigilance.look())
-            begin("swarms", daemon.swarms.keep())
+            begin("vigilance", daemon.vigilance.look)
+            begin("swarms", daemon.swarms.keep)
             daemon.herald.look_at_canary()
-            begin("history", daemon.past.look())
-            begin("epochs", daemon.epochs.look())
-            begin("memory", asyncio.to_thread(give_back))
+            begin("history", daemon.past.look)
+            begin("epochs", daemon.epochs.look)
+            begin("memory", partial(asyncio.to_thread, give_back))
             self._voice_slowness()
         self._voice_complaints()
         daemon.swarms.look()
@@ -99,16 +109,16 @@ class Rounds:
         daemon.told.look(everything=everything)
         for place in daemon.places.values():
             if change.slept:
-                begin(f"{place.name} after a suspension", place.overslept(change.slept))
-            begin(place.name, place.look())
-        begin("store", daemon.keeper.look())
-        begin("lists", daemon.lists.look())
-        begin("protection", daemon.protection.look())
-        begin("escrow", daemon.escrow.look())
-        begin("news", daemon.herald.look())
-        begin("manners", daemon.manners.look())
+                begin(f"{place.name} after a suspension", partial(place.overslept, change.slept))
+            begin(place.name, place.look)
+        begin("store", daemon.keeper.look)
+        begin("lists", daemon.lists.look)
+        begin("protection", daemon.protection.look)
+        begin("escrow", daemon.escrow.look)
+        begin("news", daemon.herald.look)
+        begin("manners", daemon.manners.look)
         if daemon.config.networks.table:
-            begin("networks", look_at_networks(daemon))
+            begin("networks", partial(look_at_networks, daemon))
 
     def _jumped(self, seconds: float) -> None:
         """Go on as if nothing was, after somebody set the clock: bans and counts last as long as before."""

@@ -156,7 +156,7 @@ class Daemon:
             self.log.warning("a user without rights has the name by which daemons keep away from each other")
         await self.protection.start()
         await self._restore()
-        await self.protection.look()
+        await self.protection.tell()
         self.told.configure(self.config)
         self.told.restore(ban for ban in self.bans() if ban.action is not Action.SLOW)
         self.past.open()
@@ -376,7 +376,7 @@ class Daemon:
         await self.pause.learn()
         gc.freeze()
         gc.enable()
-        self.rounds.begin("memory", asyncio.to_thread(give_back))
+        self.rounds.begin("memory", partial(asyncio.to_thread, give_back))
         if bans:
             self.log.info("restored", **self.kernel.ledger.totals())
 

@@ -19,9 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from privet.daemon.rounds import Work
     from privet.ports import Firewall
 
 T = TypeVar("T")
+
+
+async def looked(work: Work | None) -> None:
+    """Do what a look found, if it found something."""
+    if work is not None:
+        await work
 
 
 class Served:

@@ -18,7 +18,7 @@ from privet.core.verdicts import Action, Verdict
 from privet.daemon.enforce import SELDOM, Enforcement
 from privet.daemon.log import make_log
 from privet.ports import FirewallError
-from tests.unit.daemon.serving import until
+from tests.unit.daemon.serving import looked, until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -160,10 +160,10 @@ def test_where_the_firewall_fails_at_first_bans_wait_and_then_hold() -> None:
         await place.restore([ban()])
         assert place.problem == "the program nft is missing"
         assert place.ledger.totals()["waiting"] == 1
-        await place.look()
+        await looked(place.look())
         assert place.problem
         firewall.problem = None
-        await place.look()
+        await looked(place.look())
         assert place.problem is None
         assert {one.jail for one in place.ledger} == {"ssh", ADOPTED}
         assert place.ledger.totals()["in_kernel"] == 2
@@ -201,7 +201,7 @@ def test_without_news_the_look_of_every_second_finds_it() -> None:
         await place.open()
         await place.restore([ban()])
         firewall.take_away(ONE)
-        await place.look()
+        await looked(place.look())
         assert (firewall.subjects, place.losses) == ({ONE}, 1)
 
     play(scene, Deaf())
@@ -224,7 +224,7 @@ def test_a_loss_that_could_not_be_looked_at_is_not_forgotten() -> None:
         firewall.take_away(ONE)
         await until(lambda: place.problem)
         firewall.problem = None
-        await place.look()
+        await looked(place.look())
         assert firewall.subjects == {ONE}
 
     play(scene, Blind())
@@ -295,8 +295,8 @@ def test_a_firewall_that_nobody_changed_is_not_asked_before_the_start_but_after_
         assert firewall.asked == 0
         assert place.ledger.totals()["in_kernel"] == 3
         assert place.ledger.orders(time.time()) == []
-        await place.look()
-        await place.look()
+        await looked(place.look())
+        await looked(place.look())
         assert (firewall.asked, place.brought_back, place.losses) == (1, 0, 0)
 
     play(first, firewall)
@@ -340,7 +340,7 @@ def test_a_firewall_that_lies_is_found_out() -> None:
         await place.open()
         await place.restore([ban()], rested=True)
         assert firewall.subjects == set()
-        await place.look()
+        await looked(place.look())
         assert firewall.subjects == {ONE}
         assert place.brought_back == 1
 
@@ -382,7 +382,7 @@ def test_what_the_firewall_does_later_waits_behind_the_rest_and_is_not_lost() ->
             assert (place.problem, door.subjects) == ("busy", {OTHER})
             assert place.ledger.totals()["waiting"] == 1
         door.busy = False
-        await place.look()
+        await looked(place.look())
         assert (place.problem, door.subjects) == (None, {ONE, OTHER})
         assert place.ledger.totals() == dict.fromkeys(place.ledger.totals(), 0) | {"ordered": 2, "in_kernel": 2}
 
@@ -401,7 +401,7 @@ def test_a_firewall_that_tells_what_others_do_is_asked_seldom() -> None:
         await place.open()
         await place.restore([ban()])
         for _ in range(4 * SELDOM):
-            await place.look()
+            await looked(place.look())
         assert len(asked) == SELDOM + 3
 
     play(scene, Counting())

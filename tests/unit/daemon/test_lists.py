@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from privet.adapters import lists as adapter
 from privet.adapters.lists import Fetched, read
-from tests.unit.daemon.serving import Served, serving, until
+from tests.unit.daemon.serving import Served, looked, serving, until
 from tests.unit.processes import JAIL
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ async def again(place: Served) -> None:
     await until(lambda: all(feed.read or feed.problem for feed in place.daemon.lists.feeds.values()))
     for feed in place.daemon.lists.feeds.values():
         feed.due = -inf
-    await place.daemon.lists.look()
+    await looked(place.daemon.lists.look())
 
 
 def banned(place: Served) -> set[str]:
@@ -148,7 +148,7 @@ def test_a_list_is_read_again_when_it_is_due_and_not_before(place: Served, monke
     async def scene() -> None:
         await until(lambda: banned(place))
         for _ in range(5):
-            await place.daemon.lists.look()
+            await looked(place.daemon.lists.look())
         assert len(reads) == 1
         await again(place)
         assert len(reads) == 2

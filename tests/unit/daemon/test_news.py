@@ -19,7 +19,7 @@ from privet.core.swarm import WARM
 from privet.core.verdicts import Action, Verdict
 from privet.core.vigil import Alarm
 from tests.unit.core.traffic import entry, swarm
-from tests.unit.daemon.serving import Served, serving, until
+from tests.unit.daemon.serving import Served, looked, serving, until
 from tests.unit.processes import line
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ async def news(place: Served, after: float = SETTLE + 1) -> None:
     """Let so much time pass, and have what there is told."""
     daemon, now = place.daemon, time.time()
     daemon.clock.now = lambda: now + after  # type: ignore[method-assign]
-    await daemon.herald.look()
+    await looked(daemon.herald.look())
 
 
 def test_a_network_whose_ban_would_be_too_dear_is_told(place: Served, tmp_path: Path) -> None:
