@@ -167,3 +167,24 @@ def test_what_is_large_is_given_back_at_once() -> None:
     done = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, check=True)
 
     assert int(done.stdout) < 2_000
+
+
+BLOCKS = r"""
+import resource
+from privet.adapters.hygiene import keep_small
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+keep_small()
+for time in range(20):
+    if time == 10:
+        before = faults()
+    block = bytes(300_000)
+    block = None
+print(faults() - before)
+"""
+
+
+def test_what_a_block_of_lines_needs_is_not_asked_for_each_time() -> None:
+    done = subprocess.run([sys.executable, "-c", BLOCKS], capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) < 100  # 73 pages each time otherwise
