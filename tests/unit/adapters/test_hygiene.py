@@ -178,7 +178,7 @@ keep_small()
 for time in range(20):
     if time == 10:
         before = faults()
-    block = bytes(300_000)
+    block = b"x" * 300_000
     block = None
 print(faults() - before)
 """
