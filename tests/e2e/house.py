@@ -112,6 +112,8 @@ class House(Lab):
         self.spawn("nginx", "-p", prefix, "-c", config, log="nginx.log")
         for port in (22, 7000, 80):
             until(partial(self.net.server, answers, SERVER4, port, 1.0), f"port {port} is open")
+        for name in ("auth", "door"):  # a connection is there before it is logged
+            until(lambda name=name: (self.root / "log" / f"{name}.log").stat().st_size, f"{name} is logged")  # type: ignore[misc]
         for name in ("auth", "access", "error", "door"):
             (self.root / "log" / f"{name}.log").write_text("")
 
