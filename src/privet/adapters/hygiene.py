@@ -47,7 +47,7 @@ def keep_from_swap(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgr
 def keep_small() -> None:
     """Let all threads allocate from one heap, as each of its own would keep what it needed; what is large apart.
 
-    What can be had for blocks of lines stays: a thousand lines a second cost 90 page faults a second otherwise.
+    What can be had for blocks of lines stays: or else a thousand lines a second cost twice as many page faults.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # of glibc
     if mallopt:

@@ -14,32 +14,16 @@ LONGEST = 512  # bytes of a text worth remembering: what is longer is an attacke
 
 
 class Cache(dict[bytes, Value]):
-    """What a function said of each text that is not too long; of more than `size` those that came last stay.
-
-    They are kept in two halves. When the younger is full, it becomes the older one, which is forgotten; a text of the
-    older one that comes again is put into the younger.
-    """
+    """What a function said of each text that is not too long, forgotten whole when it grows past its bound."""
 
     def __init__(self, function: Callable[[bytes], Value], size: int = SIZE, longest: int = LONGEST) -> None:
         super().__init__()
-        self._function, self._half, self._longest = function, max(1, size // 2), longest
-        self._older: dict[bytes, Value] = {}
+        self._function, self._size, self._longest = function, size, longest
 
     def __missing__(self, text: bytes) -> Value:
-        value = self._older[text] if text in self._older else self._function(text)
+        value = self._function(text)
         if len(text) <= self._longest:
-            if len(self) >= self._half:
-                self._older = dict(self)
-                super().clear()
+            if len(self) >= self._size:
+                self.clear()
             self[text] = value
         return value
-
-    @property
-    def remembered(self) -> int:
-        """How many texts are kept, those twice that are in both halves."""
-        return len(self) + len(self._older)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._older = {}
-        super().clear()

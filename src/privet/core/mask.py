@@ -70,8 +70,7 @@ class Mask(Scrubber):
     @property
     def remembered(self) -> int:
         """How many words this remembers, or what takes as much memory."""
-        texts = self._words.remembered + self.clients.remembered + self.starts.remembered
-        return texts + _WORDS_OF_A_VALUE * self.values.remembered
+        return len(self._words) + len(self.clients) + len(self.starts) + _WORDS_OF_A_VALUE * len(self.values)
 
     def forget(self) -> None:
         """Give back what that takes, at once: this refers to itself, so that it might stay for long."""

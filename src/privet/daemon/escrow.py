@@ -86,10 +86,12 @@ class Escrow:
 
     def look(self) -> Work | None:
         """Return the work of sealing the hour that is over, and removing what is too old: to be called every second."""
-        return self._look(self._batches) if self._batches else None
+        now, batches = self._daemon.clock.now(), self._batches
+        if batches is None or (now < self._tidy and self._begin <= now < self._next):
+            return None
+        return self._look(batches, now)
 
-    async def _look(self, batches: Batches) -> None:
-        now = self._daemon.clock.now()
+    async def _look(self, batches: Batches, now: float) -> None:
         if now >= self._tidy:  # first, as that may make room
             self._tidy = now + HOUR
             await self._expire(batches, now - self._keep)

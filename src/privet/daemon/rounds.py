@@ -62,7 +62,7 @@ class Rounds:
     def begin(self, name: str, look: Callable[[], Work | None]) -> None:
         """Look, and begin the work that there is, unless that of the same name is not done yet.
 
-        So what hangs holds up nothing. Nearly always there is none, and to see that costs less than a task.
+        So what hangs holds up nothing. Mostly there is none, and to see that costs less than a task.
         """
         if name in self._going:
             return

@@ -91,12 +91,14 @@ class Onward:
         self._idle = 0  # times in a row that nothing came
 
     def wait(self, line: int | None, seconds: float, *, lines: bool) -> bool:
-        """Wait until the daemon says something, the input ends, or, if asked for, lines come; tell whether it said."""
+        """Wait until the daemon says something or ends, the input ends, or, if asked for, lines come.
+
+        Tell whether it said something.
+        """
         watch = select.poll()
         if not self.ended:
             watch.register(self._source, select.POLLIN if lines else 0)
-        if lines:
-            watch.register(self._descriptor, select.POLLIN)
+        watch.register(self._descriptor, select.POLLIN if lines else 0)
         if line is not None:
             watch.register(line, select.POLLIN)
         return line in dict(watch.poll(seconds * 1000))

@@ -7,12 +7,13 @@ import os
 import select
 import socket
 import stat
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from privet.adapters.sources import inputs
-from privet.adapters.sources.inputs import PIPE_SIZE, READ, DatagramInput, StreamInput
+from privet.adapters.sources.inputs import PIPE_SIZE, READ, DatagramInput, Onward, StreamInput
 from privet.core.wire import LARGEST
 from tests.unit.processes import until
 
@@ -265,3 +266,19 @@ def test_a_socket_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path, 
         DatagramInput(tmp_path / name)
 
     assert caught.value.filename == str(tmp_path / name)
+
+
+def test_the_end_of_what_comes_by_way_of_the_daemon_is_noticed_while_nobody_waits_for_lines() -> None:
+    (source, lines), (out, into) = os.pipe(), os.pipe()
+    onward = Onward(source, out)
+    os.write(into, b"a line\n")
+    os.close(into)
+
+    began = time.monotonic()
+    assert not onward.wait(None, 30.0, lines=False)
+
+    assert time.monotonic() - began < 10
+    assert [onward.read(), onward.read()] == [b"a line\n", None]
+    onward.close()
+    os.close(source)
+    os.close(lines)
