@@ -93,12 +93,14 @@ class Onward:
     def wait(self, line: int | None, seconds: float, *, lines: bool) -> bool:
         """Wait until the daemon says something or ends, the input ends, or, if asked for, lines come.
 
-        Tell whether it said something.
+        Tell whether it said something. Its end shows on the line first; after that its pipe is watched as well. Not
+        before, as each `splice` into a pipe wakes up whoever watches that, even for its end only.
         """
         watch = select.poll()
         if not self.ended:
             watch.register(self._source, select.POLLIN if lines else 0)
-        watch.register(self._descriptor, select.POLLIN if lines else 0)
+        if lines or line is None:
+            watch.register(self._descriptor, select.POLLIN if lines else 0)
         if line is not None:
             watch.register(line, select.POLLIN)
         return line in dict(watch.poll(seconds * 1000))
