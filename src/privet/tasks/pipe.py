@@ -173,7 +173,8 @@ class Pipe:
         if self._abandoned:
             self._drain(self._abandoned)
             self._abandoned.close()
-        self._onward, self._abandoned, self._back_by = Onward(self._source, found), None, inf
+        self._onward = Onward(self._source, found, endless=self._input.endless)
+        self._abandoned, self._back_by = None, inf
         return True
 
     def _turn_onward(self, onward: Onward) -> bool:

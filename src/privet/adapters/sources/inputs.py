@@ -84,20 +84,24 @@ class StreamInput:
 
 
 class Onward:
-    """What comes by way of the daemon, while it reads an input in our place: it tells when that has to end."""
+    """What comes by way of the daemon, while it reads an input in our place: it tells when that has to end.
 
-    def __init__(self, source: int, descriptor: int) -> None:
-        self._source, self._descriptor = source, descriptor
+    An `endless` input never ends by itself.
+    """
+
+    def __init__(self, source: int, descriptor: int, *, endless: bool = False) -> None:
+        self._source, self._descriptor, self._endless = source, descriptor, endless
         self._idle = 0  # times in a row that nothing came
 
     def wait(self, line: int | None, seconds: float, *, lines: bool) -> bool:
         """Wait until the daemon says something or ends, the input ends, or, if asked for, lines come.
 
-        Tell whether it said something. Its end shows on the line first; after that its pipe is watched as well. Not
-        before, as each `splice` into a pipe wakes up whoever watches that, even for its end only.
+        Tell whether it said something. Its end shows on the line first, and only then its pipe is watched: each time
+        that bytes are moved, whoever watches a pipe that they go into is woken up, even if he waits for its end only.
+        So is he who watches a FIFO that they come from, if he has it open for writing, too; such a one never ends.
         """
         watch = select.poll()
-        if not self.ended:
+        if not self.ended and (lines or not self._endless):
             watch.register(self._source, select.POLLIN if lines else 0)
         if lines or line is None:
             watch.register(self._descriptor, select.POLLIN if lines else 0)

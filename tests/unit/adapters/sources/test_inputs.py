@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import select
 import socket
 import stat
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from privet.adapters.sources import inputs
+from privet.adapters.sources import inputs, loans
 from privet.adapters.sources.inputs import PIPE_SIZE, READ, DatagramInput, Onward, StreamInput
 from privet.core.wire import LARGEST
 from tests.unit.processes import until
@@ -20,6 +22,8 @@ from tests.unit.processes import until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+MOVES = 100
 
 
 def is_ready(source: StreamInput | DatagramInput, seconds: float = 0) -> bool:
@@ -282,3 +286,38 @@ def test_the_end_of_what_comes_by_way_of_the_daemon_is_noticed_while_nobody_wait
     onward.close()
     os.close(source)
     os.close(lines)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "FIFO"])
+def test_what_the_daemon_moves_wakes_up_nobody_who_does_not_wait_for_lines(kind: str, tmp_path: Path) -> None:
+    (source, lines), (line, daemon), lent = os.pipe(), os.pipe(), loans.Onward(b"")
+    if kind == "FIFO":
+        fifo = tmp_path / "fifo"
+        os.mkfifo(fifo)
+        for old, flags in ((source, os.O_RDWR), (lines, os.O_WRONLY)):
+            new = os.open(fifo, flags)
+            os.dup2(new, old)
+            os.close(new)
+    onward = Onward(source, lent.out, endless=kind == "FIFO")
+    done = threading.Event()
+
+    def move() -> None:
+        for _ in range(MOVES):
+            os.write(lines, b"a line\n")
+            os.splice(source, lent.into, READ)
+            time.sleep(0.002)
+        done.set()
+        os.write(daemon, b"!")
+
+    before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+    mover = threading.Thread(target=move)
+    mover.start()
+    assert onward.wait(line, 30.0, lines=False)
+    woken = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
+
+    assert done.is_set()
+    assert woken < MOVES / 4
+    mover.join()
+    lent.close()
+    for descriptor in (source, lines, line, daemon):
+        os.close(descriptor)
