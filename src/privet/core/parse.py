@@ -241,10 +241,12 @@ class TextPlan:
         """Take the columns of a block the fast way; False when a line does not fit."""
         if b"\\" in block and b'\\"' in block:
             return False
-        found = self._fast.findall(block)
-        if not found or len(found) != rows.lines or not found[-1][self._names.index(self._client)]:
+        pieces, width = self._fast.split(block), 1 + len(self._names)  # columns from one list, without a tuple a line
+        if len(pieces) != rows.lines * width + 1 or not pieces[self._names.index(self._client) - width]:
             return False
-        columns: dict[str, Sequence[bytes]] = dict(zip(self._names, zip(*found, strict=True), strict=True))
+        columns: dict[str, Sequence[bytes]] = {
+            name: pieces[number::width] for number, name in enumerate(self._names, start=1)
+        }
         self._finish(rows, columns, self._client, _line_getter(block))
         return True
 
