@@ -87,15 +87,16 @@ class Escrow:
     def look(self) -> Work | None:
         """Return the work of sealing the hour that is over, and removing what is too old: to be called every second."""
         now, batches = self._daemon.clock.now(), self._batches
-        if batches is None or (now < self._tidy and self._begin <= now < self._next):
+        if batches is None:
             return None
-        return self._look(batches, now)
+        tidy, seal = now >= self._tidy, not self._begin <= now < self._next
+        return self._look_after(batches, now, tidy=tidy, seal=seal) if tidy or seal else None
 
-    async def _look(self, batches: Batches, now: float) -> None:
-        if now >= self._tidy:  # first, as that may make room
+    async def _look_after(self, batches: Batches, now: float, *, tidy: bool, seal: bool) -> None:
+        if tidy:  # first, as that may make room
             self._tidy = now + HOUR
             await self._expire(batches, now - self._keep)
-        if not self._begin <= now < self._next:
+        if seal:
             await self._seal(batches, now)
 
     async def close(self) -> None:

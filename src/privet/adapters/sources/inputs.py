@@ -100,11 +100,11 @@ class Onward:
         that bytes are moved, whoever watches a pipe that they go into is woken up, even if he waits for its end only.
         So is he who watches a FIFO that they come from, if he has it open for writing, too; such a one never ends.
         """
-        watch = select.poll()
+        watch, events = select.poll(), select.POLLIN if lines else 0
         if not self.ended and (lines or not self._endless):
-            watch.register(self._source, select.POLLIN if lines else 0)
+            watch.register(self._source, events)
         if lines or line is None:
-            watch.register(self._descriptor, select.POLLIN if lines else 0)
+            watch.register(self._descriptor, events)
         if line is not None:
             watch.register(line, select.POLLIN)
         return line in dict(watch.poll(seconds * 1000))

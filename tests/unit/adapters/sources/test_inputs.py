@@ -288,17 +288,13 @@ def test_the_end_of_what_comes_by_way_of_the_daemon_is_noticed_while_nobody_wait
     os.close(lines)
 
 
-@pytest.mark.parametrize("kind", ["pipe", "FIFO"])
-def test_what_the_daemon_moves_wakes_up_nobody_who_does_not_wait_for_lines(kind: str, tmp_path: Path) -> None:
-    (source, lines), (line, daemon), lent = os.pipe(), os.pipe(), loans.Onward(b"")
-    if kind == "FIFO":
-        fifo = tmp_path / "fifo"
-        os.mkfifo(fifo)
-        for old, flags in ((source, os.O_RDWR), (lines, os.O_WRONLY)):
-            new = os.open(fifo, flags)
-            os.dup2(new, old)
-            os.close(new)
-    onward = Onward(source, lent.out, endless=kind == "FIFO")
+@pytest.mark.parametrize("endless", [False, True])
+def test_what_the_daemon_moves_wakes_up_nobody_who_does_not_wait_for_lines(
+    fifo: StreamInput, tmp_path: Path, *, endless: bool
+) -> None:
+    source, lines = (os.dup(fifo.fileno()), os.open(tmp_path / "fifo", os.O_WRONLY)) if endless else os.pipe()
+    (line, daemon), lent = os.pipe(), loans.Onward(b"")
+    onward = Onward(source, lent.out, endless=endless)
     done = threading.Event()
 
     def move() -> None:
