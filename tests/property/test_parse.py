@@ -54,9 +54,11 @@ STAMPS = {
     "%Y-%m-%d %H:%M:%S": (b"2015-05-17 10:05:03", b"2015-05-17 25:05:03"),
 }
 ODD = {
-    "client": st.sampled_from([b"", b"192.0.2.1, 198.51.100.7", b"192.0.2.1:80", b"x y"]),
+    "client": st.sampled_from(
+        [b"", b"192.0.2.1, 198.51.100.7", b"192.0.2.1:80", b"x y", b'x"y', b'fe80::1%"', b'"192.0.2.1']
+    ),
     "forwarded": st.sampled_from([b"", b"192.0.2.1, 198.51.100.7", b"192.0.2.1,-", b"x y, 192.0.2.1"]),
-    "time": st.sampled_from([b"", b"-", b"] [", b"17/May/2015:10:05:03", b"x" * 65]),
+    "time": st.sampled_from([b"", b"-", b"] [", b"17/May/2015:10:05:03", b"x" * 65, b'17/May/2015:10:05:03 +0"00']),
     "status": st.sampled_from([b"20", b"1000", b""]),
     "size": st.sampled_from([b"", b"5 5"]),
 }
@@ -196,7 +198,7 @@ def test_both_ways_agree_on_lines_with_something_missing_or_added(plan: TextPlan
         place = data.draw(st.integers(0, len(block) - 1))
         what = data.draw(st.sampled_from([b"", b'"', b'""', b'\\"', b"\\", b"\n", b" ", b"]", b"[", b"\0", b":"]))
         block[place : place + data.draw(st.integers(0, 2))] = what
-        assume(block)
+        assume(b"\n" in block)
     agrees(plan, bytes(block[: block.rfind(b"\n") + 1]))
 
 
@@ -216,11 +218,11 @@ def test_a_plan_of_few_columns_differs_only_in_those_it_leaves_out(text: str, da
 
 
 def agrees(plan: TextPlan, block: bytes) -> None:
-    exact = Rows(block.count(b"\n"))
-    plan._slow(block, exact)  # noqa: SLF001
+    lines = block.count(b"\n")
+    exact = plan._slow(block, lines)  # noqa: SLF001
     balances(exact, block)
-    fast = Rows(block.count(b"\n"))
-    if plan._at_once(block, fast):  # noqa: SLF001
+    fast = plan._at_once(block, lines)  # noqa: SLF001
+    if fast is not None:
         assert said(fast) == said(exact)
     assert said(plan.parse(block)) == said(exact)
 

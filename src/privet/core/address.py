@@ -38,7 +38,7 @@ LONGEST = 64  # "[" + 45 characters of the longest IPv6 text + "]" + port or zon
 def pack(text: bytes) -> bytes | None:
     """Return the 4 or 16 bytes of an address in text form, or None.
 
-    Accepts brackets, a zone id (dropped) and v4-mapped IPv6 (returned as IPv4).
+    Accepts brackets, a zone id without quotes (dropped) and v4-mapped IPv6 (returned as IPv4).
     """
     if len(text) > LONGEST:
         return None
@@ -54,7 +54,7 @@ def pack(text: bytes) -> bytes | None:
     if word[0] == "[" and word[-1] == "]":
         word = word[1:-1]
     try:
-        packed = inet_pton(AF_INET6, word.partition("%")[0])
+        packed = inet_pton(AF_INET6, word if '"' in word else word.partition("%")[0])
     except (OSError, ValueError):
         return None
     return packed[12:] if packed.startswith(MAPPED) else packed

@@ -3,8 +3,9 @@
 Two ways give the same answer. The *exact* one runs one regular expression over each line, possessive throughout, so
 that a hostile line costs time linear in its length. The *fast* one does the same without a look at escapes and line
 feeds inside of quotes, which takes far less time: where no quote is escaped, and it finds just as many lines as there
-are line feeds, none of them can be inside, and what it found is what the exact one would have found. Any block for
-which that does not hold whole goes the exact way (`tests/property/test_parse.py` holds them equal).
+are line feeds, none of them can be inside, and what it found is what the exact one would have found. Nor does it look
+for quotes in clients and times: with one inside they cannot be read. Any block for which that does not hold whole goes
+the exact way (`tests/property/test_parse.py` holds them equal).
 """
 
 from __future__ import annotations
@@ -184,10 +185,9 @@ class TextPlan:
         return in_parts(self._part, block)
 
     def _part(self, block: bytes) -> Rows:
-        rows = Rows(line_feeds(block))
-        if rows.lines < FEW or not self._at_once(block, rows):
-            self._slow(block, rows)
-        return rows
+        lines = line_feeds(block)
+        found = self._at_once(block, lines) if lines >= FEW else None
+        return self._slow(block, lines) if found is None else found
 
     def time_of(self, line: bytes) -> float | None:
         """Return the time of one line, None when it has none."""
@@ -233,24 +233,27 @@ class TextPlan:
         return rows
 
     def _exactly(self, block: bytes) -> Rows:
-        rows = Rows(line_feeds(block))
-        self._slow(block, rows)
-        return rows
+        return self._slow(block, line_feeds(block))
 
-    def _at_once(self, block: bytes, rows: Rows) -> bool:
-        """Take the columns of a block the fast way; False when a line does not fit."""
+    def _at_once(self, block: bytes, lines: int) -> Rows | None:
+        """Parse a block of so many lines the fast way; None when one of them does not fit."""
         if b"\\" in block and b'\\"' in block:
-            return False
+            return None
         pieces, width = self._fast.split(block), 1 + len(self._names)  # columns from one list, without a tuple a line
-        if len(pieces) != rows.lines * width + 1 or not pieces[self._names.index(self._client) - width]:
-            return False
+        if len(pieces) != lines * width + 1 or not pieces[self._names.index(self._client) - width]:
+            return None
+        rows = Rows(lines)
         columns: dict[str, Sequence[bytes]] = {
             name: pieces[number::width] for number, name in enumerate(self._names, start=1)
         }
+        unsure = [columns[self._client], columns["time"]]
         self._finish(rows, columns, self._client, _line_getter(block))
-        return True
+        if rows.bad and any(b'"' in b"".join(column) for column in unsure):  # where none of them should be
+            return None
+        return rows
 
-    def _slow(self, block: bytes, rows: Rows) -> None:
+    def _slow(self, block: bytes, lines: int) -> Rows:
+        rows = Rows(lines)
         found = self._exact.findall(block)
         table = list(zip(*found, strict=True))
         numbers: Sequence[int] = range(len(found))
@@ -261,6 +264,7 @@ class TextPlan:
             columns: dict[str, Sequence[bytes]] = dict(zip(self._names, table, strict=False))
             line = _line_getter(block)
             self._finish(rows, columns, self._client, lambda i: line(numbers[i]))
+        return rows
 
 
 def _fitting(found: list[tuple[bytes, ...]], rows: Rows) -> list[int]:

@@ -14,7 +14,7 @@ from privet.core.formats import Field, Format, FormatError, Literal
 class Segment(msgspec.Struct, frozen=True):
     """What stands between two double quotes of a format: its regular expressions and the columns they capture.
 
-    `loose` may go on over line feeds and takes escapes for letters.
+    `loose` may go on over line feeds, takes escapes for letters, and has clients and times with quotes inside.
     """
 
     regex: bytes
@@ -73,6 +73,7 @@ def _segment(elements: list[Literal | Field], quoted: bool, want: frozenset[str]
         if take:
             seen.add(element.name)
             names.append(element.name)
+            simple = simple or (b"" if quoted else _simple(element, stop))
         group = b"(%b)" if take else b"(?:%b)"
         regex += group % pattern
         loose += group % (rb'[^"]*+' if whole else simple or pattern)
@@ -96,6 +97,14 @@ def beginning(fmt: Format, *, plain: bool = False) -> bytes | None:
     rest = rb'[^"\n' + after + b"]"
     other = rb"[0-9.]++(?!" + rest + b")" if plain else rest + b"++"
     return before + b"(" + _NETWORK + b"|" + other + b")" + rest + b"*+" + after
+
+
+def _simple(field: Field, stop: bytes) -> bytes:
+    """Return what finds a field outside of quotes by one character, where nobody could read it with a quote inside."""
+    other = b"[^" + re.escape(stop) + b"]"
+    if stop and field.name == "client":
+        return other + b"++"
+    return other + b"{1,64}+" if stop == b"]" and field.time == "clf" else b""
 
 
 _NETWORK = rb"(?:[0-9a-f]{1,4}+:){4}"

@@ -44,7 +44,14 @@ def test_spellings_of_an_address(text: bytes, clear: str) -> None:
         *(b"", b"-", b":", b"[", b"]", b"[]", b"%", b"[%eth0]", b"localhost", b"host.example.org"),
         *(b"192.0.2", b"192.0.2.256", b"192.0.2.1.5", b"192.0.2.1:80", b"[192.0.2.1]", b"192.0.2.1 ", b" 192.0.2.1"),
         *(b"2001:db8::1::2", b"[2001:db8::1]:80", b"2001:db8::12345", b"2001:db8::1\0", b"192.0.2.1\0", b"\0"),
-        *(b"\xff\xfe", "1٩2.0.2.1".encode(), b"2001:db8::" + b"0" * 80, b"0" * 100_000, b"2001:db8::1/64"),
+        *(
+            b"\xff\xfe",
+            "1٩2.0.2.1".encode(),
+            b"2001:db8::" + b"0" * 80,
+            b"0" * 100_000,
+            b"2001:db8::1/64",
+            b'fe80::1%"x',
+        ),
     ],
 )
 def test_what_is_no_address(text: bytes) -> None:

@@ -11,6 +11,7 @@ import pytest
 from privet.core.address import client_key
 from privet.core.formats import APACHE, FormatError, named, parse_format
 from privet.core.parse import (
+    FEW,
     NO_ADDRESS,
     NO_TIME,
     NOT_IN_FORMAT,
@@ -98,7 +99,14 @@ def test_usual_lines_take_the_fast_way(name: str) -> None:
     plan = plan_of(named(name), WANT)
     assert isinstance(plan, TextPlan)
     block = LINES[name] * 3 + LINES[name].replace(b"192.0.2.1", b"2001:db8::1").replace(b"alice", b"-")
-    assert plan._at_once(block, Rows(4))  # noqa: SLF001
+    assert plan._at_once(block, 4) is not None  # noqa: SLF001
+
+
+@pytest.mark.parametrize("name", LINES)
+@pytest.mark.parametrize("odd", [(b"192.0.2.1", b'fe80::1%"x'), (b"192.0.2.1", b'"192.0.2.1'), (b"2015:", b'2015":')])
+def test_a_quote_in_a_client_or_a_time_is_in_no_format(name: str, odd: tuple[bytes, bytes]) -> None:
+    rows = parsed(name, LINES[name] * FEW + LINES[name].replace(*odd))
+    assert (len(rows), [reason for reason, _ in rows.bad]) == (FEW, [NOT_IN_FORMAT])
 
 
 @pytest.mark.parametrize("name", LINES)
