@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from privet.core.ahead import Ahead
     from privet.daemon.loop import Loop
 
-EVERY = 0.0165  # seconds between looks, while lines flow
+EVERY = 0.017  # seconds between looks, while lines flow
 KEPT = 60.0  # seconds that what an intake left behind when it was killed waits for its successor
 SOME = READ // 2  # bytes of one look: more are a crowd
 NEWLINE, CR = b"\n\r"  # numbers: to look for a text of one byte, Python makes an exception first, 20 µs after a sleep

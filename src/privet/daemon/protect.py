@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from privet.daemon.rounds import Work
     from privet.daemon.service import Daemon
 
-FRESH = 5.0  # seconds for which facts are true enough for a ban: to look costs some 10 ms
+FRESH = 5.0  # seconds for which facts are true enough for a ban: to look costs a millisecond or more
+SOON = 4.0  # seconds after which they are looked at while bans are made, so that hardly a ban waits for it
 OLD = 60.0  # seconds after which they are looked at anyway
 FIRST = 5.0  # seconds that the start waits for names and commands
 IGNORED, PROXY = "it stands in ignoreip", "a trusted proxy"
@@ -40,7 +41,7 @@ class Protection:
         self._facts: dict[str, frozenset[Subject]] = {}
         self._configured: dict[str, PrefixSet] = {}
         self._prefixes: frozenset[Subject] = frozenset()  # the same, as single ones
-        self._looked = float("-inf")
+        self._looked = self._asked = float("-inf")
         self._allowed: frozenset[Subject] = frozenset()
         self._spared: dict[str, tuple[Subject, ...]] = {}  # by jail, where somebody changed whom it spares
         self._told: dict[str, frozenset[Subject]] = {}  # by place, what its firewall lets through
@@ -64,6 +65,12 @@ class Protection:
         self._spared[jail] = subjects
         self._settle()
 
+    def current(self) -> dict[str, PrefixSet]:
+        """Return whom no ban may touch, by reason, as it has been true within the last seconds."""
+        self._asked = time.monotonic()
+        self.learn()
+        return self.protected
+
     def learn(self, age: float = FRESH) -> None:
         """Look at the facts of this machine, unless what is known is young enough."""
         if time.monotonic() - self._looked < age:
@@ -83,7 +90,7 @@ class Protection:
 
     def look(self) -> Work | None:
         """Ask what is due, and return the work of telling the firewalls: to be called every second."""
-        self.learn(OLD)
+        self.learn(SOON if time.monotonic() - self._asked < FRESH else OLD)
         self._ask()
         told = [self._told.get(place.name) for place in self._daemon.places.values()]
         return None if told.count(self._allowed) == len(told) else self.tell()

@@ -264,8 +264,7 @@ class Daemon:
     @property
     def protected(self) -> dict[str, PrefixSet]:
         """Who must never be banned, by reason."""
-        self.protection.learn()
-        return self.protection.protected
+        return self.protection.current()
 
     def name(self, subject: Subject) -> str:
         """Return the pseudonym of a subject, for today."""

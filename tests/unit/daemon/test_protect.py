@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.unit.daemon.serving import Served, serving, until
 from tests.unit.processes import JAIL, line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 OFFICE, ADMIN, OTHER = "192.0.2.9", "198.51.100.1", "203.0.113.7"
@@ -128,6 +130,32 @@ def test_who_logs_in_is_protected_at_the_next_ban(place: Served, monkeypatch: py
         assert await results(place, ADMIN) == [("refused", "somebody who is logged in")]
 
     play(place, scene)
+
+
+def test_while_bans_are_made_what_is_known_is_renewed_before_one_asks(
+    place: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = time.monotonic() + 1000
+    asked, passed = [], 0
+    real = machine.facts
+
+    def facts(environment: Mapping[str, str]) -> dict[str, frozenset[Subject]]:
+        asked.append(passed)
+        return real(environment)
+
+    async def scene(place: Served) -> None:
+        nonlocal passed
+        protection = place.daemon.protection
+        monkeypatch.setattr(machine, "facts", facts)
+        monkeypatch.setattr(protect, "time", SimpleNamespace(monotonic=lambda: start + passed))
+        for passed in range(20):
+            if passed < 10:
+                protection.current()
+            if work := protection.look():
+                await work
+
+    play(place, scene)
+    assert asked == [0, 4, 8, 12]
 
 
 def test_clients_of_a_proxied_source_go_to_the_web_servers_list(place: Served) -> None:
