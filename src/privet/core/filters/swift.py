@@ -8,13 +8,14 @@ search matches them all, each with the end of its line, where the expression can
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from operator import itemgetter
 from typing import TYPE_CHECKING, cast
 
 from privet.core.filters.dates import Dates
 from privet.core.filters.matching import Failure
 from privet.core.filters.tags import IDENTITIES
-from privet.core.filters.trees import within_lines
+from privet.core.filters.trees import hurried, within_lines
 from privet.core.filters.views import BYTEWISE
 from privet.core.filters.watch import Overrun
 
@@ -41,7 +42,7 @@ class _Together:
 
     def __init__(self, expression: Expression) -> None:
         self.expression = expression
-        pattern = expression.regex.pattern.removeprefix("(?i)")
+        pattern = hurried(expression.regex.pattern.removeprefix("(?i)"))
         flags = re.MULTILINE | (expression.regex.flags & re.IGNORECASE)
         self._search = re.compile(rf"(?:{pattern}|).*\n()", flags).findall  # the last group is what others lack
         groups = expression.regex.groupindex
@@ -98,42 +99,39 @@ class Swift:
         dates = self._view.dates
         assert isinstance(dates, Dates)  # noqa: S101  see `fits`
         texts: list[str] = []
-        starts: list[int] = []
-        times: list[float] = []
-        add_text, add_start, add_time = texts.append, starts.append, times.append
-        stamp, closing, time, quick = _NEVER, "", 0.0, dates.quick
-        clear = quick.heads.get if quick else None
-        place, whole = 0, block.decode(self._view.encoding, "replace")
+        add = texts.append
+        known: Callable[[str], bool | None] = _unknown  # what is known of a line's head, and what finds it out
+        clear: Callable[[str], bool | None] = _unknown
+        stamp, closing, time, first = _NEVER, "", 0.0, 0
+        whole = block.decode(self._view.encoding, "replace")
         lines = whole.split("\n")[:-1]
-        for line, size in zip(lines, map(len, lines if whole.isascii() else block.split(b"\n")), strict=False):
+        starts = [0, *accumulate([len(line) + 1 for line in (lines if whole.isascii() else block.split(b"\n")[:-1])])]
+        for number, line in enumerate(lines):
             head, found, rest = line.partition(stamp)
-            if found and clear and quick and (clear(head) or quick.clear(head)):
-                add_text(head + closing + rest)
-                add_start(place)
-                add_time(time)
-            else:
-                self._enter(block, texts, starts, times, keys, columns)
-                texts.clear()
-                starts.clear()
-                times.clear()
-                self._slowly(block[place : place + size], place)
-                quick = dates.quick
-                clear = quick.heads.get if quick else None
-                stamp, time = (quick and quick.again) or (_NEVER, 0.0)
-                closing = stamp[-1]
-            place += size + 1
-        self._enter(block, texts, starts, times, keys, columns)
+            if found and (known(head) or clear(head)):
+                add(f"{head}{closing}{rest}")
+                continue
+            self._enter(block, texts, starts[first:number], time, keys, columns)
+            texts.clear()
+            first, place = number + 1, starts[number]
+            self._slowly(block[place : starts[first] - 1], place)
+            quick = dates.quick
+            stamp, time = (quick and quick.again) or (_NEVER, 0.0)
+            closing = stamp[-1]
+            if quick:
+                known, clear = quick.heads.get, quick.clear
+        self._enter(block, texts, starts[first:-1], time, keys, columns)
 
     def _enter(  # noqa: PLR0913, PLR0917  the columns of the lines at hand
         self,
         block: bytes,
         texts: Sequence[str],
         starts: Sequence[int],
-        times: Sequence[float],
+        time: float,
         keys: dict[str, bytes],
         columns: Found,
     ) -> None:
-        """Enter the failures among lines of a block, of which there are the texts without the dates."""
+        """Enter the failures among lines of one time, of which there are the texts without it."""
         if not texts:
             return
         rows = self._rows(texts)
@@ -141,14 +139,13 @@ class Swift:
         if None not in known:
             columns.places += starts
             columns.keys += cast("list[bytes]", known)
-            columns.times += times
+            columns.times += [time] * len(starts)
             return
-        add_place, add_key, add_time = columns.places.append, columns.keys.append, columns.times.append
-        for place, (key, start, time) in enumerate(zip(known, starts, times, strict=True)):
+        for place, (key, start) in enumerate(zip(known, starts, strict=True)):
             if key is not None:
-                add_place(start)
-                add_key(key)
-                add_time(time)
+                columns.places.append(start)
+                columns.keys.append(key)
+                columns.times.append(time)
             elif rows[place] is _OVERRUN:  # the plan will try it again, and do what is to be done
                 self._slowly(block[start : block.find(b"\n", start)], start)
             elif rows[place] != _NOBODY:
@@ -190,3 +187,8 @@ class Swift:
             watch.at = None
             return _OVERRUN
         return _NOBODY
+
+
+def _unknown(_head: str) -> bool | None:
+    """Tell nothing, while there is no stamp to look for."""
+    return None
