@@ -103,9 +103,9 @@ def make_log() -> FilteringBoundLogger:
     )
     processors: list[Processor] = [
         structlog.processors.add_log_level,
-        people_stamp if people else stamp,
         trouble,
         scrub,
+        people_stamp if people else stamp,  # behind the scrubbing, as it holds no address
         render,
     ]
     factory = structlog.PrintLoggerFactory(cast("TextIO", _Stderr()))
