@@ -26,6 +26,8 @@ CUSTOM = (
     '%h %{msec}t %u "%U" "%q" %s "%u"',
     "%t %a %m %U %>s %b",
     '"%h" "%t" "%r" "%>s" "%b"',
+    '[%h] %t "%r" %>s',
+    '%h,%t "%r" %>s',
     '%u %h %t "%r" "%{Host}i"',
     '$remote_addr - $remote_user [$time_iso8601] "$request" $status "$http_x_forwarded_for"',
     '$msec|$remote_addr|$host|$request_method|"$request_uri"',
@@ -48,7 +50,12 @@ ADDRESSES = st.sampled_from(
     ]
 )
 STAMPS = {
-    "clf": (b"17/May/2015:10:05:03 +0000", b"17/May/2015:10:05:04 -0530", b"99/May/2015:10:05:03 +0000"),
+    "clf": (
+        b"17/May/2015:10:05:03 +0000",
+        b"17/May/2015:10:05:04 -0530",
+        b"99/May/2015:10:05:03 +0000",
+        b"01/Jan/1970:00:00:00 +0000",
+    ),
     "iso": (b"2015-05-17T10:05:03+00:00", b"2015-05-17T10:05:03Z", b"-"),
     "epoch": (b"1431857103123", b"1431857103.5", b"nan"),
     "%Y-%m-%d %H:%M:%S": (b"2015-05-17 10:05:03", b"2015-05-17 25:05:03"),

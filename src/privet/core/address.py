@@ -38,7 +38,8 @@ LONGEST = 64  # "[" + 45 characters of the longest IPv6 text + "]" + port or zon
 def pack(text: bytes) -> bytes | None:
     """Return the 4 or 16 bytes of an address in text form, or None.
 
-    Accepts brackets, a zone id without quotes (dropped) and v4-mapped IPv6 (returned as IPv4).
+    Accepts brackets, a zone id (dropped) and v4-mapped IPv6 (returned as IPv4). No text with a double quote is an
+    address: `core.parse` relies on that.
     """
     if len(text) > LONGEST:
         return None

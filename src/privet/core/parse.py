@@ -4,8 +4,9 @@ Two ways give the same answer. The *exact* one runs one regular expression over 
 that a hostile line costs time linear in its length. The *fast* one does the same without a look at escapes and line
 feeds inside of quotes, which takes far less time: where no quote is escaped, and it finds just as many lines as there
 are line feeds, none of them can be inside, and what it found is what the exact one would have found. Nor does it look
-for quotes in clients and times: with one inside they cannot be read. Any block for which that does not hold whole goes
-the exact way (`tests/property/test_parse.py` holds them equal).
+for quotes in clients and times: with one inside they cannot be read, so where something could not be read these texts
+are searched for one. A block in which an escaped quote stands, or one of those, or that has other counts, goes the
+exact way (`tests/property/test_parse.py` holds them equal).
 """
 
 from __future__ import annotations
@@ -248,8 +249,8 @@ class TextPlan:
         }
         unsure = [columns[self._client], columns["time"]]
         self._finish(rows, columns, self._client, _line_getter(block))
-        if rows.bad and any(b'"' in b"".join(column) for column in unsure):  # where none of them should be
-            return None
+        if rows.bad and any(b'"' in b"".join(column) for column in unsure):
+            return None  # such a line is in no format, whereas here it is one whose client or time cannot be read
         return rows
 
     def _slow(self, block: bytes, lines: int) -> Rows:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 from privet.core.filters.dates import Dates
 from privet.core.filters.matching import Failure
 from privet.core.filters.tags import IDENTITIES
-from privet.core.filters.trees import hurried, within_lines
+from privet.core.filters.trees import within_lines
 from privet.core.filters.views import BYTEWISE
 from privet.core.filters.watch import Overrun
 
@@ -42,7 +42,7 @@ class _Together:
 
     def __init__(self, expression: Expression) -> None:
         self.expression = expression
-        pattern = hurried(expression.regex.pattern.removeprefix("(?i)"))
+        pattern = expression.regex.pattern.removeprefix("(?i)")
         flags = re.MULTILINE | (expression.regex.flags & re.IGNORECASE)
         self._search = re.compile(rf"(?:{pattern}|).*\n()", flags).findall  # the last group is what others lack
         groups = expression.regex.groupindex
@@ -190,5 +190,5 @@ class Swift:
 
 
 def _unknown(_head: str) -> bool | None:
-    """Tell nothing, while there is no stamp to look for."""
+    """Tell nothing: there is no stamp yet that a line could have."""
     return None

@@ -8,7 +8,6 @@ other that are both no part of a word, between which a date may have stood.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from functools import lru_cache
 from re import _constants as op  # type: ignore[attr-defined]  # no other way to a parse tree
 from re import _parser as parser  # type: ignore[attr-defined]
@@ -126,31 +125,6 @@ def _takes_newline(code: object, value: Tree) -> bool:
     if code is op.RANGE:
         return bool(value[0] <= _NEWLINE <= value[1])
     return code is op.CATEGORY and value in (op.CATEGORY_SPACE, op.CATEGORY_NOT_DIGIT, op.CATEGORY_NOT_WORD)
-
-
-def hurried(pattern: str) -> str:
-    """Return an expression that finds the same, with the same in its groups, but takes less time for it, if it can.
-
-    In its last `.*` before a character it takes as little as it can: what follows is mostly near, the end of a line
-    far. Nothing that follows may be a group, or in it there would be something else.
-    """
-    tree = parse(pattern)
-    place = max((number for number, item in enumerate(tree) if _is_any(*item)), default=-1)
-    following = tree[place + 1 :]
-    if place < 0 or not following or following[0][0] is not op.LITERAL or _groups(following):
-        return pattern
-    wanted = list(tree)
-    wanted[place] = op.MIN_REPEAT, tree[place][1]
-    for found in re.finditer(r"\.\*", pattern):
-        candidate = f"{pattern[: found.end()]}?{pattern[found.end() :]}"
-        with suppress(re.error):
-            if repr(list(parser.parse(candidate))) == repr(wanted):
-                return candidate
-    return pattern
-
-
-def _is_any(code: object, value: Tree) -> bool:
-    return code is op.MAX_REPEAT and value[:2] == (0, op.MAXREPEAT) and [item for item, _ in value[2]] == [op.ANY]
 
 
 def names_inside_first(pattern: str, flags: int = 0) -> bool:

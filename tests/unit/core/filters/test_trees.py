@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-from privet.core.filters import trees
 from privet.core.filters.trees import (
     halved,
     names_inside_first,
@@ -135,28 +134,3 @@ def test_names_inside_the_first_group() -> None:
 )
 def test_expressions_that_take_in_no_newline(pattern: str, within: bool) -> None:  # noqa: FBT001  a table
     assert within_lines(pattern) is within
-
-
-@pytest.mark.parametrize(
-    ("pattern", "wanted"),
-    [
-        (r'^(?P<a>\d+) .*"GET ', r'^(?P<a>\d+) .*?"GET '),
-        (r"^(a) .* b.*c\d", r"^(a) .* b.*?c\d"),
-        (r"^[.*]\.*(?:.*x) .*- (?:x|y.*z)$", r"^[.*]\.*(?:.*x) .*?- (?:x|y.*z)$"),
-        ("^a .*b (c)", None),
-        ("^a .*?b", None),
-        ("^a .*+b", None),
-        ("^a.*", None),
-        ("^a.*$", None),
-        (r"^a.*\d", None),
-        ("^a (?:.*b)", "^a (?:.*?b)"),
-        ("^a.*b|^c.*d", None),
-        ("^a", None),
-    ],
-)
-def test_the_last_wait_for_a_character_is_short(pattern: str, wanted: str | None) -> None:
-    assert trees.hurried(pattern) == (wanted or pattern)
-    lines = ["1 x y", '12 "x "GET "GET a', "a  b b c1 c2", "..x - x - yzz", "a bc b c", "a b", "aa1", "", "c d"]
-    for line in lines:
-        once, again = re.search(pattern, line), re.search(trees.hurried(pattern), line)
-        assert (once and once.groups()) == (again and again.groups())
