@@ -6,7 +6,6 @@ Nothing is done per line: blocks stay for a while as they came, and only who is 
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from privet.core.mask import sample
@@ -99,7 +98,7 @@ class _Failures:
         """Return which failures are a client's; an index pays where more than one client is searched for."""
         self._asked += 1
         if self._asked == 1:
-            return list(_found(key, self._keys))
+            return [place for place, one in enumerate(self._keys) if one == key]
         if self._of is None:
             self._of = {}
             for place, one in enumerate(self._keys):
@@ -110,17 +109,6 @@ class _Failures:
         """Let go of the block; there was nothing in it."""
         self.lines = Places(b"")
         self._rows, self._keys, self._times, self._of = (), (), (), {}
-
-
-def _found(key: bytes, keys: Iterable[bytes]) -> Iterator[int]:
-    """Yield where a key stands."""
-    if not isinstance(keys, list):
-        yield from (place for place, one in enumerate(keys) if one == key)
-        return
-    place = -1
-    with suppress(ValueError):
-        while True:  # a list looks itself, in a fifth of the time
-            yield (place := keys.index(key, place + 1))
 
 
 class Shelf:

@@ -118,6 +118,13 @@ def test_pseudonyms_and_everything_else_stay(capsys: pytest.CaptureFixture[str])
     }
 
 
+def test_what_is_told_later_has_its_own_time(capsys: pytest.CaptureFixture[str]) -> None:
+    make_log().info("ban", then=1795346848.25)
+
+    entry = json.loads(capsys.readouterr().err)
+    assert entry == {"event": "ban", "level": "info", "timestamp": "2026-11-22T11:27:28.250000Z"}
+
+
 def test_standard_error_may_be_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -11,7 +11,6 @@ import pwd
 import re
 import struct
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import TYPE_CHECKING
@@ -47,9 +46,6 @@ _SSH_PORT = re.compile(
 _SSH = 22
 _IN_SESSION = re.compile(r"sshd[\w-]*: \S+@(?:notty|pts/|tty)\S*")
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
-
-
-_known = lru_cache(maxsize=1)  # of what is read every few seconds, and rarely says something else
 
 
 def facts(environ: Mapping[str, str]) -> dict[str, frozenset[Subject]]:
@@ -125,7 +121,6 @@ def parent(text: str) -> int:
     return int(words[1]) if len(words) > 1 else 0
 
 
-@_known
 def local_v4(text: str) -> frozenset[Subject]:
     """Parse /proc/net/fib_trie: the prefixes for which this machine answers."""
     found, leaf = set(), ""
@@ -137,13 +132,11 @@ def local_v4(text: str) -> frozenset[Subject]:
     return frozenset(found)
 
 
-@_known
 def local_v6(text: str) -> frozenset[Subject]:
     """Parse /proc/net/if_inet6: the addresses of all interfaces."""
     return frozenset(_whole(bytes.fromhex(line.split()[0])) for line in text.splitlines())
 
 
-@_known
 def gateways_v4(text: str) -> frozenset[Subject]:
     """Parse /proc/net/route: the next hops of the default routes."""
     found = set()
@@ -154,7 +147,6 @@ def gateways_v4(text: str) -> frozenset[Subject]:
     return frozenset(found)
 
 
-@_known
 def gateways_v6(text: str) -> frozenset[Subject]:
     """Parse /proc/net/ipv6_route: the next hops of the default routes."""
     found = set()
@@ -165,7 +157,6 @@ def gateways_v6(text: str) -> frozenset[Subject]:
     return frozenset(found)
 
 
-@_known
 def nameservers(text: str) -> frozenset[Subject]:
     """Parse resolv.conf."""
     found = (pack(word.encode("ascii", "replace")) for word in _NAMESERVER.findall(text))
@@ -183,7 +174,6 @@ def utmp_peers(data: bytes) -> list[tuple[int, Subject]]:
     return found
 
 
-@_known
 def ssh_ports(text: str) -> frozenset[int]:
     """Parse the ports from sshd's configuration."""
     return frozenset({_SSH, *map(int, _SSH_PORT.findall(text))})

@@ -8,7 +8,6 @@ search matches them all, each with the end of its line, where the expression can
 from __future__ import annotations
 
 import re
-from itertools import accumulate
 from operator import itemgetter
 from typing import TYPE_CHECKING, cast
 
@@ -99,39 +98,42 @@ class Swift:
         dates = self._view.dates
         assert isinstance(dates, Dates)  # noqa: S101  see `fits`
         texts: list[str] = []
-        add = texts.append
-        known: Callable[[str], bool | None] = _unknown  # what is known of a line's head, and what finds it out
-        clear: Callable[[str], bool | None] = _unknown
-        stamp, closing, time, first = _NEVER, "", 0.0, 0
-        whole = block.decode(self._view.encoding, "replace")
+        starts: list[int] = []
+        times: list[float] = []
+        add_text, add_start, add_time = texts.append, starts.append, times.append
+        stamp, closing, time, quick = _NEVER, "", 0.0, dates.quick
+        clear = quick.heads.get if quick else None
+        place, whole = 0, block.decode(self._view.encoding, "replace")
         lines = whole.split("\n")[:-1]
-        starts = [0, *accumulate([len(line) + 1 for line in (lines if whole.isascii() else block.split(b"\n")[:-1])])]
-        for number, line in enumerate(lines):
+        for line, size in zip(lines, map(len, lines if whole.isascii() else block.split(b"\n")), strict=False):
             head, found, rest = line.partition(stamp)
-            if found and (known(head) or clear(head)):
-                add(f"{head}{closing}{rest}")
-                continue
-            self._enter(block, texts, starts[first:number], time, keys, columns)
-            texts.clear()
-            first, place = number + 1, starts[number]
-            self._slowly(block[place : starts[first] - 1], place)
-            quick = dates.quick
-            stamp, time = (quick and quick.again) or (_NEVER, 0.0)
-            closing = stamp[-1]
-            if quick:
-                known, clear = quick.heads.get, quick.clear
-        self._enter(block, texts, starts[first:-1], time, keys, columns)
+            if found and clear and quick and (clear(head) or quick.clear(head)):
+                add_text(head + closing + rest)
+                add_start(place)
+                add_time(time)
+            else:
+                self._enter(block, texts, starts, times, keys, columns)
+                texts.clear()
+                starts.clear()
+                times.clear()
+                self._slowly(block[place : place + size], place)
+                quick = dates.quick
+                clear = quick.heads.get if quick else None
+                stamp, time = (quick and quick.again) or (_NEVER, 0.0)
+                closing = stamp[-1]
+            place += size + 1
+        self._enter(block, texts, starts, times, keys, columns)
 
     def _enter(  # noqa: PLR0913, PLR0917  the columns of the lines at hand
         self,
         block: bytes,
         texts: Sequence[str],
         starts: Sequence[int],
-        time: float,
+        times: Sequence[float],
         keys: dict[str, bytes],
         columns: Found,
     ) -> None:
-        """Enter the failures among lines of one time, of which there are the texts without it."""
+        """Enter the failures among lines of a block, of which there are the texts without the dates."""
         if not texts:
             return
         rows = self._rows(texts)
@@ -139,13 +141,14 @@ class Swift:
         if None not in known:
             columns.places += starts
             columns.keys += cast("list[bytes]", known)
-            columns.times += [time] * len(starts)
+            columns.times += times
             return
-        for place, (key, start) in enumerate(zip(known, starts, strict=True)):
+        add_place, add_key, add_time = columns.places.append, columns.keys.append, columns.times.append
+        for place, (key, start, time) in enumerate(zip(known, starts, times, strict=True)):
             if key is not None:
-                columns.places.append(start)
-                columns.keys.append(key)
-                columns.times.append(time)
+                add_place(start)
+                add_key(key)
+                add_time(time)
             elif rows[place] is _OVERRUN:  # the plan will try it again, and do what is to be done
                 self._slowly(block[start : block.find(b"\n", start)], start)
             elif rows[place] != _NOBODY:
@@ -187,8 +190,3 @@ class Swift:
             watch.at = None
             return _OVERRUN
         return _NOBODY
-
-
-def _unknown(_head: str) -> bool | None:
-    """Tell nothing: there is no stamp yet that a line could have."""
-    return None
