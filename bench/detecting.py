@@ -16,12 +16,12 @@ from privet.adapters.networks import Networks
 from privet.adapters.sources.archive import Archive
 from privet.config.compile import engine_for
 from privet.config.loader import load
-from privet.core import history
+from privet.core.addresses.tokens import Tokens
 from privet.core.engine import Batch
-from privet.core.history import Tallies
-from privet.core.lines import in_portions
-from privet.core.tokens import Tokens
-from privet.core.vigil import Vigil
+from privet.core.parsing.lines import in_portions
+from privet.core.reports import history
+from privet.core.reports.history import Tallies
+from privet.core.watch.vigil import Vigil
 
 
 def main(config_path: str, log: str) -> None:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, ParamSpec
 
 from privet.adapters.firewall.netlink import connect
 from privet.adapters.firewall.nftables import NftablesFirewall
-from privet.core.address import Subject
-from privet.core.bans import Order
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Order
 
 if TYPE_CHECKING:
     import socket

@@ -20,8 +20,8 @@ from bench.packets import Flood
 from bench.report import Result, waiting
 from bench.runs import ROOT, Failed, Spread, needs_namespaces
 from privet.adapters.firewall.nftables import NftablesFirewall
-from privet.core.address import Subject, mask_bits
-from privet.core.bans import Order
+from privet.core.addresses.address import Subject, mask_bits
+from privet.core.bans.model import Order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

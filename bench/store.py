@@ -15,8 +15,8 @@ from bench.runs import LONGEST, Failed, Spread, memory_of
 from privet.adapters.store.ring import Buckets, Ring
 from privet.adapters.store.rows import BANS
 from privet.adapters.store.sqlite import SqliteStore
-from privet.core.address import Subject
-from privet.core.bans import Ban
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Ban
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from privet.core.address import Subject
-    from privet.core.bans import Held, Order
+    from privet.core.addresses.address import Subject
+    from privet.core.bans.model import Held, Order
 
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.adapters.fail2ban_db import running_bans
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from tests.conformance import oracle
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from privet.core.detect import Limit
 from privet.core.jails import Jail
-from privet.core.rate import Rate
+from privet.core.windows.detect import Limit
+from privet.core.windows.rate import Rate
 from tests.conformance import oracle
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from threading import Event
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from privet.adapters.firewall.nftables import NftablesFirewall
-from privet.core.address import Subject
-from privet.core.bans import Order
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

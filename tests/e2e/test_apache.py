@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from privet.core.formats import APACHE
+from privet.core.parsing.formats import APACHE
 from tests.e2e.lab import CLIENTS, IN_FLIGHT, NOISE, Lab, Page, lost, pipes_ready
 from tests.e2e.net import BANNED, SERVER4, SERVER6, Net, all_served, targets, until
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.adapters.firewall.command import CommandFirewall
-from privet.core.address import Subject
-from privet.core.bans import Order
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Order
 from tests.e2e.hosts import ban, many, run, unban
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from privet.core.forwarded import MOST_HOPS
+from privet.core.parsing.forwarded import MOST_HOPS
 from tests.e2e import test_apache, test_nginx
 from tests.e2e.net import PATIENCE, SERVER4, SERVER6, until
 from tests.privacy.search import leaks

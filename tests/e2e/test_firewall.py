@@ -20,8 +20,8 @@ from privet.adapters.firewall import nftables
 from privet.adapters.firewall.netlink import NetlinkWriter, connect
 from privet.adapters.firewall.nftables import NftablesFirewall
 from privet.adapters.firewall.null import NullFirewall
-from privet.core.address import Subject, mask_bits
-from privet.core.bans import Order
+from privet.core.addresses.address import Subject, mask_bits
+from privet.core.bans.model import Order
 from privet.ports import FirewallError
 from tests.e2e.hosts import (
     CLIENT4,
@@ -327,8 +327,8 @@ WITHOUT_RIGHT = ["setpriv", "--securebits=+noroot,+noroot_locked", "--inh-caps=-
 ATTEMPT = """
     import json, sys
     from privet.adapters.firewall.nftables import NftablesFirewall
-    from privet.core.address import Subject
-    from privet.core.bans import Order
+    from privet.core.addresses.address import Subject
+    from privet.core.bans.model import Order
     from privet.ports import FirewallError
 
     firewall = NftablesFirewall(sys.argv[1])

@@ -11,8 +11,8 @@ import pytest
 
 from privet.adapters.firewall import program
 from privet.adapters.firewall.nftables import NftablesFirewall
-from privet.core.address import Subject, mask_bits
-from privet.core.bans import Order
+from privet.core.addresses.address import Subject, mask_bits
+from privet.core.bans.model import Order
 from privet.ports import FirewallError
 from tests.e2e.hosts import CLIENT4, FOR_EVER, HOST4, ban, held, many
 

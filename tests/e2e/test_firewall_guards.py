@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.adapters.firewall.nftables import NftablesFirewall
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from tests.e2e.hosts import CLIENT4, CLIENT6, HOST4, HOST6, INNER4, OTHER4, OTHER6, ban, held, many, run, unban
 
 if TYPE_CHECKING:

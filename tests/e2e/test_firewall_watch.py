@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.adapters.firewall import watch
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from tests.e2e.hosts import CLIENT4, HOST4, OTHER4, ban, fresh, held, many, run, unban
 
 if TYPE_CHECKING:

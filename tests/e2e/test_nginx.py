@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from privet.core.formats import APACHE, parse_format
+from privet.core.parsing.formats import APACHE, parse_format
 from tests.e2e.lab import CLIENTS, IN_FLIGHT, NOISE, ROOT, Lab, Page, lost
 from tests.e2e.net import BANNED, SERVER4, SERVER6, Net, all_served, targets, until
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from privet.core.jails import Jail
-    from privet.core.loads import Loads
+    from privet.core.windows.loads import Loads
 
 
 class Ban(NamedTuple):

@@ -7,10 +7,10 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privet.core.assets import CLEAR, Assets
-from privet.core.facts import Registry
-from privet.core.parse import Rows
-from privet.core.shapes import Shapes
+from privet.core.parsing.parse import Rows
+from privet.core.rows.assets import CLEAR, Assets
+from privet.core.rows.facts import Registry
+from privet.core.rows.shapes import Shapes
 
 PATHS = (b"/post", b"/image/17", b"/a.css")
 HITS = st.lists(

@@ -14,11 +14,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from privet.core import ledger as module
-from privet.core.address import Subject
-from privet.core.bans import ADOPTED, Ban, Held, Later, Order
-from privet.core.ledger import Ledger, told
-from privet.core.scope import services
+from privet.core.addresses.address import Subject
+from privet.core.bans import ledger as module
+from privet.core.bans.ledger import Ledger, told
+from privet.core.bans.model import ADOPTED, Ban, Held, Later, Order
+from privet.core.bans.scope import services
 from privet.core.verdicts import Action, Verdict
 
 SUBJECTS = [Subject.parse(text) for text in ("192.0.2.1", "192.0.2.2", "2001:db8::1", "198.51.100.0/24")]

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from privet.core.address import Subject
-from privet.core.blocks.columns import Counts
-from privet.core.blocks.layout import layout
-from privet.core.formats import Literal, parse_format
-from privet.core.leeches import Leeches, LeechRow, numbers
-from privet.core.parse import PAUSE, Rows, TextPlan, plan_of
+from privet.core.addresses.address import Subject
+from privet.core.parsing.blocks.columns import Counts
+from privet.core.parsing.blocks.layout import layout
+from privet.core.parsing.formats import Literal, parse_format
+from privet.core.parsing.parse import PAUSE, Rows, TextPlan, plan_of
+from privet.core.reports.leeches import Leeches, LeechRow, numbers
 from tests.property.test_parse import HARMLESS, HOSTILE, PLAIN, line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from privet.core.blocks.blockwise import Blockwise
+    from privet.core.parsing.blocks.blockwise import Blockwise
 
 WANT = ("status", "size", "request", "agent", "host", "duration_us", "content_type")
 FORMATS = (

@@ -9,10 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from privet.core import detect
-from privet.core.detect import Limit, Reached, Window
 from privet.core.jails import Jail
-from privet.core.loads import Loads
+from privet.core.windows import detect
+from privet.core.windows.detect import Limit, Reached, Window
+from privet.core.windows.loads import Loads
 from tests.property.oracle import Ban, Oracle
 
 if TYPE_CHECKING:

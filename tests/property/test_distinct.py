@@ -9,12 +9,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from privet.core import distinct
-from privet.core.crowd import Crowd
-from privet.core.detect import Limit
-from privet.core.distinct import Distinct
 from privet.core.jails import Jail
-from privet.core.texts import digest
+from privet.core.parsing.texts import digest
+from privet.core.rows.crowd import Crowd
+from privet.core.windows import distinct
+from privet.core.windows.detect import Limit
+from privet.core.windows.distinct import Distinct
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

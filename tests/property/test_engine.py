@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from privet.config.compile import engine_for
 from privet.config.model import Config, EngineConfig, SourceConfig
-from privet.core.address import Subject, client_key
+from privet.core.addresses.address import Subject, client_key
 from privet.core.engine import Batch, Engine
 from privet.core.jails import Between, Is, Jail, Matches, Predicate
 from privet.core.verdicts import Action, Verdict

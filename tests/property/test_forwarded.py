@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privet.core.address import Subject, client_key
-from privet.core.formats import parse_format
-from privet.core.forwarded import BEHIND, MOST_HOPS, Proxies
-from privet.core.parse import plan_of
+from privet.core.addresses.address import Subject, client_key
+from privet.core.parsing.formats import parse_format
+from privet.core.parsing.forwarded import BEHIND, MOST_HOPS, Proxies
+from privet.core.parsing.parse import plan_of
 
 TRUSTED = Proxies([Subject.parse("10.0.0.0/8"), Subject.parse("2001:db8:ffff::/48")])
 CLIENT = b"203.0.113.7"

@@ -7,8 +7,8 @@ from ipaddress import IPv4Address, IPv6Address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privet.core.leaks import AFTER, BEFORE, Finder
-from privet.core.mask import Mask
+from privet.core.masking.leaks import AFTER, BEFORE, Finder
+from privet.core.masking.mask import Mask
 
 FINDER, MASK = Finder(), Mask("drop")
 V4 = (

@@ -7,7 +7,7 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privet.core.lines import LineSplitter, merge_by_time
+from privet.core.parsing.lines import LineSplitter, merge_by_time
 
 TEXT = st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r", b"\r\n", b"\0", b"\xff" * 7, b"x" * 20])).map(b"".join)
 CUTS = st.lists(st.integers(0, 400))

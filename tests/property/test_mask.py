@@ -13,14 +13,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from privet.core import quick
-from privet.core.address import client_key
-from privet.core.days import all_begin
-from privet.core.formats import named
-from privet.core.mask import Mask, Masks, combined, masked_log, sample
-from privet.core.parse import plan_of
-from privet.core.recognise import AutoPlan
-from privet.core.rewrite import FEW, Rewriter
+from privet.core.addresses.address import client_key
+from privet.core.masking import quick
+from privet.core.masking.mask import Mask, Masks, combined, masked_log, sample
+from privet.core.masking.rewrite import FEW, Rewriter
+from privet.core.parsing.days import all_begin
+from privet.core.parsing.formats import named
+from privet.core.parsing.parse import plan_of
+from privet.core.parsing.recognise import AutoPlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

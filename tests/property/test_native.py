@@ -13,12 +13,12 @@ from privet.config.fail2ban.text import Place
 from privet.config.loader import parse
 from privet.config.model import PLAIN, ActionConfig, Config, SourceConfig
 from privet.config.native import text_of
-from privet.core.address import Subject
-from privet.core.escalate import Escalation
+from privet.core.addresses.address import Subject
+from privet.core.bans.escalate import Escalation
+from privet.core.bans.scope import make_scope
 from privet.core.filters.model import FilterSpec
 from privet.core.guard import Listed
 from privet.core.jails import Jail
-from privet.core.scope import make_scope
 from tests.conftest import FAIL2BAN
 
 if TYPE_CHECKING:

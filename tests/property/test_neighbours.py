@@ -11,12 +11,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privet.core.address import Subject, is_pseudonym
-from privet.core.crowd import Crowd
-from privet.core.detect import Limit
+from privet.core.addresses.address import Subject, is_pseudonym
 from privet.core.jails import Jail
-from privet.core.neighbours import Neighbours
-from privet.core.nets import Keys, network_key, network_of
+from privet.core.rows.crowd import Crowd
+from privet.core.windows.detect import Limit
+from privet.core.windows.neighbours import Neighbours
+from privet.core.windows.nets import Keys, network_key, network_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from privet.core.address import client_key
-from privet.core.formats import APACHE, Literal, parse_format
+from privet.core.addresses.address import client_key
 from privet.core.jails import FIELDS
-from privet.core.parse import Rows, TextPlan, plan_of, together
-from privet.core.select import values_of
+from privet.core.parsing.formats import APACHE, Literal, parse_format
+from privet.core.parsing.parse import Rows, TextPlan, plan_of, together
+from privet.core.rows.select import values_of
 
 if TYPE_CHECKING:
-    from privet.core.parse import Plan
+    from privet.core.parsing.parse import Plan
 
 WANT = ("host", "user", "status", "size", "method", "path", "query", "target", "agent", "referer")
 CUSTOM = (

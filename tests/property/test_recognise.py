@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from privet.core.jails import FIELDS
-from privet.core.parse import Rows, together
-from privet.core.recognise import AutoPlan
-from privet.core.select import values_of
+from privet.core.parsing.parse import Rows, together
+from privet.core.parsing.recognise import AutoPlan
+from privet.core.rows.select import values_of
 
 CLIENTS = st.sampled_from(
     [b"192.0.2.1", b"2001:db8::1", b"[2001:db8::1]", b"100::5", b"-", b"dsl.example.net", b"a b", b""]

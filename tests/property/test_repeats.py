@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from privet.config.compile import engine_for
 from privet.config.loader import parse
+from privet.core.bans.escalate import LONGEST, MOST, Escalation, Offences
+from privet.core.bans.formula import FormulaError, Given, compiled
 from privet.core.engine import Batch
-from privet.core.escalate import LONGEST, MOST, Escalation, Offences
-from privet.core.formula import FormulaError, Given, compiled
-from privet.core.times import write_clf
+from privet.core.parsing.times import write_clf
 
 if TYPE_CHECKING:
     from privet.core.verdicts import Verdict

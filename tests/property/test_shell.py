@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from privet.core.shell import compile_command, variable
+from privet.core.actions.shell import compile_command, variable
 
 SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)]
 HARMLESS = "Q7xZ"  # harmless wherever it stands

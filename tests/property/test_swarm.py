@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privet.core.cusum import HOURS
-from privet.core.detect import Limit
-from privet.core.facts import Registry
 from privet.core.jails import Jail
-from privet.core.parse import Rows
-from privet.core.swarm import GRACE, LOOK_BACK, Baseline, Swarms
+from privet.core.parsing.parse import Rows
+from privet.core.rows.facts import Registry
+from privet.core.swarms.cusum import HOURS
+from privet.core.swarms.swarm import GRACE, LOOK_BACK, Baseline, Swarms
+from privet.core.windows.detect import Limit
 
 if TYPE_CHECKING:
-    from privet.core.cusum import Sum
-    from privet.core.shapes import Url
+    from privet.core.rows.shapes import Url
+    from privet.core.swarms.cusum import Sum
 
 Asked = tuple[bytes, float, bytes]
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from privet.core.address import Subject
+    from privet.core.addresses.address import Subject
 
 _TEXT, _UINT16, _UINT32, _MAP, _UINT64, _ARRAY = 2, 5, 6, 7, 9, 11
 _GAP = 16  # zero bytes between tree and data

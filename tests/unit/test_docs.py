@@ -30,10 +30,10 @@ from privet.config.model import (
     SourceConfig,
     StoreConfig,
 )
-from privet.core.escalate import Escalation
+from privet.core.bans.escalate import Escalation
 from privet.core.filters.model import FilterSpec
-from privet.core.formats import NAMES
 from privet.core.jails import FIELDS, Jail
+from privet.core.parsing.formats import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

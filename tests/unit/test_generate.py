@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bench import generate
-from privet.core.address import client_key
+from privet.core.addresses.address import client_key
 
 ROOT = Path(generate.__file__).parents[1]
 KINDS = ("access", "auth", "offenders")

@@ -6,7 +6,7 @@ The rules that hold:
 - a ban that is over before its turn comes is not begun, one that was begun is always ended;
 - a command that takes too long is killed with all that it started; what commands print is thrown away, since it
   may name addresses; values reach them in their environment, which other users cannot read, never as text that a
-  shell reads (see `core.shell`).
+  shell reads (see `core.actions.shell`).
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from privet.core.actions import LINES, Occasion
-from privet.core.address import Subject
-from privet.core.shell import variable
+from privet.core.actions.programs import LINES, Occasion
+from privet.core.actions.shell import variable
+from privet.core.addresses.address import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from privet.core.actions import Program
-    from privet.core.shell import Script
+    from privet.core.actions.programs import Program
+    from privet.core.actions.shell import Script
 
 SIDE_BY_SIDE = 4
 """Commands at a time: enough that one that hangs does not stop the others, few enough for a small machine."""

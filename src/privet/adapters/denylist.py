@@ -18,17 +18,17 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from privet.core.address import Subject, mask_bits
-from privet.core.bans import Held, Later
+from privet.core.addresses.address import Subject, mask_bits
+from privet.core.addresses.prefixes import PrefixSet
+from privet.core.bans.model import Held, Later
 from privet.core.plurals import counted
-from privet.core.prefixes import PrefixSet
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from privet.core.bans import Order
+    from privet.core.bans.model import Order
 
 FOLDER, SLOW = "deny", "slow"
 """How it is called in the run-time directory, and in the configuration of web servers.

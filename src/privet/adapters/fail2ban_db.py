@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.ports import SourceError
 
 if TYPE_CHECKING:

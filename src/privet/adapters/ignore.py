@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from privet.core.address import Subject, key_of, pack
-from privet.core.lists import ListError, parse_list
+from privet.core.addresses.address import Subject, key_of, pack
+from privet.core.bans.lists import ListError, parse_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

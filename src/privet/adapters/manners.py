@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from privet import __version__
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
+from privet.core.addresses.prefixes import PrefixSet
 from privet.core.manners.known import Known
 from privet.core.manners.robots import EVERYWHERE, KNOWS
-from privet.core.prefixes import PrefixSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

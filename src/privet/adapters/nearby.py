@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from privet.core.lines import LineTime
+    from privet.core.parsing.lines import LineTime
 
 FILES = 200
 """Files of a folder that are looked at."""

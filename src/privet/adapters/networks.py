@@ -11,9 +11,9 @@ import zlib
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from privet.core.address import Subject, pack
-from privet.core.networks import Network, as_number
-from privet.core.prefixes import PrefixMap, bounds
+from privet.core.addresses.address import Subject, pack
+from privet.core.addresses.networks import Network, as_number
+from privet.core.addresses.prefixes import PrefixMap, bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from privet.core.history import MINUTE, Machine
+from privet.core.reports.history import MINUTE, Machine
 
 _WAITED = re.compile(r"^some .*?avg60=([0-9.]+)", re.MULTILINE)
 _MEMORY = re.compile(r"^(MemTotal|MemAvailable):\s+(\d+) kB", re.MULTILINE)

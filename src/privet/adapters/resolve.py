@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from privet.core.address import key_of, pack
+from privet.core.addresses.address import key_of, pack
 
 MOST = 16
 """Addresses of one name that count: whoever owns a name can let it stand for anybody."""

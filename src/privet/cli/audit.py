@@ -16,7 +16,7 @@ from privet.core.plurals import counted
 if TYPE_CHECKING:
     from privet.adapters.canary import Result
     from privet.config.model import Config
-    from privet.core.address import Subject
+    from privet.core.addresses.address import Subject
     from privet.tasks.audit import Leaky, Scan
     from privet.tasks.structure import Remark, Structure
 
@@ -61,7 +61,7 @@ def command(
     from privet.adapters.machine import own_addresses  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.adapters.tree import Tree  # noqa: PLC0415
     from privet.cli.progress import advancing  # noqa: PLC0415
-    from privet.core.leaks import Finder  # noqa: PLC0415
+    from privet.core.masking.leaks import Finder  # noqa: PLC0415
     from privet.tasks.audit import places, scan  # noqa: PLC0415
     from privet.tasks.structure import of_privet, structure  # noqa: PLC0415
 
@@ -96,7 +96,7 @@ def _config(path: str) -> Config | None:
 
 
 def _subjects(words: tuple[str, ...]) -> list[Subject]:
-    from privet.core.address import Subject  # noqa: PLC0415
+    from privet.core.addresses.address import Subject  # noqa: PLC0415
 
     texts: list[str] = []
     for word in words:

@@ -35,7 +35,7 @@ def command(runtime: str | None, url: str, host: str | None, roots: tuple[str, .
     from privet.adapters.tree import Tree  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.cli.client import ask  # noqa: PLC0415
     from privet.cli.output import print_json  # noqa: PLC0415
-    from privet.core.leaks import Finder  # noqa: PLC0415
+    from privet.core.masking.leaks import Finder  # noqa: PLC0415
     from privet.tasks.audit import places  # noqa: PLC0415
     from privet.tasks.canary import Canary  # noqa: PLC0415
     from privet.tasks.structure import structure  # noqa: PLC0415

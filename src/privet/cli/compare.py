@@ -9,8 +9,8 @@ import click
 from privet.cli.effects import SAYS, SUMS, as_sums, judge, row
 from privet.cli.output import local, print_json, rfc3339, rounded
 from privet.cli.sheet import Column, Page, Sheet, put_page, show
-from privet.core.looks import ANSWERS
 from privet.core.plurals import counted
+from privet.core.swarms.looks import ANSWERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

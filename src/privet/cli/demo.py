@@ -109,8 +109,8 @@ def print_outcome(outcome: Outcome, names: Names) -> None:
     """Print a night for a person."""
     from privet.cli.output import print_table  # noqa: PLC0415
     from privet.cli.sheets import manners  # noqa: PLC0415
-    from privet.core.leeches import HEADER, format_row  # noqa: PLC0415
     from privet.core.plurals import counted  # noqa: PLC0415
+    from privet.core.reports.leeches import HEADER, format_row  # noqa: PLC0415
 
     faster = outcome.night / outcome.seconds
     click.secho(

@@ -34,7 +34,7 @@ def command(config_path: str, runtime: str | None, *, as_json: bool) -> int:
 
     from privet.cli.client import ask  # noqa: PLC0415
     from privet.cli.output import print_json  # noqa: PLC0415
-    from privet.core.leaks import Finder  # noqa: PLC0415
+    from privet.core.masking.leaks import Finder  # noqa: PLC0415
     from privet.tasks.doctor import Doctor, Setup  # noqa: PLC0415
 
     def status() -> dict[str, object] | None:

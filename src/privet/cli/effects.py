@@ -9,17 +9,17 @@ import click
 from privet.adapters.localtime import local_zone
 from privet.cli.output import bars, local, print_table, rfc3339, rounded
 from privet.cli.sheet import Column, Sheet, Top, show
-from privet.core.address import Subject
-from privet.core.effects import REQUESTS, SAVED, banned
-from privet.core.looks import ANSWERS, tally
+from privet.core.addresses.address import Subject
 from privet.core.plurals import counted
+from privet.core.reports.effects import REQUESTS, SAVED, banned
+from privet.core.swarms.looks import ANSWERS, tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from privet.cli.names import Names
-    from privet.core.effects import Effect, Effects
-    from privet.core.looks import Look, Looks
+    from privet.core.reports.effects import Effect, Effects
+    from privet.core.swarms.looks import Look, Looks
 
     Judged = Mapping[bytes, Look]
 

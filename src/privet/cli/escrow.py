@@ -14,7 +14,7 @@ from privet.cli.options import json_option
 if TYPE_CHECKING:
     from pyrage.x25519 import Identity
 
-    from privet.core.escrow import Batch
+    from privet.core.masking.escrow import Batch
 
 
 @click.group(name="escrow")
@@ -72,7 +72,7 @@ def open_(words: tuple[str, ...], identity: str, *, as_json: bool) -> int:
 
 def _pseudonym(word: str) -> str | None:
     """Return a pseudonym as logs write it, None for anything else."""
-    from privet.core.address import Subject  # noqa: PLC0415
+    from privet.core.addresses.address import Subject  # noqa: PLC0415
 
     try:
         subject = Subject.parse(word)
@@ -83,7 +83,7 @@ def _pseudonym(word: str) -> str | None:
 
 def _read(files: list[Path], identity: str) -> list[tuple[Path, Batch]]:
     """Return what the files hold; no part of it if one of them cannot be opened. Raises Failure, OSError."""
-    from privet.core.escrow import read_text  # noqa: PLC0415
+    from privet.core.masking.escrow import read_text  # noqa: PLC0415
     from privet.ports import SealError  # noqa: PLC0415
 
     try:

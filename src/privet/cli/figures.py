@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from privet.adapters.localtime import local_zone
 from privet.cli.charts import Figure, Series, Times, bars, lines, moment, week
 from privet.core.plurals import counted
-from privet.core.pulse import KINDS, Pulse, floor, width_for
+from privet.core.reports.pulse import KINDS, Pulse, floor, width_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

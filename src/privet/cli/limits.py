@@ -16,7 +16,7 @@ from privet.cli.summing import names_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from privet.core.address import Subject
+    from privet.core.addresses.address import Subject
     from privet.tasks.limits import Limits
 
 _STEPS = [f"{low * 10}%" for low in range(10)]

@@ -164,7 +164,7 @@ def networks(runtime: str | None, output: Output, *, reveal: bool) -> int:
 def _requests(answer: Mapping[str, Any], by: str, limit: int | None) -> Sheet:
     """Return the requests that were counted: times newest first, others by their hits."""
     from privet.cli import sheets  # noqa: PLC0415  as above
-    from privet.core.hits import HitRow  # noqa: PLC0415  as above
+    from privet.core.reports.hits import HitRow  # noqa: PLC0415  as above
 
     sums: dict[str, int] = {}
     for name, hits in _counts(answer, by):
@@ -176,7 +176,7 @@ def _requests(answer: Mapping[str, Any], by: str, limit: int | None) -> Sheet:
 
 
 def _counts(answer: Mapping[str, Any], by: str) -> list[tuple[str, int]]:
-    from privet.core.hits import CLASS_NAMES  # noqa: PLC0415  as above
+    from privet.core.reports.hits import CLASS_NAMES  # noqa: PLC0415  as above
 
     if by == "site":
         return [(one["site"], one["hits"]) for one in answer["sites"]]

@@ -6,13 +6,13 @@ import os
 from typing import TYPE_CHECKING
 
 from privet.cli.output import rfc3339
-from privet.core.mask import Mask
+from privet.core.masking.mask import Mask
 from privet.core.verdicts import decisions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from privet.core.address import Subject
+    from privet.core.addresses.address import Subject
     from privet.core.verdicts import Verdict
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from privet.cli.charts import Figure
     from privet.cli.said import Said
-    from privet.core.address import Subject
-    from privet.core.pulse import Pulse
+    from privet.core.addresses.address import Subject
+    from privet.core.reports.pulse import Pulse
     from privet.core.verdicts import Verdict
     from privet.tasks.limits import Limits
     from privet.tasks.reports import Read
@@ -100,10 +100,10 @@ def _about_requests(
 ) -> tuple[list[Sheet], Read, Pulse | None, Top, dict[str, int]]:
     """Read the logs once, for all that can be said of requests."""
     from privet.cli import sheets  # noqa: PLC0415  as above
-    from privet.core.crowds import crowds  # noqa: PLC0415  as above
-    from privet.core.hits import FIELDS, By, Hits  # noqa: PLC0415  as above
-    from privet.core.leeches import COLUMNS, Leeches  # noqa: PLC0415  as above
-    from privet.core.sums import Several  # noqa: PLC0415  as above
+    from privet.core.reports.crowds import crowds  # noqa: PLC0415  as above
+    from privet.core.reports.hits import FIELDS, By, Hits  # noqa: PLC0415  as above
+    from privet.core.reports.leeches import COLUMNS, Leeches  # noqa: PLC0415  as above
+    from privet.core.reports.sums import Several  # noqa: PLC0415  as above
 
     fields: tuple[By, ...] = ("path", "agent", "site", "status")
     want = [*COLUMNS, *(FIELDS[by] for by in fields)]
@@ -142,7 +142,7 @@ def _about_rules(found: Limits, name: Callable[[Subject], str], limit: int | Non
     """Return what rules would have done; pictures of it over the time of the requests."""
     from privet.cli import figures, sheets  # noqa: PLC0415  as above
     from privet.cli.limits import close_sheet, spread_sheet  # noqa: PLC0415  as above
-    from privet.core.pulse import Pulse  # noqa: PLC0415  as above
+    from privet.core.reports.pulse import Pulse  # noqa: PLC0415  as above
     from privet.core.verdicts import Action, decisions  # noqa: PLC0415  as above
 
     decided = [verdict for verdict, _ in decisions(found.replayed.verdicts)]
@@ -159,7 +159,7 @@ def _about_rules(found: Limits, name: Callable[[Subject], str], limit: int | Non
 
 def _offenders(bans: Sequence[Verdict], name: Callable[[Subject], str]) -> list[dict[str, Any]]:
     """Return who was banned how often, most bans first, as `privet report offenders` has it."""
-    from privet.core.offenders import interval  # noqa: PLC0415  as above
+    from privet.core.reports.offenders import interval  # noqa: PLC0415  as above
 
     times: dict[str | Subject, list[float]] = {}
     for one in bans:

@@ -12,7 +12,7 @@ from privet.cli.options import config_option, runtime_dir, runtime_option
 
 if TYPE_CHECKING:
     from privet.config.model import Config, SourceConfig
-    from privet.core.forwarded import Proxies
+    from privet.core.parsing.forwarded import Proxies
     from privet.tasks.pipe import Input
 
 MODES = ("drop", "truncate", "pseudonym")
@@ -107,7 +107,7 @@ def command(
 
 def _proxies(config: Config, complaints: list[str]) -> Proxies:
     """Return who is trusted, as far as that can be told without asking anybody."""
-    from privet.core.forwarded import Proxies  # noqa: PLC0415
+    from privet.core.parsing.forwarded import Proxies  # noqa: PLC0415
 
     if not config.proxies.trustedlists:  # most intakes need no more than that, and it is a few MB less
         return Proxies(config.proxies.trusted)
@@ -148,8 +148,8 @@ def _source(config: Config, name: str, overrides: dict[str, str | None], complai
     import msgspec  # noqa: PLC0415
 
     from privet.config.model import SourceConfig  # noqa: PLC0415
-    from privet.core.formats import FormatError, parse_format  # noqa: PLC0415
-    from privet.core.parse import plan_of  # noqa: PLC0415
+    from privet.core.parsing.formats import FormatError, parse_format  # noqa: PLC0415
+    from privet.core.parsing.parse import plan_of  # noqa: PLC0415
     from privet.tasks.pipe import fallback  # noqa: PLC0415
 
     if name not in config.sources and not complaints:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from privet.cli.names import Names
     from privet.cli.sheet import Output
-    from privet.core.swarm import Event
+    from privet.core.swarms.swarm import Event
     from privet.core.verdicts import Verdict
     from privet.tasks.replay import Replayed
 
@@ -91,7 +91,7 @@ def command(
     """
     from privet.cli.names import Names  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.cli.sheet import Output  # noqa: PLC0415
-    from privet.core.looks import Looks  # noqa: PLC0415
+    from privet.core.swarms.looks import Looks  # noqa: PLC0415
     from privet.tasks.borrowed import with_builtins  # noqa: PLC0415
     from privet.tasks.replay import replay, source_of  # noqa: PLC0415
 

@@ -21,7 +21,7 @@ from privet.cli.summing import LINES, NAMES, SAID, format_option, names_for, sum
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from privet.core.pulse import Pulse
+    from privet.core.reports.pulse import Pulse
 
 
 @click.group(name="report")
@@ -54,7 +54,7 @@ Examples:
 def leeches(logs: tuple[str, ...], config_path: str, format_text: str, output: Output, *, reveal: bool) -> int:
     """List clients by hits; the columns are those that administrators know."""
     from privet.cli import sheets  # noqa: PLC0415  heavy imports wait until the verb is called
-    from privet.core.leeches import COLUMNS, Leeches  # noqa: PLC0415  as above
+    from privet.core.reports.leeches import COLUMNS, Leeches  # noqa: PLC0415  as above
 
     formats: Mapping[str, Sequence[str]] = {format_text: logs}
     if not live.of_logs(logs, ["format_text"], ["config_path"]):
@@ -108,7 +108,7 @@ def hits(
         raise Failure("what jails would have done to a log, says: privet replay LOG", EX_USAGE)
     from privet.cli import sheets  # noqa: PLC0415  as above
     from privet.cli.said import said_for  # noqa: PLC0415  as above
-    from privet.core.hits import FIELDS, Hits  # noqa: PLC0415  as above
+    from privet.core.reports.hits import FIELDS, Hits  # noqa: PLC0415  as above
 
     want = [FIELDS[by]] if by in FIELDS else []
     found, read, when = sum_up(logs, format_text, want, lambda path: Hits(by, path), output)
@@ -157,8 +157,8 @@ def networks(
     if not live.of_logs(logs, ["lengths", "table", "format_text"], ["runtime"]):
         return live.networks(runtime, output, reveal=reveal)
     from privet.cli import sheets  # noqa: PLC0415  as above
-    from privet.core.crowds import crowds  # noqa: PLC0415  as above
-    from privet.core.leeches import COLUMNS, Leeches  # noqa: PLC0415  as above
+    from privet.core.reports.crowds import crowds  # noqa: PLC0415  as above
+    from privet.core.reports.leeches import COLUMNS, Leeches  # noqa: PLC0415  as above
 
     known = _table_of(table) if table else None
     found, read, when = sum_up(logs, format_text, COLUMNS, lambda _path: Leeches(), output)
@@ -188,8 +188,8 @@ def trace(client: str, logs: tuple[str, ...], format_text: str, output: Output, 
     """List the requests of one client."""
     from privet.cli import sheets  # noqa: PLC0415  as above
     from privet.cli.said import said_for  # noqa: PLC0415  as above
-    from privet.core.address import client_key  # noqa: PLC0415  as above
-    from privet.core.trace import FIELDS, Trace  # noqa: PLC0415  as above
+    from privet.core.addresses.address import client_key  # noqa: PLC0415  as above
+    from privet.core.reports.trace import FIELDS, Trace  # noqa: PLC0415  as above
 
     if client == "-":
         client = sys.stdin.readline()
@@ -288,7 +288,7 @@ def offenders(logs: tuple[str, ...], since: str, runtime: str | None, output: Ou
 def _of_the_daemon(runtime: str | None, since: str) -> list[dict[str, Any]]:
     from privet.cli.client import ask  # noqa: PLC0415  as above
     from privet.cli.subjects import seconds  # noqa: PLC0415  as above
-    from privet.core.offenders import interval  # noqa: PLC0415  as above
+    from privet.core.reports.offenders import interval  # noqa: PLC0415  as above
 
     found = ask(runtime, "offenders", since=seconds("--since", since))["items"]
     total = sum(one["bans"] for one in found)

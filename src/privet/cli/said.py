@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from privet.core.mask import Mask
+from privet.core.masking.mask import Mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -103,7 +103,7 @@ def _check(files: tuple[str, ...], output: str | None, *, dry_run: bool) -> None
 
 
 def _kept(text: str | None, mask: str) -> tuple[int, int]:
-    from privet.core.address import KEPT  # noqa: PLC0415
+    from privet.core.addresses.address import KEPT  # noqa: PLC0415
 
     if text is None:
         return KEPT

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from privet.cli.said import Said
-    from privet.core.address import Subject
-    from privet.core.crowds import CrowdRow
-    from privet.core.hits import HitRow, Hits
-    from privet.core.leeches import Leeches
+    from privet.core.addresses.address import Subject
     from privet.core.manners.habits import Habits
-    from privet.core.trace import Trace
+    from privet.core.reports.crowds import CrowdRow
+    from privet.core.reports.hits import HitRow, Hits
+    from privet.core.reports.leeches import Leeches
+    from privet.core.reports.trace import Trace
 
     Name = Callable[[Subject], str]
 
@@ -32,7 +32,7 @@ TITLES = {
 
 def leeches(found: Leeches, name: Name, limit: int | None) -> Sheet:
     """Return the clients by hits; in a terminal with the columns that administrators know."""
-    from privet.core.leeches import HEADER, format_row  # noqa: PLC0415  heavy imports wait until they are needed
+    from privet.core.reports.leeches import HEADER, format_row  # noqa: PLC0415  heavy imports wait until they are needed
 
     known = [(name(row.subject), row) for row in found.rows(limit)]
     items = [
@@ -154,7 +154,7 @@ def manners(found: Habits, name: Name, limit: int | None) -> Sheet:
 
 def offenders(found: Sequence[Mapping[str, Any]], limit: int | None) -> Sheet:
     """Return who was banned how often."""
-    from privet.core.offenders import HEADER, format_row  # noqa: PLC0415  as above
+    from privet.core.reports.offenders import HEADER, format_row  # noqa: PLC0415  as above
 
     items = found[:limit]
     lines = (format_row(item["client"], item["bans"], item["share"], item["interval"]) for item in items)

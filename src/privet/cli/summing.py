@@ -13,8 +13,8 @@ from privet.cli.sheet import Output, Top
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from privet.core.address import Subject
-    from privet.core.pulse import Pulse
+    from privet.core.addresses.address import Subject
+    from privet.core.reports.pulse import Pulse
     from privet.tasks.reports import Read
 
 LINES = "LOG may be plain, .gz, .bz2, .xz or .zst, or - for standard input."
@@ -30,10 +30,10 @@ def sum_up(
     logs: Sequence[str], format_text: str, want: Iterable[str], make: Callable[[str], Any], output: Output
 ) -> tuple[Any, Read, Pulse | None]:
     """Sum up logs; for a page, count as well when the requests came."""
-    from privet.core.formats import FormatError  # noqa: PLC0415  heavy imports wait until the verb is called
-    from privet.core.pulse import Pulse  # noqa: PLC0415  as above
-    from privet.core.select import columns_of  # noqa: PLC0415  as above
-    from privet.core.sums import Several  # noqa: PLC0415  as above
+    from privet.core.parsing.formats import FormatError  # noqa: PLC0415  heavy imports wait until the verb is called
+    from privet.core.reports.pulse import Pulse  # noqa: PLC0415  as above
+    from privet.core.reports.sums import Several  # noqa: PLC0415  as above
+    from privet.core.rows.select import columns_of  # noqa: PLC0415  as above
     from privet.tasks.reports import summed  # noqa: PLC0415  as above
 
     timed = output.html is not None

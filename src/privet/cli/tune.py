@@ -57,7 +57,7 @@ def command(
 
     Exit code 1 means that something deserves a look: unparsed lines, or a source that jails cannot work on.
     """
-    from privet.core.looks import Looks  # noqa: PLC0415  heavy imports wait until the verb is called
+    from privet.core.swarms.looks import Looks  # noqa: PLC0415  heavy imports wait until the verb is called
     from privet.tasks.borrowed import with_builtins  # noqa: PLC0415  as above
     from privet.tasks.replay import source_of  # noqa: PLC0415  as above
     from privet.tasks.tune import grid, tune  # noqa: PLC0415  as above

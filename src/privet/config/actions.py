@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from privet.config.model import ActionConfig, Config
 from privet.config.values import Invalid, Problem, as_list, bad, did_you_mean, duration, each, flag, read, shown, text
-from privet.core.actions import FAMILIES, Program
-from privet.core.shell import compile_command
-from privet.core.shell_words import UnsafeError
+from privet.core.actions.programs import FAMILIES, Program
+from privet.core.actions.shell import compile_command
+from privet.core.actions.shell_words import UnsafeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,8 +17,8 @@ from privet.config.fail2ban.report import Fate, Report
 from privet.config.filters import filter_problem
 from privet.config.model import PLAIN, Config, SourceConfig
 from privet.config.values import Invalid, Problem
-from privet.core.escalate import Escalation
-from privet.core.formula import FormulaError
+from privet.core.bans.escalate import Escalation
+from privet.core.bans.formula import FormulaError
 from privet.core.jails import ALL_JAILS, Jail
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.config.values import Invalid, Problem, bad, duration, each, read, shown, text
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

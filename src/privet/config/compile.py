@@ -11,30 +11,30 @@ from typing import TYPE_CHECKING, cast
 from privet.config.model import PLAIN
 from privet.core.engine import Engine
 from privet.core.filters.plan import FilterPlan
-from privet.core.formats import parse_format
-from privet.core.forms import COLUMNS as FORMS
-from privet.core.forwarded import Proxies
 from privet.core.manners.window import COLUMNS as MANNERS
 from privet.core.manners.window import NEEDS
-from privet.core.parse import Plan, plan_of
-from privet.core.recognise import AutoPlan
-from privet.core.select import columns_for, columns_of
-from privet.core.swarm import COLUMNS
+from privet.core.parsing.formats import parse_format
+from privet.core.parsing.forwarded import Proxies
+from privet.core.parsing.parse import Plan, plan_of
+from privet.core.parsing.recognise import AutoPlan
+from privet.core.rows.select import columns_for, columns_of
+from privet.core.swarms.swarm import COLUMNS
 from privet.core.verdicts import Action
+from privet.core.windows.forms import COLUMNS as FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import tzinfo
 
     from privet.config.model import Config, SourceConfig
-    from privet.core.address import Subject
+    from privet.core.addresses.address import Subject
+    from privet.core.addresses.networks import Networks
     from privet.core.filters.matching import Failure
     from privet.core.filters.model import FilterSpec
     from privet.core.filters.plan import Found
     from privet.core.guard import Listed
     from privet.core.jails import Jail
-    from privet.core.networks import Networks
-    from privet.core.parse import Rows
+    from privet.core.parsing.parse import Rows
 
 Observe = Callable[[str, "FilterSpec", int, "Failure"], None]
 """Who is told of a failure: the source, the filter, the place of the line in its block, and the failure."""

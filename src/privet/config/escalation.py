@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from privet.config.values import Decoder, Invalid, Problem, as_list, bad, duration, flag, is_whole, read, shown, text
-from privet.core.escalate import Escalation
-from privet.core.formula import FormulaError, compiled
+from privet.core.bans.escalate import Escalation
+from privet.core.bans.formula import FormulaError, compiled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

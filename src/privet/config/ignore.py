@@ -11,7 +11,7 @@ from privet.core.guard import Listed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from privet.core.address import Subject
+    from privet.core.addresses.address import Subject
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*(?!\d+\.?\Z){_LABEL}\.?")

@@ -62,8 +62,8 @@ from privet.config.values import (
     texts,
     whole,
 )
-from privet.core.address import IPV6_CLIENT
-from privet.core.escalate import Escalation
+from privet.core.addresses.address import IPV6_CLIENT
+from privet.core.bans.escalate import Escalation
 from privet.core.jails import FIELDS, Counting, Distinction, Jail
 
 if TYPE_CHECKING:

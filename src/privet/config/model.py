@@ -9,8 +9,8 @@ import msgspec
 from privet.config.cases import Case
 from privet.config.fail2ban.report import Finding
 from privet.config.fail2ban.text import Place
-from privet.core.address import IPV6_CLIENT, KEPT, Subject
-from privet.core.escalate import Escalation
+from privet.core.addresses.address import IPV6_CLIENT, KEPT, Subject
+from privet.core.bans.escalate import Escalation
 from privet.core.guard import Listed
 from privet.core.jails import Counting, Jail
 

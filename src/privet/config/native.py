@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from privet.config.model import ActionConfig, Config, SourceConfig
-    from privet.core.escalate import Escalation
+    from privet.core.bans.escalate import Escalation
     from privet.core.filters.model import FilterSpec
     from privet.core.guard import Listed
     from privet.core.jails import Jail

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from privet.config.values import Problem, as_list, bad, did_you_mean, each, is_whole, shown, texts
-from privet.core.scope import MOST_SERVICES, PROTOCOLS, make_scope
+from privet.core.bans.scope import MOST_SERVICES, PROTOCOLS, make_scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

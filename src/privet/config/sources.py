@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from privet.config import masks
 from privet.config.model import PLAIN, MaskMode, SourceConfig
 from privet.config.values import Invalid, Problem, as_list, bad, choice, each, flag, read, shown, table, text, texts
-from privet.core.formats import FormatError, parse_format
-from privet.core.parse import plan_of
+from privet.core.parsing.formats import FormatError, parse_format
+from privet.core.parsing.parse import plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

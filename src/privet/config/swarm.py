@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from privet.config.values import Problem, choice
 from privet.core.jails import Answer, Kind
-from privet.core.swarm import LOOK_BACK
+from privet.core.swarms.swarm import LOOK_BACK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 
 T = TypeVar("T")
 Path = tuple[str, ...]

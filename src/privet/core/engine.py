@@ -18,49 +18,49 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from privet.core.address import IPV6_CLIENT, Subject, widened
-from privet.core.ahead import HOLD, MOMENT, PLENTIFUL, ByClient, ByWindow
+from privet.core.addresses.address import IPV6_CLIENT, Subject, widened
+from privet.core.addresses.networks import as_text
+from privet.core.addresses.prefixes import PrefixSet
 from privet.core.cache import Cache
-from privet.core.detect import Window
-from privet.core.evidence import Lines, Places
-from privet.core.facts import Registry
 from privet.core.filters.plan import Found
-from privet.core.forwarded import BEHIND
-from privet.core.loads import Loads
 from privet.core.manners.window import Manners
 from privet.core.memory import Memory
-from privet.core.neighbours import Neighbours
-from privet.core.nets import network_key, number_of
-from privet.core.networks import as_text
-from privet.core.parse import PART
-from privet.core.prefixes import PrefixSet
-from privet.core.rate import Rate
+from privet.core.parsing.forwarded import BEHIND
+from privet.core.parsing.parse import PART
+from privet.core.rows.evidence import Lines, Places
+from privet.core.rows.facts import Registry
 from privet.core.rules import Rule, Sifted, identity_of
 from privet.core.source import SourceState
-from privet.core.swarm import Swarms
+from privet.core.swarms.swarm import Swarms
 from privet.core.unshown import Unshown
 from privet.core.verdicts import Action, Verdict
+from privet.core.windows.ahead import HOLD, MOMENT, PLENTIFUL, ByClient, ByWindow
+from privet.core.windows.detect import Window
+from privet.core.windows.loads import Loads
+from privet.core.windows.neighbours import Neighbours
+from privet.core.windows.nets import network_key, number_of
+from privet.core.windows.rate import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from privet.core.ahead import Ahead, Foreseeing
-    from privet.core.detect import Reached
-    from privet.core.evidence import Recent
+    from privet.core.addresses.networks import Networks
+    from privet.core.bans.notes import Note
     from privet.core.filters.model import FilterSpec
     from privet.core.filters.plan import FilterPlan
     from privet.core.filters.watch import Watch
     from privet.core.guard import Listed
     from privet.core.jails import Jail
-    from privet.core.limits import Peaks, Standing
     from privet.core.manners.known import Known
-    from privet.core.networks import Networks
-    from privet.core.notes import Note
-    from privet.core.parse import Rows
-    from privet.core.recidive import Recidive, Who
+    from privet.core.parsing.parse import Rows
+    from privet.core.rows.evidence import Recent
     from privet.core.source import LinePlan
-    from privet.core.swarm import Baseline, Event
+    from privet.core.swarms.swarm import Baseline, Event
+    from privet.core.windows.ahead import Ahead, Foreseeing
+    from privet.core.windows.detect import Reached
+    from privet.core.windows.limits import Peaks, Standing
+    from privet.core.windows.recidive import Recidive, Who
 
 NO_FILTERS: Mapping[str, FilterPlan] = MappingProxyType({})
 PORTION = 3 << 19

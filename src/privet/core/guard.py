@@ -9,8 +9,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from privet.core.address import Subject
-    from privet.core.prefixes import PrefixSet
+    from privet.core.addresses.address import Subject
+    from privet.core.addresses.prefixes import PrefixSet
 
 PSEUDONYM = "a pseudonym is nobody's address"
 

@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from privet.core.address import Subject
-from privet.core.escalate import Escalation
+from privet.core.addresses.address import Subject
+from privet.core.bans.escalate import Escalation
 from privet.core.filters.model import FilterSpec
 from privet.core.guard import Listed
 from privet.core.verdicts import Action
@@ -62,25 +62,27 @@ class Jail(msgspec.Struct, frozen=True):
     """A rule: requests on `sources` for which every predicate holds are failures, or with a filter, the lines it finds.
 
     Times in seconds. With `dry_run` the verdict is a report. `escalation` makes bans longer for those who
-    come back, `scope` says what is closed to them (see `core.scope`). Those in `ignoreip` are spared, and who is
+    come back, `scope` says what is closed to them (see `core.bans.scope`). Those in `ignoreip` are spared, and who is
     on one of `ignorelists`.
 
-    With `counting` by rate, failures are counted as fail2ban does (see `core.rate`); with `distinct`, only those count
-    that differ in this field (see `core.distinct`).
-    With `by_load`, limits and the loads above which they hold, the first for a load of 0, `maxretry` is the first.
-    With `close` off nothing is closed: only `actions` are told of its bans. `ignorecommand` is asked before each.
+    With `counting` by rate, failures are counted as fail2ban does (see `core.windows.rate`); with `distinct`, only
+    those count that differ in this field (see `core.windows.distinct`). With `by_load`, limits and the loads above
+    which they hold, the first for a load of 0, `maxretry` is the first. With `close` off nothing is closed: only
+    `actions` are told of its bans. `ignorecommand` is asked before each.
 
     A jail with `bans_of` has no sources: its failures are the bans of the jails named there (or `ALL_JAILS`),
-    counted by `key` (see `core.recidive`); `prefixes` are the lengths for IPv4 and IPv6. One on sources with another
-    `key` than addresses counts networks, if so many different `clients` of theirs failed (see `core.neighbours`).
+    counted by `key` (see `core.windows.recidive`); `prefixes` are the lengths for IPv4 and IPv6. One on sources with
+    another `key` than addresses counts networks, if so many different `clients` of theirs failed (see
+    `core.windows.neighbours`).
 
-    A jail of the kind `swarm` looks for many clients with one aim (see `core.swarm`); `answer` is what happens to them.
+    A jail of the kind `swarm` looks for many clients with one aim (see `core.swarms.swarm`); `answer` is what happens
+    to them.
 
     To one of the kind `manners`, offences of one `signal` are failures (see `core.manners`); `wait` and `every` are
     seconds that some signals ask for.
 
     With `patience`, who reaches the limit is told by the web server to come back later, each time for `bantime`, and
-    banned only who still does so many seconds after he was told first (see `core.patience`).
+    banned only who still does so many seconds after he was told first (see `core.windows.patience`).
     """
 
     name: str

@@ -1,33 +1,33 @@
 """What an engine remembers of earlier bans, and what of it a store is to keep.
 
-Who was banned, and how often, stands here by tokens only (`core.tokens`); who was pardoned must be known by his
-address until the lines that accuse him are too old to be read again.
+Who was banned, and how often, stands here by tokens only (`core.addresses.tokens`); who was pardoned must be known by
+his address until the lines that accuse him are too old to be read again.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from privet.core.address import Subject
-from privet.core.escalate import KIND as OFFENCES
-from privet.core.escalate import Offences, counted_with, draw_for
-from privet.core.escalate import state_of as offence_of
-from privet.core.pardons import KIND as PARDON
-from privet.core.pardons import Pardons
-from privet.core.pardons import state_of as pardon_of
-from privet.core.patience import Patience
-from privet.core.recidive import KIND as RECIDIVE
-from privet.core.recidive import Recidive
-from privet.core.recidive import state_of as recidive_of
-from privet.core.tokens import Tokens
+from privet.core.addresses.address import Subject
+from privet.core.addresses.tokens import Tokens
+from privet.core.bans.escalate import KIND as OFFENCES
+from privet.core.bans.escalate import Offences, draw_for
+from privet.core.bans.escalate import state_of as offence_of
+from privet.core.bans.pardons import KIND as PARDON
+from privet.core.bans.pardons import Pardons
+from privet.core.bans.pardons import state_of as pardon_of
+from privet.core.windows.patience import Patience
+from privet.core.windows.recidive import KIND as RECIDIVE
+from privet.core.windows.recidive import Recidive
+from privet.core.windows.recidive import state_of as recidive_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from privet.core.addresses.networks import Networks
+    from privet.core.bans.notes import Note
     from privet.core.jails import Jail
-    from privet.core.networks import Networks
-    from privet.core.notes import Note
-    from privet.core.recidive import Who
+    from privet.core.windows.recidive import Who
 
 BATCH = 10_000  # notes that a store gets at once
 _NUMBER = b"\xff"  # before an AS number; no prefix is that long
@@ -53,7 +53,7 @@ class Memory:
             for jail in jails
             if jail.bans_of is not None
         ]
-        self._counted = counted_with(jails)
+        self._counted = _counted_with(jails)
         self.patience = Patience(cap)
         self._jails = {jail.name: jail for jail in jails}
 
@@ -173,3 +173,15 @@ def _packed(who: Who) -> bytes:
 
 def _unpacked(packed: bytes) -> Who:
     return int.from_bytes(packed[1:]) if packed.startswith(_NUMBER) else Subject(packed[1:], packed[0])
+
+
+def _counted_with(jails: Sequence[Jail]) -> dict[str, frozenset[str]]:
+    """Map the jails whose bans must be noted to the other jails whose bans count with theirs.
+
+    Others count for jails with `overalljails` only: those that ban for requests. A dry run bans nobody, and
+    a ban for bans is no new offence.
+    """
+    shared = frozenset(jail.name for jail in jails if jail.bans_of is None and not jail.dry_run)
+    overall = {j.name for j in jails if j.escalation.increment and j.escalation.overalljails and j.bans_of is None}
+    noted = {jail.name for jail in jails if jail.escalation.increment} | (shared if overall else frozenset())
+    return {name: shared if name in overall else frozenset() for name in noted}

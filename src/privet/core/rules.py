@@ -7,32 +7,32 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from privet.core.arrays import np
-from privet.core.blocks.columns import Coded, some_of
-from privet.core.detect import Limit, Window
-from privet.core.distinct import Distinct
-from privet.core.evidence import Recent
-from privet.core.forms import Forms
 from privet.core.manners.window import Manners
-from privet.core.neighbours import Neighbours
-from privet.core.nets import Keys, Named
-from privet.core.rate import Rate
-from privet.core.sieve import Sieve
-from privet.core.swarm import Swarms
+from privet.core.parsing.blocks.columns import Coded, some_of
+from privet.core.rows.evidence import Recent
+from privet.core.rows.sieve import Sieve
+from privet.core.swarms.swarm import Swarms
+from privet.core.windows.detect import Limit, Window
+from privet.core.windows.distinct import Distinct
+from privet.core.windows.forms import Forms
+from privet.core.windows.neighbours import Neighbours
+from privet.core.windows.nets import Keys, Named
+from privet.core.windows.rate import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     import numpy.typing as npt
 
-    from privet.core.detect import Reached
-    from privet.core.evidence import Lines, Places
-    from privet.core.facts import Registry
+    from privet.core.addresses.networks import Networks
     from privet.core.filters.plan import Found
     from privet.core.jails import Jail
-    from privet.core.limits import Peaks
-    from privet.core.loads import Loads
-    from privet.core.networks import Networks
-    from privet.core.parse import Rows
+    from privet.core.parsing.parse import Rows
+    from privet.core.rows.evidence import Lines, Places
+    from privet.core.rows.facts import Registry
+    from privet.core.windows.detect import Reached
+    from privet.core.windows.limits import Peaks
+    from privet.core.windows.loads import Loads
 
     Chosen = Sequence[int] | npt.NDArray[np.intp]
 

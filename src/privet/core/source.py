@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
-from privet.core.address import PSEUDONYM_KEY, is_pseudonym
-from privet.core.blocks.columns import Answers, Coded, Frequencies, are_in_order, ends
+from privet.core.addresses.address import PSEUDONYM_KEY, is_pseudonym
 from privet.core.filters.plan import PSEUDONYM
-from privet.core.lines import line_feeds
-from privet.core.mask import sample
-from privet.core.parse import NO_ADDRESS, Rows
+from privet.core.masking.mask import sample
+from privet.core.parsing.blocks.columns import Answers, Coded, Frequencies, are_in_order, ends
+from privet.core.parsing.lines import line_feeds
+from privet.core.parsing.parse import NO_ADDRESS, Rows
 from privet.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ FUTURE = 60.0  # seconds that a stamp may lie ahead of the clock, as server and 
 
 
 class LinePlan(Protocol):
-    """What parses the requests of a source: a plan of `core.parse`, or `core.recognise.AutoPlan`."""
+    """What parses the requests of a source: a plan of `core.parsing.parse`, or `core.parsing.recognise.AutoPlan`."""
 
     @property
     def direct(self) -> bool:

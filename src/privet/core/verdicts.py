@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from privet.core.address import Subject
-from privet.core.networks import as_number
+from privet.core.addresses.address import Subject
+from privet.core.addresses.networks import as_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from privet.config.compile import places_for
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.core.guard import refusal
 from privet.core.verdicts import Action, Verdict
 

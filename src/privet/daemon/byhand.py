@@ -16,11 +16,11 @@ import msgspec
 from privet.adapters import machine
 from privet.config.compile import places_for
 from privet.config.values import did_you_mean
-from privet.core.address import Subject, mask_bits
+from privet.core.addresses.address import Subject, mask_bits
+from privet.core.addresses.networks import as_number, as_text
+from privet.core.addresses.prefixes import PrefixSet
+from privet.core.bans.lists import ListError, parse_list, printable
 from privet.core.guard import refusal
-from privet.core.lists import ListError, parse_list, printable
-from privet.core.networks import as_number, as_text
-from privet.core.prefixes import PrefixSet
 from privet.core.verdicts import Action, Verdict
 from privet.daemon.lists import jail_of
 from privet.daemon.tables import TOO_DEAR
@@ -30,8 +30,8 @@ from privet.ports import FirewallError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from privet.core.bans import Ban
-    from privet.core.seen import Census
+    from privet.core.bans.model import Ban
+    from privet.core.bans.seen import Census
     from privet.daemon.service import Daemon
 
 LONGEST = 100 * 366 * 86_400.0  # seconds of one ban: what the configuration allows, and dates can be told

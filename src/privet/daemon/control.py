@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from privet.core.address import client_key
+from privet.core.addresses.address import client_key
 from privet.daemon import scripts, standing
 from privet.daemon.adopt import adopt
 from privet.daemon.byhand import ByHand

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
-from privet.core.bans import Later
-from privet.core.ledger import Ledger, told
+from privet.core.bans.ledger import Ledger, told
+from privet.core.bans.model import Later
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from privet.core.address import Subject
-    from privet.core.bans import Ban
-    from privet.core.ledger import Told
+    from privet.core.addresses.address import Subject
+    from privet.core.bans.ledger import Told
+    from privet.core.bans.model import Ban
     from privet.daemon.rounds import Work
     from privet.ports import Firewall
 

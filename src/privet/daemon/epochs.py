@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from privet.adapters.store.ring import EPOCH
-from privet.core.networks import as_number
+from privet.core.addresses.networks import as_number
 from privet.daemon.whom import gently
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from privet.config.escrow import escrowed, idle_escrow
-from privet.core.escrow import Collected, text_of
+from privet.core.masking.escrow import Collected, text_of
 from privet.ports import SealError, StoreError
 
 if TYPE_CHECKING:
     from privet.adapters.escrow import Batches
     from privet.config.model import Config
-    from privet.core.mask import Masks
-    from privet.core.parse import Rows
+    from privet.core.masking.mask import Masks
+    from privet.core.parsing.parse import Rows
     from privet.daemon.rounds import Work
     from privet.daemon.service import Daemon
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from privet.adapters.sources.files import FileSource
 from privet.adapters.sources.journal import JournalSource
-from privet.core.lines import line_feeds
+from privet.core.parsing.lines import line_feeds
 
 if TYPE_CHECKING:
     import asyncio

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from privet.config.model import StoreConfig
-    from privet.core.bans import Ban
-    from privet.core.notes import Note
+    from privet.core.bans.model import Ban
+    from privet.core.bans.notes import Note
     from privet.ports import Store
 
     P = ParamSpec("P")

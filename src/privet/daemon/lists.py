@@ -7,9 +7,9 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from privet.core.address import Subject
-from privet.core.lists import Entry, ListError, parse_list
-from privet.core.networks import as_text
+from privet.core.addresses.address import Subject
+from privet.core.addresses.networks import as_text
+from privet.core.bans.lists import Entry, ListError, parse_list
 from privet.core.verdicts import Action, Verdict
 from privet.daemon.whom import gently
 from privet.ports import SourceError

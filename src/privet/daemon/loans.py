@@ -1,7 +1,7 @@
 """Inputs that pipes have lent to the daemon: it looks at all of them by one timer, and feeds lines when it matters.
 
 Of pipe and daemon only one has to wake up for a few lines. The daemon is the one, as verdicts are its own: lines that
-can wait (`core.ahead`) are fed together, the others at once; the pipe takes them half a second later.
+can wait (`core.windows.ahead`) are fed together, the others at once; the pipe takes them half a second later.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import msgspec
 
 from privet.adapters.sources.intake import Peer
 from privet.adapters.sources.loans import NONBLOCK, READ, Copies, Onward, pipe_of
-from privet.core.ahead import VALID
+from privet.core.windows.ahead import VALID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from privet.adapters.sources.intake import Intake
-    from privet.core.ahead import Ahead
+    from privet.core.windows.ahead import Ahead
     from privet.daemon.loop import Loop
 
 EVERY = 0.017  # seconds between looks, while lines flow

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from privet.adapters.canary import last_result
 from privet.adapters.notifier import CommandNotifier
-from privet.core.news import News
 from privet.core.plurals import counted
+from privet.core.watch.news import News
 
 if TYPE_CHECKING:
     from privet.config.model import Config

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from privet.adapters.pressure import machine_now
 from privet.adapters.store.history import FILE, STEPS, History
-from privet.core.address import PSEUDONYM_NET, unpack
-from privet.core.history import Tallies
-from privet.core.tokens import Tokens
+from privet.core.addresses.address import PSEUDONYM_NET, unpack
+from privet.core.addresses.tokens import Tokens
+from privet.core.reports.history import Tallies
 from privet.daemon.whom import Refusal
 from privet.ports import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from privet.core.history import Bans, Offence, Traffic
-    from privet.core.parse import Rows
+    from privet.core.parsing.parse import Rows
+    from privet.core.reports.history import Bans, Offence, Traffic
     from privet.core.verdicts import Verdict
     from privet.daemon.service import Daemon
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from privet.adapters import machine
 from privet.adapters.ignore import IgnoreLists
 from privet.config.compile import lists_of, trusted_by
-from privet.core.forwarded import Proxies
-from privet.core.prefixes import PrefixSet
+from privet.core.addresses.prefixes import PrefixSet
+from privet.core.parsing.forwarded import Proxies
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
     from privet.config.model import Config
-    from privet.core.address import Subject
+    from privet.core.addresses.address import Subject
     from privet.daemon.rounds import Work
     from privet.daemon.service import Daemon
 

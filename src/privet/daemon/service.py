@@ -25,14 +25,14 @@ from privet.adapters.stopwatch import Stopwatch
 from privet.config.compile import engine_for
 from privet.config.errors import ConfigErrors
 from privet.config.loader import load
+from privet.core.bans.seen import Seen
 from privet.core.engine import Batch
 from privet.core.guard import refusal
-from privet.core.history import COLUMNS as COUNTED
-from privet.core.lines import line_feeds
-from privet.core.lookout import Lookout
-from privet.core.mask import Masks
-from privet.core.seen import Seen
+from privet.core.masking.mask import Masks
+from privet.core.parsing.lines import line_feeds
+from privet.core.reports.history import COLUMNS as COUNTED
 from privet.core.verdicts import Action
+from privet.core.watch.lookout import Lookout
 from privet.daemon.alone import Alone
 from privet.daemon.clock import Clock
 from privet.daemon.control import Control
@@ -66,15 +66,15 @@ if TYPE_CHECKING:
 
     from privet.adapters.networks import Networks
     from privet.config.model import Config
-    from privet.core.address import Subject
-    from privet.core.ahead import Ahead
-    from privet.core.bans import Ban
+    from privet.core.addresses.address import Subject
+    from privet.core.addresses.prefixes import PrefixSet
+    from privet.core.bans.model import Ban
     from privet.core.engine import Engine
     from privet.core.filters.matching import Failure
     from privet.core.filters.model import FilterSpec
-    from privet.core.mask import Mask
-    from privet.core.prefixes import PrefixSet
+    from privet.core.masking.mask import Mask
     from privet.core.verdicts import Verdict
+    from privet.core.windows.ahead import Ahead
     from privet.daemon.keep import Changing
     from privet.ports import Firewall, Store
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from privet.adapters.store.rows import mark_of
+from privet.core.bans.pardons import KIND as PARDON
+from privet.core.bans.sight import Sight, Unseen
 from privet.core.guard import refusal
-from privet.core.pardons import KIND as PARDON
-from privet.core.sight import Sight, Unseen
 from privet.core.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from privet.core.address import Subject
-    from privet.core.bans import Ban
+    from privet.core.addresses.address import Subject
+    from privet.core.bans.model import Ban
+    from privet.core.bans.notes import Note
     from privet.core.engine import Engine
     from privet.core.filters.plan import Found
     from privet.core.memory import Memory
-    from privet.core.notes import Note
-    from privet.core.parse import Rows
+    from privet.core.parsing.parse import Rows
     from privet.daemon.keep import Changing
     from privet.daemon.service import Daemon
 

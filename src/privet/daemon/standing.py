@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from privet.core.address import Subject
-from privet.core.limits import TENTHS
-from privet.core.nets import number_of
-from privet.core.networks import as_text
+from privet.core.addresses.address import Subject
+from privet.core.addresses.networks import as_text
+from privet.core.windows.limits import TENTHS
+from privet.core.windows.nets import number_of
 from privet.daemon.byhand import no_such
 from privet.daemon.past import token_name
 from privet.daemon.who import reveal
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
     from privet.core.jails import Jail
-    from privet.core.limits import Standing
+    from privet.core.windows.limits import Standing
     from privet.daemon.service import Daemon
 
 T = TypeVar("T")

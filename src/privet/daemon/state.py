@@ -11,8 +11,8 @@ from privet import __version__
 from privet.adapters.networks import NO_TABLE
 from privet.config.fail2ban.report import Fate, as_items
 from privet.config.model import PLAIN
+from privet.core.parsing.recognise import AutoPlan
 from privet.core.plurals import counted
-from privet.core.recognise import AutoPlan
 from privet.core.verdicts import Action
 from privet.daemon.byhand import asked, described, merged
 from privet.daemon.feeds import MOST_PEERS
@@ -22,8 +22,8 @@ from privet.daemon.whom import gently
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from privet.core.bans.ledger import Ledger
     from privet.core.jails import Jail
-    from privet.core.ledger import Ledger
     from privet.core.source import SourceState
     from privet.daemon.enforce import Enforcement
     from privet.daemon.service import Daemon

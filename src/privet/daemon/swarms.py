@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from privet.adapters.learnt import read_learnt, write_learnt
-from privet.core.swarm import Baseline
+from privet.core.swarms.swarm import Baseline
 
 if TYPE_CHECKING:
-    from privet.core.swarm import Event
+    from privet.core.swarms.swarm import Event
     from privet.daemon.service import Daemon
 
 FILE = "swarms.json"

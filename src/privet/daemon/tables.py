@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from privet.adapters.networks import NO_TABLE, Networks
-from privet.core.networks import as_number
+from privet.core.addresses.networks import as_number
 from privet.core.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from privet.config.model import NetworksConfig
-    from privet.core.address import Subject
-    from privet.core.bans import Ban
-    from privet.core.seen import Cost
+    from privet.core.addresses.address import Subject
+    from privet.core.bans.model import Ban
+    from privet.core.bans.seen import Cost
     from privet.daemon.service import Daemon
 
 

@@ -10,22 +10,22 @@ import msgspec
 
 from privet.adapters.actions import Actions
 from privet.config.actions import programs
-from privet.core.actions import LINES, Occasion
-from privet.core.address import client_key, widened
-from privet.core.bans import ADOPTED
+from privet.core.actions.programs import LINES, Occasion
+from privet.core.actions.shell import compile_command
+from privet.core.addresses.address import client_key, widened
+from privet.core.bans.model import ADOPTED
 from privet.core.plurals import counted
-from privet.core.shell import compile_command
 from privet.core.verdicts import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from privet.config.model import Config
-    from privet.core.actions import Program
-    from privet.core.bans import Ban
+    from privet.core.actions.programs import Program
+    from privet.core.actions.shell import Script
+    from privet.core.bans.model import Ban
     from privet.core.filters.matching import Failure
     from privet.core.filters.model import FilterSpec
-    from privet.core.shell import Script
     from privet.core.verdicts import Verdict
     from privet.daemon.service import Daemon
 

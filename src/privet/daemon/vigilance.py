@@ -14,12 +14,12 @@ from privet.adapters.machine import listening
 from privet.adapters.nearby import gone_to
 from privet.adapters.sources.files import FileSource
 from privet.adapters.suit import unsuitable
-from privet.core.vigil import LATER, Remembered, Vigil
+from privet.core.watch.vigil import LATER, Remembered, Vigil
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from privet.core.vigil import Alarm
+    from privet.core.watch.vigil import Alarm
     from privet.daemon.service import Daemon
 
 FILE = "rhythm.json"

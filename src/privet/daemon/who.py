@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from privet.adapters.inquiries import Inquiries
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.daemon.whom import Refusal, unmasked
 
 if TYPE_CHECKING:

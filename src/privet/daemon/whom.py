@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from privet.core.address import Subject
-from privet.core.networks import as_number, as_text
-from privet.core.recidive import Who
+from privet.core.addresses.address import Subject
+from privet.core.addresses.networks import as_number, as_text
+from privet.core.windows.recidive import Who
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
-    from privet.core.bans import Ban
-    from privet.core.mask import Mask
+    from privet.core.bans.model import Ban
+    from privet.core.masking.mask import Mask
     from privet.daemon.service import Daemon
 
 

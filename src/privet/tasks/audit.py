@@ -14,14 +14,14 @@ import msgspec
 
 from privet.adapters.sources.archive import pieces
 from privet.adapters.sources.journalfile import MAGIC, messages
-from privet.core.leaks import WORD
+from privet.core.masking.leaks import WORD
 from privet.ports import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from privet.adapters.tree import File, Tree
-    from privet.core.leaks import Finder
+    from privet.core.masking.leaks import Finder
 
 ROOTS = ("/var/log", "/var/lib/privet", "/var/lib/systemd/coredump", "/var/crash", "/run/log/journal")
 PLACES = 3  # of one file that are shown

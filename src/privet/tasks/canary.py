@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from privet.adapters.canary import Held, Result
 from privet.adapters.sources.archive import pieces
 from privet.adapters.sources.journalfile import MAGIC, messages
-from privet.core.spellings import LONGEST, Spelling, spellings, stands_in
+from privet.core.addresses.spellings import LONGEST, Spelling, spellings, stands_in
 from privet.ports import SourceError
 
 if TYPE_CHECKING:

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from privet.core.address import KEPT
-from privet.core.days import Days, all_begin
-from privet.core.lines import line_feeds
-from privet.core.mask import Mask
-from privet.core.scrub import replaced
+from privet.core.addresses.address import KEPT
+from privet.core.masking.mask import Mask
+from privet.core.masking.scrub import replaced
+from privet.core.parsing.days import Days, all_begin
+from privet.core.parsing.lines import line_feeds
 from privet.core.unshown import Unshown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date
 
-    from privet.core.ipcrypt import Variant
-    from privet.core.scrub import Replace, Scrubber
+    from privet.core.masking.ipcrypt import Variant
+    from privet.core.masking.scrub import Replace, Scrubber
 
 MASKS = 3  # days whose words are remembered: lines of two may alternate around midnight
 
@@ -102,7 +102,7 @@ class Cleaner:
     def _make(self, day: str) -> Scrubber:
         order = self.order
         if order.mask in EXPORTS:
-            from privet.core.ipcrypt import Encryption  # noqa: PLC0415  `cryptography` is slow to import
+            from privet.core.masking.ipcrypt import Encryption  # noqa: PLC0415  `cryptography` is slow to import
 
             return Encryption(EXPORTS[order.mask], order.key, os.urandom, self._ways.replace)
         key = blake2b(day.encode(), key=order.key, person=b"privet-scrub", digest_size=32).digest()
@@ -111,7 +111,7 @@ class Cleaner:
 
 def _ways() -> Ways:
     try:
-        from privet.core import quick  # noqa: PLC0415  need not be there, and is slow to import
+        from privet.core.masking import quick  # noqa: PLC0415  need not be there, and is slow to import
     except ImportError:
         return Ways(replaced, all_begin, line_feeds)
     return Ways(quick.replaced, quick.all_begin, quick.lines)

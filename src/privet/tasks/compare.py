@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from privet.core.address import Subject
-from privet.core.looks import Look, Looks
+from privet.core.addresses.address import Subject
+from privet.core.swarms.looks import Look, Looks
 from privet.core.verdicts import decisions
 from privet.tasks.replay import Player, Replayed, play, source_of
 

@@ -17,23 +17,23 @@ import msgspec
 from privet.adapters.daykeys import KEY_BYTES
 from privet.config.compile import MASKED_COLUMNS, engine_for, plan_for
 from privet.config.loader import parse
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.core.engine import Batch
-from privet.core.leeches import COLUMNS, Leeches
-from privet.core.lines import line_feeds
 from privet.core.manners.habits import FIELDS, Habits
 from privet.core.manners.known import Known
-from privet.core.mask import Masks, masked_log
-from privet.core.pulse import Pulse
-from privet.core.swarm import Event
-from privet.core.vigil import Vigil
+from privet.core.masking.mask import Masks, masked_log
+from privet.core.parsing.lines import line_feeds
+from privet.core.reports.leeches import COLUMNS, Leeches
+from privet.core.reports.pulse import Pulse
+from privet.core.swarms.swarm import Event
+from privet.core.watch.vigil import Vigil
 from privet.tasks.night import CAST, Actor, Night
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from privet.core.engine import Engine
-    from privet.core.parse import Rows
+    from privet.core.parsing.parse import Rows
     from privet.core.verdicts import Verdict
 
 SOURCE = "wikis"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from privet.adapters.store.host import Level
     from privet.config.model import Config
-    from privet.core.leaks import Finder
+    from privet.core.masking.leaks import Finder
 
 QUEUE = 4096  # datagrams that may wait for a pipe: packaging/privet.sysctl
 STALE = 86_400.0  # seconds after which a canary proves little

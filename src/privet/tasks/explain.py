@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.config.compile import is_plain, plan_for
-from privet.core.address import Subject, client_key, is_pseudonym
+from privet.core.addresses.address import Subject, client_key, is_pseudonym
 from privet.core.filters.dates import Dates
 from privet.core.filters.matching import Filter
 from privet.core.filters.near import near
@@ -18,8 +18,8 @@ from privet.core.filters.views import History, View
 from privet.core.filters.watch import Watch
 from privet.core.jails import Between, Is, Matches
 from privet.core.plurals import counted
-from privet.core.select import columns_for, values_of
-from privet.core.sieve import Sieve
+from privet.core.rows.select import columns_for, values_of
+from privet.core.rows.sieve import Sieve
 from privet.tasks.trial import HARMLESS
 
 if TYPE_CHECKING:

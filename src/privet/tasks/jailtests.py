@@ -16,12 +16,12 @@ from privet.config.compile import engine_for
 from privet.config.loader import parse
 from privet.config.manners import NEEDS
 from privet.config.model import PLAIN, Config, SourceConfig
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
+from privet.core.addresses.networks import Network
+from privet.core.bans.escalate import Escalation
 from privet.core.engine import Batch
-from privet.core.escalate import Escalation
-from privet.core.networks import Network
+from privet.core.parsing.times import write_clf
 from privet.core.plurals import counted
-from privet.core.times import write_clf
 from privet.core.verdicts import Action
 from privet.tasks.explain import explain
 

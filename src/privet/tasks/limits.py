@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from privet.core.address import Subject
-from privet.core.limits import Peak, Peaks, hovering, tenths
-from privet.core.nets import network_key, number_of
-from privet.core.networks import as_text
+from privet.core.addresses.address import Subject
+from privet.core.addresses.networks import as_text
+from privet.core.windows.limits import Peak, Peaks, hovering, tenths
+from privet.core.windows.nets import network_key, number_of
 from privet.tasks.replay import Player, Replayed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from privet.config.model import Config
-    from privet.core.recidive import Who
+    from privet.core.windows.recidive import Who
 
 
 class Close(msgspec.Struct, frozen=True):

@@ -93,7 +93,7 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 class Night:
-    """One night. `clients` says which client keys (`privet.core.address`) play which actor."""
+    """One night. `clients` says which client keys (`privet.core.addresses.address`) play which actor."""
 
     def __init__(self, seed: int, start: float = START) -> None:
         self.seed = seed

@@ -30,10 +30,10 @@ from privet.adapters.progress import Progress
 from privet.adapters.sinks.handover import Handover
 from privet.adapters.sources.inputs import AT_ONCE, READ, Onward
 from privet.config.compile import MASKED_COLUMNS, plan_for
-from privet.core.lines import LineSplitter, line_feeds
-from privet.core.mask import Mask, Masks
+from privet.core.masking.mask import Mask, Masks
+from privet.core.masking.rewrite import Rewriter
+from privet.core.parsing.lines import LineSplitter, line_feeds
 from privet.core.plurals import counted
-from privet.core.rewrite import Rewriter
 from privet.core.wire import Hello
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from privet.config.model import SourceConfig
-    from privet.core.forwarded import Proxies
+    from privet.core.parsing.forwarded import Proxies
     from privet.ports import Sink
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)

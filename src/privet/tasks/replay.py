@@ -21,15 +21,15 @@ from privet.adapters.stopwatch import Stopwatch
 from privet.adapters.store.history import loads_in
 from privet.adapters.suit import unfit
 from privet.config.compile import engine_for, lists_of, trusted_by
-from privet.core.effects import Effects
 from privet.core.engine import Batch
-from privet.core.forwarded import Proxies
-from privet.core.leeches import numbers
-from privet.core.lines import in_portions
-from privet.core.looks import COLUMNS, Looks
-from privet.core.parse import TOO_LONG
+from privet.core.parsing.forwarded import Proxies
+from privet.core.parsing.lines import in_portions
+from privet.core.parsing.parse import TOO_LONG
 from privet.core.plurals import counted
-from privet.core.swarm import Event
+from privet.core.reports.effects import Effects
+from privet.core.reports.leeches import numbers
+from privet.core.swarms.looks import COLUMNS, Looks
+from privet.core.swarms.swarm import Event
 from privet.core.verdicts import Verdict
 from privet.ports import SourceError
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from privet.config.model import Config
     from privet.core.filters.plan import Found
     from privet.core.jails import Jail
-    from privet.core.parse import Rows
+    from privet.core.parsing.parse import Rows
     from privet.core.source import SourceState
 
 _END = 1 << 16  # bytes at the end of a log that filters are held against

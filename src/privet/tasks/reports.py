@@ -12,8 +12,8 @@ from privet.adapters.localtime import local_zone
 from privet.adapters.sources.archive import Archive, File
 from privet.config.compile import plan_for
 from privet.config.model import PLAIN, SourceConfig
-from privet.core.offenders import Offenders
-from privet.core.parse import TOO_LONG
+from privet.core.parsing.parse import TOO_LONG
+from privet.core.reports.offenders import Offenders
 from privet.ports import SourceError
 from privet.tasks.together import jobs_for, together
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from privet.config.model import Config
-    from privet.core.parse import Rows
+    from privet.core.parsing.parse import Rows
 
 
 class Sums(Protocol):

@@ -17,7 +17,7 @@ import msgspec
 from privet.adapters.replace import Replacement, is_written, mark_of, put_mark
 from privet.adapters.sinks.packed import PACKERS
 from privet.adapters.sources.archive import packing, pieces
-from privet.core.scrub import FINDS
+from privet.core.masking.scrub import FINDS
 from privet.ports import PrivetError, SinkError, SourceError
 from privet.tasks.cleaning import Cleaner
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from privet.adapters.servers.found import Found, Log
     from privet.config.model import Config
-    from privet.core.leaks import Finder
+    from privet.core.masking.leaks import Finder
 
 Level = Literal["leak", "look", "unknown"]
 _WHERE = {

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.core.jails import Jail
-from privet.core.looks import tally
+from privet.core.swarms.looks import tally
 from privet.tasks.replay import Player, Replayed, play
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from privet.config.model import Config
-    from privet.core.escalate import Escalation
-    from privet.core.looks import Looks
+    from privet.core.bans.escalate import Escalation
+    from privet.core.swarms.looks import Looks
 
 MOST = 200
 """Limits that are tried at once."""

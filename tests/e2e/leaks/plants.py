@@ -56,7 +56,7 @@ FIRST = {
     ),
     "clients are not masked in the access log": Plant(
         "pipe",
-        "from privet.core import mask\nmask.Mask._client = lambda self, key: mask.unpack(key.ljust(16, b'\\0') "
+        "from privet.core.masking import mask\nmask.Mask._client = lambda self, key: mask.unpack(key.ljust(16, b'\\0') "
         "if len(key) == 8 else key)",
         "disk/log/web.log: plain",
     ),
@@ -99,14 +99,15 @@ SECOND = {
     ),
     "errors are not masked": Plant(
         "pipe",
-        "if '--lines' in sys.argv:\n    from privet.core.mask import Mask\n    Mask.scrub = lambda self, text: text",
+        "if '--lines' in sys.argv:\n    from privet.core.masking.mask import Mask\n"
+        "    Mask.scrub = lambda self, text: text",
         "disk/log/error.log: percent",
     ),
     "an exception that nobody caught is printed": Plant(
         "pipe",
         "from privet.cli import lastdoor\nlastdoor.shut = lambda: None\n"
         "if '--lines' not in sys.argv:\n"
-        "    from privet.core.lines import LineSplitter\n"
+        "    from privet.core.parsing.lines import LineSplitter\n"
         "    def feed(self, data): raise ValueError(data[:500])\n"
         "    LineSplitter.feed = feed",
         "disk/log/web.err: plain",

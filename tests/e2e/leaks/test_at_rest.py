@@ -22,9 +22,9 @@ from privet.adapters.store.ring import Buckets, Ring
 from privet.adapters.store.rows import BANS, ON_SIGHT, Form, canonical
 from privet.adapters.store.seal import KeySeal
 from privet.adapters.store.sqlite import SqliteStore
-from privet.core import mask
-from privet.core.address import PSEUDONYM_NET, unpack
-from privet.core.mask import Mask, Masks
+from privet.core.addresses.address import PSEUDONYM_NET, unpack
+from privet.core.masking import mask
+from privet.core.masking.mask import Mask, Masks
 from tests.privacy.search import leaks
 from tests.unit.adapters.store.examples import HOUR, NOW, bans
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from privet.core.bans import Ban
+    from privet.core.bans.model import Ban
 
 EDITS = {
     "bytes were changed": (  # eight: one of them may be zero already

@@ -13,9 +13,9 @@ import pytest
 
 from privet.adapters import actions as module
 from privet.adapters.actions import Actions, ActionState
-from privet.core.actions import Occasion, Program
-from privet.core.address import Subject
-from privet.core.shell import compile_command
+from privet.core.actions.programs import Occasion, Program
+from privet.core.actions.shell import compile_command
+from privet.core.addresses.address import Subject
 from tests.unit.processes import until
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import pytest
 from privet.adapters import denylist
 from privet.adapters.daykeys import filesystem_of
 from privet.adapters.denylist import DenyList
-from privet.core.address import Subject
-from privet.core.bans import Held, Order
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Held, Order
 from privet.core.plurals import counted
 from privet.ports import FirewallError
 

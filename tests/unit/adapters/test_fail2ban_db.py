@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.adapters.fail2ban_db import RunningBan, running_bans
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.ports import SourceError
 
 if TYPE_CHECKING:

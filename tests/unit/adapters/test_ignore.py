@@ -12,7 +12,7 @@ import pytest
 
 from privet.adapters import ignore
 from privet.adapters.ignore import AGAIN, EVERY, IgnoreLists
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.core.guard import Listed
 
 if TYPE_CHECKING:

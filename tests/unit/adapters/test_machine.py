@@ -14,7 +14,7 @@ import pytest
 
 from privet.adapters import machine
 from privet.adapters.machine import sockets
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 
 TRIE = """\
 Main:
@@ -127,7 +127,8 @@ def test_ssh_peer(value: str, expected: list[str]) -> None:
 
 def test_ssh_peer_is_found_past_a_cleaned_environment() -> None:
     """Start a process without the variable below one that has it, as sudo does."""
-    code = "import sys, os; from privet.core.address import Subject; from privet.adapters.machine import ssh_peer_of;"
+    code = "import sys, os; from privet.core.addresses.address import Subject;"
+    code += "from privet.adapters.machine import ssh_peer_of;"
     code += "sys.exit(ssh_peer_of(os.getpid()) != {Subject.parse('192.0.2.9')})"
     command = ["env", "-u", "SSH_CONNECTION", sys.executable, "-c", code]
     environment = os.environ | {"SSH_CONNECTION": "192.0.2.9 50000 192.0.2.1 22"}

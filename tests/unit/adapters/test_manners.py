@@ -14,7 +14,7 @@ from protego import Protego
 
 from privet.adapters import manners
 from privet.adapters.manners import MannersFiles, ProtegoRules, read_networks, read_robots
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.core.manners.robots import KNOWS
 
 if TYPE_CHECKING:

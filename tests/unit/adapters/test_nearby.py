@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from privet.adapters.nearby import gone_to
-from privet.core.formats import named
-from privet.core.parse import plan_of
+from privet.core.parsing.formats import named
+from privet.core.parsing.parse import plan_of
 from tests.unit.core.traffic import START, entry
 
 if TYPE_CHECKING:

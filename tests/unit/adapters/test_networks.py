@@ -9,7 +9,7 @@ import pytest
 
 from privet.adapters import networks
 from privet.adapters.networks import NO_TABLE, Networks
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from tests.unit.mmdb import Value, write_mmdb
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 
 from privet.adapters.escrow import Batches, batches_in
 from privet.cli.main import run
-from privet.core.escrow import text_of
+from privet.core.masking.escrow import text_of
 from tests.privacy.search import leaks
 from tests.unit.processes import JAIL, ask, config, daemon, line, running, until
 

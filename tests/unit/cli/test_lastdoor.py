@@ -41,13 +41,13 @@ main(sys.argv[2:])
 """
 )
 HANDLERS = [
-    "privet.core.rewrite:.masked_log",
+    "privet.core.masking.rewrite:.masked_log",
     "privet.tasks.pipe:Pipe._take",
     "privet.tasks.pipe:Pipe._tick",
     "privet.tasks.pipe:Pipe._masks_of",
-    "privet.core.lines:LineSplitter.feed",
-    "privet.core.mask:Mask.scrub",
-    "privet.core.mask:Masks.site",
+    "privet.core.parsing.lines:LineSplitter.feed",
+    "privet.core.masking.mask:Mask.scrub",
+    "privet.core.masking.mask:Masks.site",
     "privet.adapters.sinks.logfile:LogFile.write",
     "privet.adapters.sinks.logfile:LogFile.follow",
     "privet.adapters.sinks.handover:Handover.put",
@@ -58,7 +58,7 @@ HANDLERS = [
 
 
 @pytest.mark.parametrize(
-    ("handler", "raw"), [*((handler, False) for handler in HANDLERS), ("privet.core.mask:Mask.scrub", True)]
+    ("handler", "raw"), [*((handler, False) for handler in HANDLERS), ("privet.core.masking.mask:Mask.scrub", True)]
 )
 def test_a_pipe_in_which_anything_raises_prints_no_address(tmp_path: Path, handler: str, *, raw: bool) -> None:
     config = tmp_path / "privet.toml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from privet.cli.names import Names
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.core.verdicts import Action, Verdict
 
 V4, V6 = Subject.parse("203.0.113.77"), Subject.parse("2001:db8:a:b::7")

@@ -9,8 +9,8 @@ import pytest
 
 from privet.cli import main
 from privet.cli.names import Names
-from privet.core.address import Subject
-from privet.core.times import write_clf
+from privet.core.addresses.address import Subject
+from privet.core.parsing.times import write_clf
 from privet.core.verdicts import Action, Verdict
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.cli.main import run
-from privet.core.leeches import HEADER
+from privet.core.reports.leeches import HEADER
 from tests.privacy.search import leaks
 from tests.unit.core.manners.callers import crawler, fetcher, impostor, reader
 from tests.unit.processes import line, privet

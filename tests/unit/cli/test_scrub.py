@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from privet.cli.main import run
-from privet.core.scrub import DROPPED_V4
+from privet.core.masking.scrub import DROPPED_V4
 from privet.tasks import export
 from tests.privacy.search import leaks
 from tests.unit.processes import PATIENCE, PRIVET, line

@@ -10,7 +10,7 @@ import pytest
 from privet.config.errors import ConfigErrors
 from privet.config.fail2ban.report import Fate
 from privet.config.loader import parse
-from privet.core.escalate import Escalation
+from privet.core.bans.escalate import Escalation
 from privet.core.guard import Listed
 
 if TYPE_CHECKING:

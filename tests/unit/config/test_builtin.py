@@ -11,9 +11,9 @@ import pytest
 from privet.config.builtin import FOLDER, builtins, groups
 from privet.config.errors import ConfigErrors
 from privet.config.loader import SETTINGS, parse
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.core.jails import Jail, Matches
-from privet.core.sieve import LONGEST
+from privet.core.rows.sieve import LONGEST
 from privet.tasks.jailtests import alone
 
 if TYPE_CHECKING:

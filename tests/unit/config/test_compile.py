@@ -12,12 +12,12 @@ from privet.config.compile import MASKED_COLUMNS, engine_for, missing_fields, pl
 from privet.config.loader import parse
 from privet.config.model import Config, SourceConfig
 from privet.core.engine import Batch
-from privet.core.mask import Masks, combined
-from privet.core.parse import JsonPlan, TextPlan
-from privet.core.recognise import AutoPlan
+from privet.core.masking.mask import Masks, combined
+from privet.core.parsing.parse import JsonPlan, TextPlan
+from privet.core.parsing.recognise import AutoPlan
 
 if TYPE_CHECKING:
-    from privet.core.parse import Rows
+    from privet.core.parsing.parse import Rows
 
 LINE = b'192.0.2.1 - alice [17/May/2015:10:05:03 +0000] "GET /x.env HTTP/1.1" 404 31 "-" "curl/8"\n'
 

@@ -6,7 +6,7 @@ import pytest
 
 from privet.config.errors import ConfigErrors
 from privet.config.loader import parse
-from privet.core.escalate import Escalation
+from privet.core.bans.escalate import Escalation
 
 WEB = "[source.web]\npipe = true\n"
 

@@ -7,7 +7,7 @@ import pytest
 from privet.config.ignore import ignored
 from privet.config.loader import parse
 from privet.config.values import Invalid
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.core.guard import Listed
 
 OFFICE = Listed("name", ("office.example.org",))

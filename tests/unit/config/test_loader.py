@@ -12,7 +12,7 @@ import pytest
 from privet.config.errors import ConfigErrors
 from privet.config.loader import load, parse
 from privet.config.model import Config, DaemonConfig, EngineConfig, FirewallConfig, SourceConfig
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.core.jails import Between, Jail, Matches, Predicate
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "web.toml"

@@ -8,7 +8,7 @@ from privet.config.compile import engine_for, places_for
 from privet.config.errors import ConfigErrors
 from privet.config.loader import parse
 from privet.core.jails import Jail
-from privet.core.swarm import LOOK_BACK
+from privet.core.swarms.swarm import LOOK_BACK
 from privet.core.verdicts import Action
 
 WEB = "[source.web]\npipe = true\n[jail.one]\nsource = 'web'\n"

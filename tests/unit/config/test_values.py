@@ -22,7 +22,7 @@ from privet.config.values import (
     texts,
     whole,
 )
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 
 HUGE = pytest.param(16**5000, id="huge")  # more digits than Python writes out
 HOUR, DAY = 3600, 86400

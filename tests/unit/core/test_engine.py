@@ -11,12 +11,12 @@ import pytest
 from privet.config.compile import engine_for
 from privet.config.loader import parse
 from privet.core.engine import Batch, Engine
-from privet.core.parse import NO_ADDRESS, NO_TIME, NOT_IN_FORMAT
+from privet.core.parsing.parse import NO_ADDRESS, NO_TIME, NOT_IN_FORMAT
 from privet.core.source import BLIND_AFTER, SAMPLES
 from privet.core.verdicts import Action
 
 if TYPE_CHECKING:
-    from privet.core.parse import Rows
+    from privet.core.parsing.parse import Rows
     from privet.core.verdicts import Verdict
 
 T = 1431857103

@@ -11,16 +11,17 @@ import pytest
 
 from privet.config.compile import engine_for
 from privet.config.loader import load
-from privet.core import history, parse
-from privet.core.blocks.columns import Coded
 from privet.core.engine import Batch
-from privet.core.history import Tallies
+from privet.core.parsing import parse
+from privet.core.parsing.blocks.columns import Coded
+from privet.core.reports import history
+from privet.core.reports.history import Tallies
 from tests.unit.core import traffic
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from privet.core.parse import Rows
+    from privet.core.parsing.parse import Rows
 
 CONFIG = """
 [source.web]

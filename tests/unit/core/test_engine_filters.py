@@ -10,7 +10,7 @@ import pytest
 
 from privet.config.compile import engine_for
 from privet.config.loader import parse
-from privet.core.address import client_key
+from privet.core.addresses.address import client_key
 from privet.core.engine import Batch, Engine
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import pytest
 from privet.adapters.networks import Networks
 from privet.config.compile import engine_for
 from privet.config.loader import parse
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.core.engine import Batch, Engine
-from privet.core.times import write_clf
+from privet.core.parsing.times import write_clf
 
 if TYPE_CHECKING:
     from pathlib import Path

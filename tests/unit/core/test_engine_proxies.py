@@ -8,11 +8,11 @@ import pytest
 
 from privet.config.compile import engine_for
 from privet.config.loader import parse
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.core.engine import Batch, Engine
-from privet.core.forwarded import Proxies
 from privet.core.guard import Listed
-from privet.core.times import write_clf
+from privet.core.parsing.forwarded import Proxies
+from privet.core.parsing.times import write_clf
 from privet.core.verdicts import Action, Verdict
 
 START = 1_700_000_000.0

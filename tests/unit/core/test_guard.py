@@ -6,9 +6,9 @@ from time import process_time
 
 import pytest
 
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
+from privet.core.addresses.prefixes import PrefixSet
 from privet.core.guard import PSEUDONYM, Listed, refusal
-from privet.core.prefixes import PrefixSet
 
 PROTECTED = {
     "own": PrefixSet({Subject.parse("192.0.2.1"), Subject.parse("2001:db8:1::1")}),

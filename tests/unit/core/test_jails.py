@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from privet.core.address import Subject
-from privet.core.escalate import Escalation
+from privet.core.addresses.address import Subject
+from privet.core.bans.escalate import Escalation
 from privet.core.filters.model import FilterSpec
 from privet.core.guard import Listed
 from privet.core.jails import FIELDS, NUMBER_FIELDS, TEXT_FIELDS, Between, Is, Jail, Matches, Predicate

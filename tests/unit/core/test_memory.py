@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from privet.core.address import Subject
-from privet.core.escalate import Escalation
+from privet.core.addresses.address import Subject
+from privet.core.bans.escalate import Escalation
 from privet.core.jails import Jail
 from privet.core.memory import Memory
 
 if TYPE_CHECKING:
-    from privet.core.recidive import Who
+    from privet.core.windows.recidive import Who
 
 JAIL = Jail("a", ("access",), maxretry=1, findtime=600.0, bantime=60.0, escalation=Escalation(increment=True))
 CLIENT = Subject.parse("192.0.2.1")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from privet.core.address import Subject, client_key
-from privet.core.bans import Ban, Held, Order
-from privet.core.detect import Limit, Reached
+from privet.core.addresses.address import Subject, client_key
+from privet.core.bans.model import Ban, Held, Order
 from privet.core.jails import Jail
 from privet.core.verdicts import Action, Verdict, decisions
+from privet.core.windows.detect import Limit, Reached
 
 SPELLINGS = ("192.0.2.77", "c000024d", "2001:db8:0:77", "20010db8")
 

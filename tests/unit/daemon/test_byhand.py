@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from privet.adapters.firewall.null import NullFirewall
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.daemon import byhand, tables
 from privet.ports import FirewallError
 from tests.unit.daemon.serving import Served, serving, until

@@ -22,7 +22,7 @@ from tests.unit.processes import line
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from privet.core.bans import Order
+    from privet.core.bans.model import Order
 
 V4, V6 = "203.0.113.77", "2001:db8:a:b::7"
 HOUR = 3600

@@ -8,7 +8,7 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.core.verdicts import Action, Verdict
 from privet.daemon.decided import MOST, SINGLE_LINES
 from tests.unit.daemon.serving import Served, serving, until

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.adapters.firewall.null import NullFirewall
-from privet.core.address import Subject
-from privet.core.bans import ADOPTED, Ban, Later, Order
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import ADOPTED, Ban, Later, Order
 from privet.core.verdicts import Action, Verdict
 from privet.daemon.enforce import SELDOM, Enforcement
 from privet.daemon.log import make_log
@@ -23,7 +23,7 @@ from tests.unit.daemon.serving import looked, until
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-    from privet.core.bans import Held
+    from privet.core.bans.model import Held
 
 ONE, OTHER = Subject.parse("192.0.2.1"), Subject.parse("2001:db8::1")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from privet.adapters.store.ring import EPOCH
 from privet.config.loader import parse
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.core.verdicts import Action, Verdict
 from privet.daemon.epochs import length_for
 from tests.unit.daemon.serving import serving

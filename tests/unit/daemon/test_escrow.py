@@ -10,7 +10,7 @@ import pyrage
 import pytest
 
 from privet.adapters.escrow import batches_in, opened
-from privet.core.escrow import read_text
+from privet.core.masking.escrow import read_text
 from privet.daemon import escrow
 from tests.privacy.search import leaks
 from tests.unit.daemon.serving import Served, serving, until
@@ -19,7 +19,7 @@ from tests.unit.processes import JAIL, line
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from privet.core.escrow import Batch
+    from privet.core.masking.escrow import Batch
 
 V4, V6, LATER = "203.0.113.77", "2001:db8:a:b::7", "198.51.100.77"
 KEY = pyrage.x25519.Identity.generate()

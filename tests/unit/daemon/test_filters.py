@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from privet.core.address import client_key
+from privet.core.addresses.address import client_key
 from privet.daemon import lookups, rounds
 from tests.unit.daemon.serving import serving, until
 from tests.unit.processes import line

@@ -12,10 +12,10 @@ from privet.adapters.store.ring import Ring
 from privet.adapters.store.rows import BANS, NOTES
 from privet.adapters.store.sqlite import SqliteStore
 from privet.config.model import StoreConfig
-from privet.core.address import Subject
-from privet.core.bans import Ban
-from privet.core.ledger import Ledger
-from privet.core.notes import Note
+from privet.core.addresses.address import Subject
+from privet.core.bans.ledger import Ledger
+from privet.core.bans.model import Ban
+from privet.core.bans.notes import Note
 from privet.core.verdicts import Action, Verdict
 from privet.daemon import keep
 from privet.daemon.keep import SELDOM, Keeper, Stores, open_stores

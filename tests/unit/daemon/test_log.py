@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.core.engine import Batch
 from privet.daemon.log import make_log, scrub
 from tests.privacy.search import leaks

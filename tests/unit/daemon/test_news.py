@@ -13,11 +13,11 @@ import pytest
 from privet.adapters.canary import Held, Result, keep_result
 from privet.config.errors import ConfigErrors
 from privet.config.loader import parse
-from privet.core.address import Subject
-from privet.core.news import SETTLE
-from privet.core.swarm import WARM
+from privet.core.addresses.address import Subject
+from privet.core.swarms.swarm import WARM
 from privet.core.verdicts import Action, Verdict
-from privet.core.vigil import Alarm
+from privet.core.watch.news import SETTLE
+from privet.core.watch.vigil import Alarm
 from tests.unit.core.traffic import entry, swarm
 from tests.unit.daemon.serving import Served, looked, serving, until
 from tests.unit.processes import line

@@ -12,7 +12,7 @@ import pytest
 
 from privet.adapters import ignore, machine
 from privet.adapters.firewall.null import NullFirewall
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.daemon import protect
 from tests.unit.daemon.serving import Served, serving, until
 from tests.unit.processes import JAIL, line

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from privet.config.loader import load
-from privet.core.swarm import WARM
+from privet.core.swarms.swarm import WARM
 from privet.tasks.replay import replay
 from tests.unit.core.traffic import entry
 from tests.unit.daemon.serving import Served, serving, until

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.adapters.firewall.null import NullFirewall
-from privet.core.address import Subject
-from privet.core.bans import Order
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Order
 from privet.core.source import BLIND_AFTER
 from privet.core.wire import Hello, Lines
 from privet.daemon import feeds

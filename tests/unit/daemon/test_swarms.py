@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from privet.cli.main import run
-from privet.core.swarm import WARM, Baseline
+from privet.core.swarms.swarm import WARM, Baseline
 from privet.daemon.swarms import FILE
 from tests.unit.core.traffic import entry, swarm
 from tests.unit.daemon.serving import Served, serving, until

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from privet.core.rhythm import WEEK, Rhythm
-from privet.core.vigil import LATER, Remembered
+from privet.core.watch.rhythm import WEEK, Rhythm
+from privet.core.watch.vigil import LATER, Remembered
 from privet.daemon import vigilance
 from privet.daemon.vigilance import FILE
 from tests.unit.core.traffic import entry

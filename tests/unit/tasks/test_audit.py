@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from privet.adapters.tree import Tree
-from privet.core.address import Subject
-from privet.core.leaks import Finder
+from privet.core.addresses.address import Subject
+from privet.core.masking.leaks import Finder
 from privet.tasks import audit
 from privet.tasks.audit import Scan, scan
 
@@ -240,7 +240,7 @@ def test_what_is_not_looked_at_is_counted(tmp_path: Path) -> None:
 
 def test_an_address_is_found_wherever_a_file_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit, "PIECE", 64)
-    monkeypatch.setattr("privet.core.lines.BLOCK", 64)
+    monkeypatch.setattr("privet.core.parsing.lines.BLOCK", 64)
     monkeypatch.setattr("privet.adapters.sources.archive.BLOCK", 64)
     for before in range(80):
         (tmp_path / "log").write_text("," * before + V4 + "," * 100)

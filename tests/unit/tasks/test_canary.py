@@ -17,8 +17,8 @@ import pytest
 
 from privet.adapters.canary import RESULT, Result, keep_result, last_result
 from privet.adapters.tree import Tree
-from privet.core.lookout import Lookout
-from privet.core.spellings import spellings
+from privet.core.addresses.spellings import spellings
+from privet.core.watch.lookout import Lookout
 from privet.tasks import canary
 from privet.tasks.canary import Canary, held_by
 from tests.privacy.search import spellings as all_spellings

@@ -8,7 +8,7 @@ from datetime import date
 
 import pytest
 
-from privet.core.days import Days
+from privet.core.parsing.days import Days
 from privet.tasks.cleaning import EXPORTS, MASKS, Cleaner, Order
 
 TODAY = date(2015, 6, 1)

@@ -12,7 +12,7 @@ import pytest
 
 from privet.adapters.canary import Held, Result, keep_result
 from privet.config.loader import parse
-from privet.core.leaks import Finder
+from privet.core.masking.leaks import Finder
 from privet.tasks.doctor import LEVELS, Doctor, Setup
 
 if TYPE_CHECKING:

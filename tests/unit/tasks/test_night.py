@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from privet.core.address import client_key
+from privet.core.addresses.address import client_key
 from privet.tasks.night import CAST, SITES, START, Night
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from privet.config.builtin import builtins
 from privet.config.compile import engine_for
 from privet.config.loader import parse
 from privet.core.engine import Batch
-from privet.core.times import write_clf
+from privet.core.parsing.times import write_clf
 from privet.core.verdicts import Action
 
 if TYPE_CHECKING:

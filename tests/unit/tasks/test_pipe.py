@@ -16,7 +16,7 @@ import pytest
 
 from privet.adapters.sinks.handover import BUFFER
 from privet.adapters.sources.intake import Intake, Peer
-from privet.core.lines import LONGEST_LINE
+from privet.core.parsing.lines import LONGEST_LINE
 from tests.privacy.search import leaks
 from tests.unit.processes import MYSELF, PRIVET, config, line, running, until
 

@@ -12,8 +12,8 @@ import pytest
 
 from privet.adapters.store.history import FILE, History
 from privet.config.loader import load, parse
-from privet.core.history import Machine
-from privet.core.looks import Looks
+from privet.core.reports.history import Machine
+from privet.core.swarms.looks import Looks
 from privet.core.verdicts import Action
 from privet.ports import SourceError
 from privet.tasks.replay import Player, replay, source_of

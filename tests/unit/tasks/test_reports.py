@@ -8,8 +8,8 @@ import pytest
 
 from privet.config.compile import plan_for
 from privet.config.model import SourceConfig
-from privet.core.formats import FormatError
-from privet.core.leeches import COLUMNS, Leeches
+from privet.core.parsing.formats import FormatError
+from privet.core.reports.leeches import COLUMNS, Leeches
 from privet.ports import SourceError
 from privet.tasks.reports import Read, summed
 from tests.unit.processes import line

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from privet.core.leaks import Finder
+from privet.core.masking.leaks import Finder
 from privet.tasks.structure import Structure, structure
 
 NGINX_DEBIAN = """\

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from privet.config.loader import parse
-from privet.core.looks import Looks
+from privet.core.swarms.looks import Looks
 from privet.tasks.replay import replay
 from privet.tasks.tune import MOST, grid, tune
 from tests.unit.core.traffic import HOUR, START, background, entry, moments

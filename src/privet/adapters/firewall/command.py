@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from privet.core.bans import Held
-from privet.core.prefixes import PrefixSet
+from privet.core.addresses.prefixes import PrefixSet
+from privet.core.bans.model import Held
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from privet.core.address import Subject
-    from privet.core.bans import Order
+    from privet.core.addresses.address import Subject
+    from privet.core.bans.model import Order
 
 _LINES = 10_000  # for one run of a program
 _WITHIN = 30.0  # seconds for one run

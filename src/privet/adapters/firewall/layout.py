@@ -17,13 +17,13 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from privet.core.address import Subject, mask_bits
-from privet.core.scope import numbers, service_of
+from privet.core.addresses.address import Subject, mask_bits
+from privet.core.bans.scope import numbers, service_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from privet.core.bans import Order
+    from privet.core.bans.model import Order
 
 FAMILY, TABLE, CHAIN = "inet", "privet", "bans"
 ALLOW4, ALLOW6, PAUSED = "allow4", "allow6", "paused"

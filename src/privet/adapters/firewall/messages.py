@@ -19,7 +19,7 @@ from privet.adapters.firewall.layout import TABLE, Hook, milliseconds, name_of, 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from privet.core.bans import Order
+    from privet.core.bans.model import Order
 
 _SUBSYS_NFTABLES = 10
 ERROR, DONE = 2, 3

@@ -44,7 +44,7 @@ from privet.adapters.firewall.messages import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from privet.core.bans import Order
+    from privet.core.bans.model import Order
 
 _NETLINK_NETFILTER = 12
 SOL_NETLINK = 270

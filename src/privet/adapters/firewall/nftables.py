@@ -35,14 +35,14 @@ from privet.adapters.firewall.layout import (
 from privet.adapters.firewall.netlink import NetlinkWriter, connect
 from privet.adapters.firewall.program import TextWriter, build, listing
 from privet.adapters.firewall.watch import Watch
-from privet.core.address import Subject
-from privet.core.bans import Held, Later
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Held, Later
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from privet.core.bans import Order
+    from privet.core.bans.model import Order
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _TRANSACTION = 10_000  # orders: about 15 ms in the kernel, during which nobody else can change rules

@@ -6,13 +6,13 @@ import math
 import os
 from typing import TYPE_CHECKING
 
-from privet.core.bans import Held
+from privet.core.bans.model import Held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from privet.core.address import Subject
-    from privet.core.bans import Order
+    from privet.core.addresses.address import Subject
+    from privet.core.bans.model import Order
 
 _ROOM = 1024  # bans before over ones are first looked for
 

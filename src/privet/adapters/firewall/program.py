@@ -22,7 +22,7 @@ from privet.ports import FirewallError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from privet.core.bans import Order
+    from privet.core.bans.model import Order
 
 _WITHIN = 30.0  # seconds; listing a hundred thousand elements takes about two
 _COMPLAINT = re.compile(r"^/dev/stdin:(\d+):\d+-\d+: Error: (.*)$", re.MULTILINE)

@@ -16,7 +16,7 @@ from socket import AF_INET, AF_INET6, inet_pton
 from typing import TYPE_CHECKING
 
 from privet.adapters.machine import sockets
-from privet.core.address import Subject, mask_bits, pack
+from privet.core.addresses.address import Subject, mask_bits, pack
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -10,7 +10,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from privet.core.address import MAPPED
+from privet.core.addresses.address import MAPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

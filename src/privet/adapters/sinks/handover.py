@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from privet.core.lines import line_feeds
+from privet.core.parsing.lines import line_feeds
 from privet.core.wire import BACK, Hello, Lines, Loan, pack_hello, pack_lines, pack_loan
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from privet.core.lines import line_feeds
+from privet.core.parsing.lines import line_feeds
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from privet.core.lines import BLOCK, LineSplitter, LineTime, merge_by_time
+from privet.core.parsing.lines import BLOCK, LineSplitter, LineTime, merge_by_time
 from privet.ports import SourceError
 
 if sys.version_info >= (3, 14):

@@ -35,7 +35,7 @@ from privet.adapters.sources.past import (
     opened,
     reason,
 )
-from privet.core.lines import BLOCK, LineSplitter, LineTime, merge_by_time
+from privet.core.parsing.lines import BLOCK, LineSplitter, LineTime, merge_by_time
 from privet.ports import SourceError
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from privet.core.lines import BLOCK, LONGEST_LINE, LineSplitter
+from privet.core.parsing.lines import BLOCK, LONGEST_LINE, LineSplitter
 from privet.ports import SourceError
 
 if TYPE_CHECKING:

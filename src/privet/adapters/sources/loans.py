@@ -14,7 +14,7 @@ import stat
 import termios
 from contextlib import suppress
 
-from privet.core.lines import LineSplitter
+from privet.core.parsing.lines import LineSplitter
 
 SIZE = 1 << 20  # bytes that the second pipe holds
 READ = 1 << 16

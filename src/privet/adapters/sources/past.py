@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from privet.adapters.sources.archive import File
-from privet.core.lines import DISORDER, LONGEST_LINE, LineSplitter, LineTime, newest
+from privet.core.parsing.lines import DISORDER, LONGEST_LINE, LineSplitter, LineTime, newest
 from privet.ports import SourceError
 
 if TYPE_CHECKING:

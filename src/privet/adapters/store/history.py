@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from privet.adapters.store import database
 from privet.adapters.store.database import DamagedError
-from privet.core.history import OFFENCES
+from privet.core.reports.history import OFFENCES
 from privet.ports import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from privet.core.history import Bans, Machine, Offence, Traffic
+    from privet.core.reports.history import Bans, Machine, Offence, Traffic
 
     R = TypeVar("R")
 

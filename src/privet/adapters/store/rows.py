@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from privet.core.address import Subject
-from privet.core.bans import Ban
-from privet.core.notes import Note
-from privet.core.sight import NOBODY, Unseen
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Ban
+from privet.core.bans.notes import Note
+from privet.core.bans.sight import NOBODY, Unseen
 from privet.core.unshown import Unshown
 from privet.core.verdicts import Action
 from privet.ports import SealError

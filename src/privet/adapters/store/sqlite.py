@@ -18,8 +18,8 @@ from privet.adapters.store import database
 from privet.adapters.store.database import DamagedError, UnwritableError
 from privet.adapters.store.ring import BEFORE
 from privet.adapters.store.rows import Form, T, close_row, close_whole, identify, open_row, open_whole
+from privet.core.bans.sight import Unseen
 from privet.core.plurals import counted
-from privet.core.sight import Unseen
 from privet.ports import SealError, StoreError
 
 if TYPE_CHECKING:

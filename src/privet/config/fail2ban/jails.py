@@ -18,7 +18,7 @@ from privet.config.fail2ban.ini import RefusedError
 from privet.config.fail2ban.model import Jail, Log, Problem, Server, Settings
 from privet.config.fail2ban.text import Place, Text
 from privet.config.fail2ban.words import number, seconds, truth, words
-from privet.core.escalate import Escalation
+from privet.core.bans.escalate import Escalation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

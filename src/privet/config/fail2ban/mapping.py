@@ -16,12 +16,12 @@ from privet.config.fail2ban.report import Report
 from privet.config.fail2ban.text import Place
 from privet.config.ignore import ignored
 from privet.config.values import Invalid
-from privet.core.address import Subject
-from privet.core.escalate import Escalation
+from privet.core.actions.shell import compile_command
+from privet.core.actions.shell_words import UnsafeError
+from privet.core.addresses.address import Subject
+from privet.core.bans.escalate import Escalation
 from privet.core.filters.model import FilterSpec, UseDns
 from privet.core.guard import Listed
-from privet.core.shell import compile_command
-from privet.core.shell_words import UnsafeError
 
 if TYPE_CHECKING:
     from privet.config.fail2ban.model import Filter, Jail, Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from privet.config.fail2ban.text import Place
-from privet.core.escalate import Escalation
+from privet.core.bans.escalate import Escalation
 from privet.core.filters.model import FilterSpec, UseDns
 
 

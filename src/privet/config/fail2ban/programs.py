@@ -10,9 +10,9 @@ from privet.config.fail2ban.actions import COMMANDS
 from privet.config.fail2ban.ini import RefusedError
 from privet.config.fail2ban.words import seconds
 from privet.config.model import ActionConfig
-from privet.core.actions import FAMILIES
-from privet.core.shell import compile_command
-from privet.core.shell_words import UnsafeError
+from privet.core.actions.programs import FAMILIES
+from privet.core.actions.shell import compile_command
+from privet.core.actions.shell_words import UnsafeError
 
 if TYPE_CHECKING:
     from privet.config.fail2ban.model import Action

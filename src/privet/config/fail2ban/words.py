@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from privet.config.fail2ban.ini import RefusedError
 from privet.config.fail2ban.text import Text
-from privet.core.formula import ARITHMETIC
+from privet.core.bans.formula import ARITHMETIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from privet.core.address import client_key, is_pseudonym, network_key
+from privet.core.addresses.address import client_key, is_pseudonym, network_key
 from privet.core.cache import SIZE
 from privet.core.filters.matching import Filter
 from privet.core.filters.needles import Prefilter
@@ -17,7 +17,7 @@ from privet.core.filters.swift import Swift
 from privet.core.filters.trees import Needles, halved, rated
 from privet.core.filters.views import BYTEWISE, History, View
 from privet.core.filters.watch import Watch, penalty
-from privet.core.lines import line_feeds
+from privet.core.parsing.lines import line_feeds
 from privet.core.unshown import Unshown
 
 if TYPE_CHECKING:

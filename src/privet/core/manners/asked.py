@@ -6,17 +6,17 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from privet.core.arrays import np
-from privet.core.assets import is_asset_type
 from privet.core.cache import LONGEST
-from privet.core.facts import UNTOLD
-from privet.core.select import split_request
-from privet.core.shapes import is_asset
+from privet.core.rows.assets import is_asset_type
+from privet.core.rows.facts import UNTOLD
+from privet.core.rows.select import split_request
+from privet.core.rows.shapes import is_asset
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from privet.core.crowd import Column, Numbers
-    from privet.core.facts import Facts, Registry
+    from privet.core.rows.crowd import Column, Numbers
+    from privet.core.rows.facts import Facts, Registry
 
     Bits = npt.NDArray[np.uint8]
     Hashes = npt.NDArray[np.int64]
@@ -162,7 +162,7 @@ def mixed(one: Hashes, other: Hashes) -> Hashes:
 def before(places: Places, numbers: Numbers, values: npt.NDArray[Any], column: Column) -> npt.NDArray[Any]:
     """Return for each value the one before it of the same number, at first that of the column, which gets the last.
 
-    `places` is what `core.facts.previous` says of the numbers.
+    `places` is what `core.rows.facts.previous` says of the numbers.
     """
     found = np.where(places >= 0, values[places], column.values[numbers])
     column.values[numbers] = values

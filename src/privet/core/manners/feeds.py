@@ -12,20 +12,20 @@ from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from privet.core.arrays import np
-from privet.core.blocks.columns import Counts, some_of
-from privet.core.crowd import NOBODY, Crowd
-from privet.core.facts import previous
 from privet.core.manners.asked import FEED, FEED_TYPE, FULL, GET, REFUSED, UNCHANGED, UNTYPED, Asked, before, mixed
 from privet.core.manners.memory import Clients
+from privet.core.parsing.blocks.columns import Counts, some_of
+from privet.core.rows.crowd import NOBODY, Crowd
+from privet.core.rows.facts import previous
 
 if TYPE_CHECKING:
     from typing import Self
 
     import numpy.typing as npt
 
-    from privet.core.facts import Facts, Registry
     from privet.core.manners.asked import Bits, Hashes, Places, Times
     from privet.core.manners.known import Known
+    from privet.core.rows.facts import Facts, Registry
 
     Numbers = npt.NDArray[np.intp]
 

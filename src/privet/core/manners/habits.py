@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.core.cache import LONGEST
-from privet.core.facts import Registry, requests_of
 from privet.core.jails import Jail, Signal
 from privet.core.manners.asked import target_of
 from privet.core.manners.feeds import TooOften
 from privet.core.manners.pace import Unslowed
 from privet.core.manners.robots import TooSoon
 from privet.core.manners.window import COLUMNS, habit_for
-from privet.core.mask import sample
+from privet.core.masking.mask import sample
 from privet.core.plurals import counted
+from privet.core.rows.facts import Registry, requests_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from privet.core.manners.known import Known
-    from privet.core.parse import Rows
+    from privet.core.parsing.parse import Rows
 
 FIELDS = frozenset[str]().union(*COLUMNS.values())
 """What is read of each row."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from privet.core.addresses.prefixes import PrefixSet
     from privet.core.manners.robots import Rules
-    from privet.core.prefixes import PrefixSet
 
     Robots = Mapping[str, Rules]
     Crawlers = Mapping[str, PrefixSet]

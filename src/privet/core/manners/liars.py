@@ -5,22 +5,22 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from privet.core.address import Subject, is_pseudonym
+from privet.core.addresses.address import Subject, is_pseudonym
 from privet.core.arrays import np
-from privet.core.blocks.columns import some_of
 from privet.core.cache import LONGEST, Cache
-from privet.core.facts import UNTOLD
 from privet.core.manners.asked import ASSET, ASSET_TYPE, BROWSER, FEED, GET, PAGE, PAGE_TYPE, Asked
 from privet.core.manners.memory import Clients
-from privet.core.select import split_request
+from privet.core.parsing.blocks.columns import some_of
+from privet.core.rows.facts import UNTOLD
+from privet.core.rows.select import split_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
-    from privet.core.facts import Facts, Registry
     from privet.core.manners.asked import Places, Times
     from privet.core.manners.known import Known
+    from privet.core.rows.facts import Facts, Registry
 
 DAY, HOUR = 86_400.0, 3600.0
 SITES = 1024

@@ -6,9 +6,9 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from privet.core.arrays import np
-from privet.core.blocks.columns import some_of
 from privet.core.manners.asked import ASSET, GET, HEAD, REFUSED, Asked
 from privet.core.manners.memory import Clients
+from privet.core.parsing.blocks.columns import some_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from privet.core.facts import Facts, Registry
     from privet.core.manners.asked import Times
     from privet.core.manners.known import Known
+    from privet.core.rows.facts import Facts, Registry
 
 TOGETHER = 600.0
 """Seconds within which HEAD and GET belong together."""

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
-    from privet.core.facts import Facts, Registry
     from privet.core.manners.asked import Hashes, Places, Times
     from privet.core.manners.known import Known
+    from privet.core.rows.facts import Facts, Registry
 
 KNOWS = 86_400.0
 """Seconds for which somebody knows what stands in the file: robots may keep it so long."""

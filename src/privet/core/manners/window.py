@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from privet.core.detect import Window
 from privet.core.manners.feeds import TooOften, Whole
 from privet.core.manners.liars import FakeBrowser, FakeRobot
 from privet.core.manners.pace import Doubled, Unslowed
 from privet.core.manners.robots import Disallowed, TooSoon
+from privet.core.windows.detect import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence, Sized
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from privet.core.detect import Limit
-    from privet.core.facts import Facts, Registry
     from privet.core.jails import Jail, Signal
     from privet.core.manners.known import Known
-    from privet.core.parse import Rows
+    from privet.core.parsing.parse import Rows
+    from privet.core.rows.facts import Facts, Registry
+    from privet.core.windows.detect import Limit
 
 
 class Habit(Protocol):

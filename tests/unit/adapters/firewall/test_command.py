@@ -12,8 +12,8 @@ import pytest
 
 from privet.adapters.firewall import command
 from privet.adapters.firewall.command import CommandFirewall
-from privet.core.address import Subject
-from privet.core.bans import Held, Order
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Held, Order
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from privet.adapters.firewall.layout import (
     set_name,
     shape,
 )
-from privet.core.address import Subject, mask_bits
-from privet.core.bans import Order
-from privet.core.scope import PROTOCOLS
+from privet.core.addresses.address import Subject, mask_bits
+from privet.core.bans.model import Order
+from privet.core.bans.scope import PROTOCOLS
 
 NOTHING = Structure(0, {}, {})
 AS_MADE = ("lo", "paused", "allow4", "allow6", "v4_32", "v6_64")

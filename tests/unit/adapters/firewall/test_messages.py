@@ -22,8 +22,8 @@ from privet.adapters.firewall.messages import (
     table_handle,
     transaction,
 )
-from privet.core.address import Subject
-from privet.core.bans import Order
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Order
 
 V4, V6 = Subject.parse("192.0.2.1"), Subject.parse("2001:db8::1")
 NEW, DELETE = 0xA0C, 0xA0E

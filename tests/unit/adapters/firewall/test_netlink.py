@@ -17,8 +17,8 @@ from privet.adapters.firewall import netlink
 from privet.adapters.firewall.layout import HOOK, Structure
 from privet.adapters.firewall.messages import attribute, replies
 from privet.adapters.firewall.netlink import NetlinkWriter, connect
-from privet.core.address import Subject
-from privet.core.bans import Order
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,8 +10,8 @@ import pytest
 from privet.adapters.firewall import nftables
 from privet.adapters.firewall.layout import BASE, GUARDS, HOOK, LOOPBACK, PAUSED, Structure
 from privet.adapters.firewall.nftables import NftablesFirewall
-from privet.core.address import Subject
-from privet.core.bans import Later, Order
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Later, Order
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from privet.adapters.firewall import null
 from privet.adapters.firewall.null import NullFirewall
-from privet.core.address import Subject
-from privet.core.bans import Held, Order
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Held, Order
 
 if TYPE_CHECKING:
     import pytest

@@ -11,8 +11,8 @@ import pytest
 from privet.adapters.firewall import program
 from privet.adapters.firewall.layout import HOOK, Structure
 from privet.adapters.firewall.program import TextWriter, build, listing, run
-from privet.core.address import Subject
-from privet.core.bans import Order
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Order
 from privet.ports import FirewallError
 
 if TYPE_CHECKING:

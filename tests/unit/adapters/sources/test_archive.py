@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from privet.adapters.sources import archive
 from privet.adapters.sources.archive import Archive
-from privet.core.lines import BLOCK, LONGEST_LINE
+from privet.core.parsing.lines import BLOCK, LONGEST_LINE
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -21,7 +21,7 @@ from inotify_simple import INotify, flags
 
 from privet.adapters.sources import files, past
 from privet.adapters.sources.files import QUIET_POLLS, FileSource
-from privet.core.lines import LONGEST_LINE
+from privet.core.parsing.lines import LONGEST_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ import pytest
 
 from privet.adapters.sources import journal as module
 from privet.adapters.sources.journal import Entry, JournalSource, arguments, line_of
-from privet.core.lines import LONGEST_LINE
+from privet.core.parsing.lines import LONGEST_LINE
 from privet.ports import SourceError
 from tests.unit.journals import BEGIN, Journal
 from tests.unit.processes import until

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from privet.core.bans import Ban
+    from privet.core.bans.model import Ban
 
 KEY = bytes(range(32))
 

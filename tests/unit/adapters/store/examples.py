@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from privet.core.address import Subject
-from privet.core.bans import Ban
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Ban
 
 NOW = 1_790_000_000.0
 HOUR = 3600.0

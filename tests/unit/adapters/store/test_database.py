@@ -14,8 +14,8 @@ from privet.adapters.store import database
 from privet.adapters.store.database import MOST_SET_ASIDE, STEPS
 from privet.adapters.store.rows import BANS
 from privet.adapters.store.sqlite import SqliteStore
-from privet.core.address import Subject
-from privet.core.bans import Ban
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Ban
 from privet.ports import StoreError
 from tests.unit.adapters.store.examples import NOW, ban, bans, by_subject
 

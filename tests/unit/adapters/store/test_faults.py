@@ -18,8 +18,8 @@ import pytest
 from privet.adapters.store.ring import Buckets, Ring
 from privet.adapters.store.rows import BANS
 from privet.adapters.store.sqlite import SqliteStore
-from privet.core.address import Subject
-from privet.core.bans import Ban
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Ban
 from privet.ports import StoreError
 from tests.unit.adapters.store.examples import NOW, ban, bans, by_subject, for_good
 
@@ -36,8 +36,8 @@ from pathlib import Path
 from privet.adapters.store.rows import BANS
 from privet.adapters.store.ring import Buckets, Ring
 from privet.adapters.store.sqlite import SqliteStore
-from privet.core.address import Subject
-from privet.core.bans import Ban
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Ban
 
 path, first, burst = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 store = SqliteStore(path, Buckets(Ring(path.with_name("ring")), "bans"), BANS)

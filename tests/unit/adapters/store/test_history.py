@@ -10,7 +10,7 @@ import pytest
 
 from privet.adapters.pressure import machine_now
 from privet.adapters.store.history import KEPT, History, loads_in
-from privet.core.history import Bans, Machine, Offence, Traffic
+from privet.core.reports.history import Bans, Machine, Offence, Traffic
 from privet.ports import StoreError
 
 NOW = 1_795_345_200.0

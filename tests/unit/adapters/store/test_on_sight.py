@@ -10,7 +10,7 @@ from privet.adapters.store import sqlite
 from privet.adapters.store.ring import Buckets, Ring
 from privet.adapters.store.rows import BANS, ON_SIGHT, canonical, mark_of, open_row
 from privet.adapters.store.sqlite import SqliteStore
-from privet.core.sight import NOBODY, Sight, Unseen
+from privet.core.bans.sight import NOBODY, Sight, Unseen
 from privet.core.verdicts import Action
 from tests.unit.adapters.store.examples import HOUR, NOW, ban, bans, by_subject, for_good
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pytest
 
     from privet.adapters.store.rows import Form, Row
-    from privet.core.bans import Ban
+    from privet.core.bans.model import Ban
     from privet.ports import Seal
 
 

@@ -22,7 +22,7 @@ from privet.adapters.store.ring import DAY, EPOCH, Buckets, Ring, is_under_crede
 from privet.adapters.store.rows import BANS, NOTES
 from privet.adapters.store.seal import KeySeal
 from privet.adapters.store.sqlite import SqliteStore
-from privet.core.notes import Note
+from privet.core.bans.notes import Note
 from privet.ports import SealError, StoreError
 from tests.privacy.search import leaks
 from tests.unit.adapters.store.examples import HOUR, NOW, ban, bans, by_subject, for_good
@@ -30,7 +30,7 @@ from tests.unit.adapters.store.examples import HOUR, NOW, ban, bans, by_subject,
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from privet.core.bans import Ban
+    from privet.core.bans.model import Ban
 
 HOST = bytes(range(KEY_BYTES))
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from privet.adapters.store.rows import BANS, NOTES, ROOM, canonical, close_row, identify, open_row, subject_of
 from privet.adapters.store.seal import NONCE_BYTES, TAG_BYTES, KeySeal
-from privet.core.address import Subject, mask_bits
-from privet.core.bans import Ban
-from privet.core.notes import Note
+from privet.core.addresses.address import Subject, mask_bits
+from privet.core.bans.model import Ban
+from privet.core.bans.notes import Note
 from privet.core.verdicts import Action
 from privet.ports import SealError
 from tests.unit.adapters.store.examples import ban

@@ -16,8 +16,8 @@ from privet.adapters.store import sqlite
 from privet.adapters.store.ring import Buckets, Ring
 from privet.adapters.store.rows import BANS, open_row
 from privet.adapters.store.sqlite import BATCH, SqliteStore
-from privet.core.address import Subject
-from privet.core.bans import Ban
+from privet.core.addresses.address import Subject
+from privet.core.bans.model import Ban
 from privet.ports import StoreError
 from tests.privacy.search import leaks
 from tests.unit.adapters.store.examples import HOUR, NOW, ban, bans, by_subject, for_good

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from privet.adapters.store.ring import Buckets
-    from privet.core.bans import Ban
+    from privet.core.bans.model import Ban
     from privet.ports import Store
 
 MOST = 50

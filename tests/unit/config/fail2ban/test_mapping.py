@@ -9,7 +9,7 @@ import pytest
 from privet.config.fail2ban.jails import read
 from privet.config.fail2ban.mapping import LONGEST, Adopted, adopt
 from privet.config.fail2ban.report import Fate
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.core.guard import Listed
 
 if TYPE_CHECKING:

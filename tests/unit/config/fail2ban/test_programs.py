@@ -20,7 +20,7 @@ from tests.conftest import FAIL2BAN
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from privet.core.actions import Program
+    from privet.core.actions.programs import Program
     from tests.unit.config.fail2ban.conftest import Write
 
 HERE = Place("jail.conf", 7)

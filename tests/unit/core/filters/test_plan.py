@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
 from privet.core.filters.model import FilterSpec
 from privet.core.filters.plan import NAME, NO_ADDRESS, PSEUDONYM, FilterPlan
 from privet.core.filters.views import View

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from privet.core.cache import LONGEST
-from privet.core.crowd import Crowd
-from privet.core.facts import Registry, previous
 from privet.core.manners import asked
 from privet.core.manners.asked import Asked, agent_kind, kind_of, site_of, status_kind, target_of, type_kind
-from privet.core.parse import Rows
+from privet.core.parsing.parse import Rows
+from privet.core.rows.crowd import Crowd
+from privet.core.rows.facts import Registry, previous
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from privet.core.facts import Registry
 from privet.core.manners.feeds import Fetches, TooOften, Whole
-from privet.core.parse import Rows
+from privet.core.parsing.parse import Rows
+from privet.core.rows.facts import Registry
 
 ATOM, HTML = b"application/atom+xml", b"text/html"
 FEED, NEWS, FALSE = b"GET /feed/ HTTP/1.1", b"GET /news HTTP/1.1", b"GET /rss HTTP/1.1"

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from privet.core.facts import Registry
 from privet.core.manners import pace
 from privet.core.manners.pace import Doubled, Unslowed
-from privet.core.parse import Rows
+from privet.core.parsing.parse import Rows
+from privet.core.rows.facts import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

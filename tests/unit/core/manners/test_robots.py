@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from privet.core.facts import Registry
 from privet.core.manners.robots import Answers, Informed
-from privet.core.parse import Rows
+from privet.core.parsing.parse import Rows
+from privet.core.rows.facts import Registry
 
 NOSY, FIREFOX = b"Nosy/1.0", b"Mozilla/5.0 (X11; rv:128.0) Gecko/20100101 Firefox/128.0"
 ROBOTS_TXT, PAGE = b"GET /robots.txt HTTP/1.1", b"GET /a HTTP/1.1"

@@ -14,12 +14,12 @@ import pytest
 from privet.adapters.manners import ProtegoRules
 from privet.config.compile import engine_for
 from privet.config.loader import parse
-from privet.core.address import Subject
+from privet.core.addresses.address import Subject
+from privet.core.addresses.prefixes import PrefixSet
 from privet.core.engine import Batch, Engine
 from privet.core.jails import Signal
 from privet.core.manners.known import Known
 from privet.core.manners.window import COLUMNS
-from privet.core.prefixes import PrefixSet
 from privet.core.verdicts import Action, Verdict
 from tests.unit.core.manners.callers import (
     FORMAT,

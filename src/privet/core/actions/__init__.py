@@ -1,0 +1,1 @@
+"""Actions that are programs, and how their commands are run without a shell reading what an attacker wrote."""

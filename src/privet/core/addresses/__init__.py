@@ -1,0 +1,1 @@
+"""Addresses, the networks that they lie in, and by what either is known again."""

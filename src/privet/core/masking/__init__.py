@@ -1,0 +1,1 @@
+"""Addresses in texts: found however they are written, and something else put in their place."""

@@ -1,0 +1,1 @@
+"""From bytes to columns: how lines look, and what stands in them."""

@@ -1,0 +1,1 @@
+"""Aggregates over rows: who leeches, what was hit, how often what happened."""

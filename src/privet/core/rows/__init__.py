@@ -1,0 +1,1 @@
+"""What is known of the rows of a block: found out once, for all detectors."""

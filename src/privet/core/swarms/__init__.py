@@ -1,0 +1,1 @@
+"""Many clients with one aim, none of which does enough to be noticed alone."""
