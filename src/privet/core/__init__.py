@@ -1,6 +1,7 @@
 """Everything that decides: pure functions and data, no clock, no files, no sockets.
 
 At the top stands the path: `engine` feeds lines of a `source` to the `rules` of `jails` and hands out `verdicts`.
+`memory` is what it remembers of earlier bans, `guard` says who is never banned, `wire` what pipes tell the daemon.
 What it is made of is in rooms, in the order in which a line passes them:
 
 - `parsing`: bytes become columns; `filters`: lines that a failregex matches
